@@ -1,0 +1,45 @@
+"""Every error that a user can meet, and the exit code of each.
+
+A message says what is wrong and where; ``mend`` says what to do next. The command line turns both into
+one message in one place (``cli/console.py``); nothing else prints errors or exits.
+"""
+
+DONE = 0
+SOME_INPUTS_FAILED = 1
+INTERRUPTED = 130
+
+
+class FameError(Exception):
+    """Base of all errors that are the user's to mend rather than bugs of ours."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.mend}" if self.mend else self.message
+
+    def __reduce__(self) -> tuple[type["FameError"], tuple[str, str]]:
+        # Errors cross process borders in parallel stages; the default would lose ``mend``.
+        return type(self), (self.message, self.mend)
+
+
+class ConfigurationError(FameError):
+    """An option, a recipe or a combination of them that cannot be carried out."""
+
+    exit_code = 2
+
+
+class InputError(FameError):
+    """The user's data is missing, unreadable or not what was named."""
+
+    exit_code = 3
+
+
+class ArtefactError(FameError):
+    """Something this toolkit wrote is missing, stale, damaged or belongs to something else."""
+
+    exit_code = 4
