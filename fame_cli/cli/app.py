@@ -1,0 +1,58 @@
+"""The ``fame`` command: what there is to call, and nothing of what it does."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.extract import extract
+from fame_cli.cli.masks import masks
+
+app = typer.Typer(
+    name="fame",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere).")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Video representations without background bias: foreground-background merging (FAME).
+
+    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
+    stage keeps what it finished; run a command again and it goes on where it stopped.
+    """
+    if debug:
+        os.environ["FAME_DEBUG"] = "1"
+    if version:
+        from importlib.metadata import version as installed_version
+
+        console.say(f"fame {installed_version('fame-cli')}")
+        raise typer.Exit
+
+
+def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:
+    """Add a command with an example under its help."""
+    assert callable(function)
+    group.command(name, epilog=f"Example:  {example}")(console.guarded(function))
+
+
+command(extract, "fame extract videos/ -o work --short-side-px 128")
+command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
+
+
+def main() -> None:
+    console.stop_like_interrupt()
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if len(arguments) < len(sys.argv) - 1:
+        os.environ["FAME_DEBUG"] = "1"
+    app(arguments, prog_name="fame")

@@ -1,0 +1,175 @@
+"""What the terminal shows: messages, progress, tables; and the one place where errors become exit codes."""
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from fame_cli.errors import INTERRUPTED, FameError
+
+BUG = 70
+LOG_LINE_SECONDS = 15
+"""Where output is not a terminal, progress is a plain line at most this often."""
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def debugging() -> bool:
+    return os.environ.get("FAME_DEBUG", "") not in ("", "0")
+
+
+def say(message: str) -> None:
+    """One plain line on standard output."""
+    out.print(escape(message))
+
+
+def warn(message: str) -> None:
+    err.print(f"[yellow]warning:[/yellow] {escape(message)}")
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Run a command; turn its errors into one message and an exit code, and its result into an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: object, **options: object) -> None:
+        try:
+            code = command(*args, **options) or 0
+        except FameError as error:
+            code = explain(error)
+        except KeyboardInterrupt:
+            err.print("interrupted; what was finished is kept: run the same command again to go on.")
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001
+            code = admit(error)
+        raise typer.Exit(code)
+
+    return run
+
+
+def explain(error: FameError) -> int:
+    if debugging():
+        err.print_exception()
+    err.print(f"[bold red]error:[/bold red] {escape(error.message)}")
+    if error.mend:
+        err.print(escape(error.mend))
+    return error.exit_code
+
+
+def admit(error: Exception) -> int:
+    if debugging():
+        err.print_exception()
+    else:
+        what = f"{type(error).__name__}: {error}"
+        err.print(f"[bold red]unexpected error:[/bold red] {escape(what)}")
+        err.print("This is a bug. Run the command again with --debug for the details to report.")
+    return BUG
+
+
+def stop_like_interrupt() -> None:
+    """Let SIGTERM, as batch systems send it, end a command the way Ctrl-C does: saving first."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+class RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} {self.unit}/s" if task.speed else f"- {self.unit}/s")
+
+
+@contextlib.contextmanager
+def progress(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a stage is: a bar with rate and time left on a terminal, plain lines elsewhere."""
+    with progress_with_note(title, unit) as tell:
+        yield lambda done, total: tell(done, total, "")
+
+
+@contextlib.contextmanager
+def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """The same with a note, such as the loss, behind it."""
+    if not err.is_terminal:
+        yield plain_lines(title, unit)
+        return
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    ]
+    with Progress(*columns, console=err, transient=True, speed_estimate_period=60) as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def tell(done: int, total: int, note: str) -> None:
+            if bar.tasks[task].total is None:
+                # What an earlier run did must not count towards this run's rate.
+                bar.reset(task, total=total, completed=done, note=note)
+            bar.update(task, total=total, completed=done, note=note)
+
+        yield tell
+
+
+def plain_lines(title: str, unit: str) -> Callable[[int, int, str], None]:
+    """Progress as lines for a log: the first, the last, and one every few seconds between."""
+    begun: list[tuple[float, int]] = []
+    told = [-float(LOG_LINE_SECONDS)]
+
+    def tell(done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        begun.append((now, done)) if not begun else None
+        if done < total and now - told[0] < LOG_LINE_SECONDS:
+            return
+        told[0] = now
+        rate = (done - begun[0][1]) / max(now - begun[0][0], 1e-9)
+        left = f", {duration((total - done) / rate)} left" if rate and done < total else ""
+        pace = f" ({rate:.1f} {unit}/s{left})" if rate else ""
+        print(f"{title}: {done}/{total}{pace}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def size(count: float) -> str:
+    """Bytes in the largest unit that leaves at least 1 of it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; the first column is text, the others are figures."""
+    grid = Table(title=escape(title), title_justify="left")
+    for number, column in enumerate(columns):
+        grid.add_column(escape(column), justify="left" if number == 0 else "right")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    out.print(grid)
