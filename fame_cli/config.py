@@ -22,6 +22,7 @@ StatisticsSource = Literal["cached", "online"]
 BackboneName = Literal["r2plus1d_18", "r3d_18", "i3d", "small"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
+TrainOn = Literal["clips", "features"]
 
 
 @dataclass(frozen=True)
@@ -179,3 +180,91 @@ class PretrainConfig(Configuration):
     def merges(self) -> bool:
         """Whether any clip gets a new background; β = 1 and background "none" are the MoCo baseline."""
         return self.beta < 1 and self.background != "none"
+
+
+@dataclass(frozen=True)
+class EvaluationConfig(Configuration):
+    """What every evaluation shares: which videos, and how clips are cut from them (FAME, section 4.2)."""
+
+    train_split: str = "train"
+    """Split whose videos a classifier learns from, or are retrieved."""
+    test_split: str = "test"
+    """Split whose videos are classified, or query."""
+    clips: int = 10
+    """Clips spread evenly over each video; a video's prediction is the mean of theirs."""
+    clip_frames: int = 16
+    """Frames in a clip, T."""
+    frame_stride: int = 2
+    """Distance between neighbouring frames of a clip, in frames of the video."""
+    crop_px: int = 112
+    """Side of the square that the central square of a frame is scaled to, in pixels."""
+    seed: int = 0
+    """Seed of every random choice."""
+    precision: Precision = "fp32"
+    """Arithmetic of the encoder: fp32, or bf16 autocast."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.clips >= 1, "clips", "at least 1")
+        self.require(self.clip_frames >= 1, "clip_frames", "at least 1")
+        self.require(self.frame_stride >= 1, "frame_stride", "at least 1")
+        self.require(self.crop_px >= 16, "crop_px", "at least 16 pixels")
+
+
+@dataclass(frozen=True)
+class RetrievalConfig(EvaluationConfig):
+    """Nearest neighbours of test videos among training videos (FAME, section 4.2, Table 2)."""
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(EvaluationConfig):
+    """Training of a classifier on labelled videos; the defaults are those of the published finetuning."""
+
+    epochs: int = 150
+    """Passes over the training videos."""
+    batch_size: int = 128
+    """Clips in a step."""
+    learning_rate: float = 0.025
+    """Learning rate before the first milestone."""
+    weight_decay: float = 1e-4
+    """Weight decay."""
+    milestones: tuple[int, ...] = (60, 120)
+    """Epochs at which the learning rate falls to a tenth."""
+    dropout: float = 0.7
+    """Dropout before the last layer."""
+    crop_scale_min: float = 0.2
+    """Smallest share of a frame's area that a random training crop covers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.epochs >= 1, "epochs", "at least 1")
+        self.require(self.batch_size >= 1, "batch_size", "at least 1")
+        self.require(self.learning_rate > 0, "learning_rate", "a positive number")
+        self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
+        self.require(0 <= self.dropout < 1, "dropout", "from 0 to below 1")
+        self.require(0 < self.crop_scale_min <= 1, "crop_scale_min", "above 0, at most 1")
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(ClassifierConfig):
+    """Training of the whole network (FAME, section 4.2; the published command)."""
+
+
+@dataclass(frozen=True)
+class LinearConfig(ClassifierConfig):
+    """Training of the last layer alone, on L2-normalised features of the frozen encoder."""
+
+    epochs: int = 100
+    """Passes over the training videos."""
+    batch_size: int = 256
+    """Clips in a step."""
+    learning_rate: float = 30.0
+    """Learning rate before the first milestone."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    milestones: tuple[int, ...] = (60, 80)
+    """Epochs at which the learning rate falls to a tenth."""
+    dropout: float = 0.0
+    """Dropout before the last layer."""
+    train_on: TrainOn = "clips"
+    """clips: augmented anew in every epoch, as the paper; features: of evenly spread clips, kept on disk."""
