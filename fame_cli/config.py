@@ -116,8 +116,12 @@ class PretrainConfig(Configuration):
     """Distance between neighbouring frames of a clip, in frames of the video."""
     crop_px: int = 112
     """Side of the square crop in pixels (112 for R(2+1)D, 224 for I3D)."""
+    split: str = "train"
+    """Split to learn from; all videos where the manifest has no splits."""
     epochs: int = 200
-    """Passes over the training videos."""
+    """Passes over the videos."""
+    steps: int = 0
+    """Training steps in all, instead of epochs; 0 means as many as the epochs make."""
     batch_size: int = 64
     """Videos in a step; each gives two clips."""
     optimizer: Optimizer = "sgd"
@@ -161,6 +165,7 @@ class PretrainConfig(Configuration):
         self.require(self.frame_stride >= 1, "frame_stride", "at least 1")
         self.require(self.crop_px >= 16, "crop_px", "at least 16 pixels")
         self.require(self.epochs >= 1, "epochs", "at least 1")
+        self.require(self.steps >= 0, "steps", "0 or more")
         self.require(self.batch_size >= 2, "batch_size", "at least 2: a background comes from another clip")
         self.require(self.learning_rate > 0, "learning_rate", "a positive number")
         self.require(self.weight_decay >= 0, "weight_decay", "0 or more")

@@ -9,6 +9,7 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
+from fame_cli.cli.pretrain import pretrain
 
 app = typer.Typer(
     name="fame",
@@ -48,6 +49,7 @@ def command(function: object, example: str, name: str | None = None, group: type
 
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
+command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size 64 --epochs 200")
 
 
 def main() -> None:

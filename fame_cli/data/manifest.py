@@ -152,7 +152,10 @@ def read_manifest(work: Path) -> Manifest:
     try:
         source = json.loads((work / "source.json").read_text(encoding="utf-8", errors="surrogateescape"))
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        videos = tuple(parse_row(row) for row in csv.DictReader(io.StringIO(text, newline="")))
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        if rows.fieldnames != [field.name for field in fields(Video)]:
+            raise ValueError("its first line does not name the columns")
+        videos = tuple(parse_row(row) for row in rows)
         root = Path(source["root"])
     except FileNotFoundError as error:
         raise ArtefactError(

@@ -1,0 +1,146 @@
+"""``fame pretrain``: a backbone learned from videos by MoCo with merged clips."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.masks import Frames, Work
+from fame_cli.config import (
+    BackboneName,
+    Background,
+    Branch,
+    Hue,
+    Optimizer,
+    Precision,
+    PretrainConfig,
+    StatisticsSource,
+    Variant,
+)
+
+if TYPE_CHECKING:
+    from fame_cli.learning.log import Standing
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes the first GPU if there is one.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes that load clips.", show_default="0 on a CPU, up to 8 on a GPU", min=0),
+]
+
+
+def pretrain(
+    work: Work,
+    run: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.", metavar="RUN")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
+    clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
+    frame_stride: Annotated[
+        int, typer.Option(help="Distance between a clip's frames, in frames of the video.")
+    ] = PretrainConfig.frame_stride,
+    crop_px: Annotated[int, typer.Option(help="Side of the crop, in pixels.")] = PretrainConfig.crop_px,
+    split: Annotated[
+        str, typer.Option(help="Split to learn from; all videos where there are no splits.")
+    ] = PretrainConfig.split,
+    epochs: Annotated[int, typer.Option(help="Passes over the videos.")] = PretrainConfig.epochs,
+    steps: Annotated[
+        int, typer.Option(help="Training steps in all, instead of --epochs (0: as the epochs say).")
+    ] = PretrainConfig.steps,
+    batch_size: Annotated[
+        int, typer.Option(help="Videos in a step; each gives two clips.")
+    ] = PretrainConfig.batch_size,
+    optimizer: Annotated[
+        Optimizer, typer.Option(help="sgd with momentum 0.9, or adamw.")
+    ] = PretrainConfig.optimizer,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", "--lr", help="Learning rate at the start; falls by a cosine.")
+    ] = PretrainConfig.learning_rate,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = PretrainConfig.weight_decay,
+    queue_length: Annotated[
+        int, typer.Option(help="Negatives in the queue: 2048 for UCF101, 65536 for Kinetics-400.")
+    ] = PretrainConfig.queue_length,
+    embedding_dim: Annotated[int, typer.Option(help="Size of the embedding.")] = PretrainConfig.embedding_dim,
+    momentum: Annotated[float, typer.Option(help="Momentum of the key encoder.")] = PretrainConfig.momentum,
+    temperature: Annotated[
+        float, typer.Option(help="Temperature of the InfoNCE loss.")
+    ] = PretrainConfig.temperature,
+    beta: Annotated[
+        float, typer.Option(help="Share of a clip kept as foreground; 1 is plain MoCo.")
+    ] = PretrainConfig.beta,
+    variant: Annotated[
+        Variant, typer.Option(help="How foreground is told from background (Table 6).")
+    ] = PretrainConfig.variant,
+    background: Annotated[
+        Background,
+        typer.Option(help="New background: none, another time of the video, another video (Table 4)."),
+    ] = PretrainConfig.background,
+    branch: Annotated[
+        Branch, typer.Option(help="Merge one of the two clips, or both (Table 5).")
+    ] = PretrainConfig.branch,
+    statistics: Annotated[
+        StatisticsSource, typer.Option(help="From fame masks, or computed on each crop as in the paper.")
+    ] = PretrainConfig.statistics,
+    hue: Annotated[Hue, typer.Option(help="Hue of online statistics.")] = PretrainConfig.hue,
+    crop_scale_min: Annotated[
+        float, typer.Option(help="Smallest share of the frame's area in a random crop.")
+    ] = PretrainConfig.crop_scale_min,
+    color_jitter: Annotated[
+        float, typer.Option(help="Factor on the colour jitter (0.4, 0.4, 0.4, 0.1).")
+    ] = PretrainConfig.color_jitter,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = PretrainConfig.seed,
+    precision: Annotated[Precision, typer.Option(help="fp32, or bf16 autocast.")] = PretrainConfig.precision,
+    device: Device = "auto",
+    workers: Workers = None,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(help="Time between checkpoints, in seconds.", min=0)
+    ] = 60,
+    frames: Frames = None,
+    statistics_store: Annotated[
+        str | None,
+        typer.Option(help="Statistics to read, a folder in WORK/statistics.", show_default="the only one"),
+    ] = None,
+) -> int:
+    """Pretrain a backbone: MoCo whose clips keep their foreground and get the background of others.
+
+    Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
+    end, backbone.safetensors. A stopped run goes on with --resume.
+    """
+    values = {name: value for name, value in locals().items() if name in PretrainConfig.__dataclass_fields__}
+    config = PretrainConfig.from_dict(values)
+    from fame_cli.data.frames import open_frame_store
+    from fame_cli.data.manifest import read_manifest
+    from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.learning.pretrain import pretrain as learn
+
+    store = open_frame_store(work, read_manifest(work), frames)
+    cached = None
+    if config.merges and config.statistics == "cached":
+        cached = open_statistics_store(work, store, clip_frames, frame_stride, statistics_store)
+    with console.progress_with_note("pretraining", "steps") as tell:
+        outcome = learn(
+            run,
+            store,
+            cached,
+            config,
+            resume=resume,
+            device=device,
+            workers=workers,
+            checkpoint_seconds=checkpoint_seconds,
+            tell=lambda standing: tell(standing.step, standing.total_steps, describe(standing)),
+        )
+    last = outcome.last
+    figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f}), accuracy {last['accuracy']:.1%}"
+    if outcome.first_step == outcome.total_steps:
+        console.say(f"Nothing to do: {run} is finished ({outcome.total_steps} steps, {figures}).")
+    else:
+        begun = f" from step {outcome.first_step}" if outcome.first_step else ""
+        took = console.duration(outcome.seconds)
+        console.say(f"Done in {took}: {outcome.total_steps} steps{begun}, {figures}, in {run}")
+    return 0
+
+
+def describe(standing: "Standing") -> str:
+    return (
+        f"loss {standing.loss:.3f} (chance {standing.chance:.3f})  accuracy {standing.accuracy:.0%}  "
+        f"{standing.samples_per_second:.1f} samples/s"
+    )

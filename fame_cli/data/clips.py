@@ -1,0 +1,89 @@
+"""Which frames and which pixels make a clip, and where every random choice comes from.
+
+A video holds ``frame_count`` frames; a clip takes ``clip_frames`` of them, ``frame_stride`` apart, so it
+covers ``span`` frames. A video shorter than that still gives a clip: its last frame is held.
+"""
+
+import hashlib
+import math
+import operator
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+
+CROP_TRIES = 10
+ASPECT_MIN, ASPECT_MAX = 3 / 4, 4 / 3
+
+
+def clip_span(clip_frames: int, frame_stride: int) -> int:
+    """Frames of the video from the first to the last of a clip, both counted."""
+    return (clip_frames - 1) * frame_stride + 1
+
+
+def clip_indices(start: int, clip_frames: int, frame_stride: int, frame_count: int) -> Indices:
+    """Frames (T,) of the clip that begins at ``start``; the last frame is held where the video ends early."""
+    assert 0 <= start < frame_count
+    return np.minimum(start + frame_stride * np.arange(clip_frames, dtype=np.int64), frame_count - 1)
+
+
+def last_start(frame_count: int, span: int) -> int:
+    """The last frame at which a clip still fits, or 0 where none does."""
+    return max(frame_count - span, 0)
+
+
+def random_start(frame_count: int, span: int, generator: np.random.Generator) -> int:
+    """A start drawn evenly from all at which the clip fits."""
+    return int(generator.integers(last_start(frame_count, span) + 1))
+
+
+def even_starts(frame_count: int, span: int, count: int) -> Indices:
+    """Starts (count,) spread evenly from the first to the last at which the clip fits; one is central."""
+    last = last_start(frame_count, span)
+    spread = np.linspace(0, last, count) if count > 1 else np.array([last / 2])
+    starts: Indices = np.rint(spread).astype(np.int64)
+    return starts
+
+
+def hop_starts(frame_count: int, span: int, hop: int) -> Indices:
+    """Starts 0, hop, 2·hop … at which the clip fits; always at least the first."""
+    return np.arange(0, last_start(frame_count, span) + 1, hop, dtype=np.int64)
+
+
+def address(seed: int, *parts: int | str) -> np.random.Generator:
+    """The generator that belongs to ``parts``, such as (epoch, video, view): same parts, same values.
+
+    The parts are written as a Python list before they are hashed, so that neither ("ab", "c") and
+    ("a", "bc") nor 1 and "1" share a generator; in ASCII, since what counts as printable beyond it
+    differs between versions of Python.
+    """
+    plain = [str(part) if isinstance(part, str) else operator.index(part) for part in (seed, *parts)]
+    digest = hashlib.blake2b(ascii(plain).encode("ascii"), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def random_resized_crop(
+    height: int, width: int, scale_min: float, generator: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """A crop (top, left, height, width) in pixels, drawn as torchvision's RandomResizedCrop draws it.
+
+    Its share of the frame's area is even in [scale_min, 1] and its aspect ratio log-even in [3/4, 4/3].
+    Where ten tries do not fit into the frame, the largest central crop of an allowed aspect is taken.
+    """
+    for _ in range(CROP_TRIES):
+        area = height * width * generator.uniform(scale_min, 1)
+        aspect = math.exp(generator.uniform(math.log(ASPECT_MIN), math.log(ASPECT_MAX)))
+        crop_height, crop_width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < crop_height <= height and 0 < crop_width <= width:
+            top = int(generator.integers(height - crop_height + 1))
+            left = int(generator.integers(width - crop_width + 1))
+            return top, left, crop_height, crop_width
+    return largest_central_crop(height, width)
+
+
+def largest_central_crop(height: int, width: int) -> tuple[int, int, int, int]:
+    """The largest crop (top, left, height, width) in the middle with an aspect ratio from 3/4 to 4/3."""
+    crop_height = min(height, round(width / ASPECT_MIN))
+    crop_width = min(width, round(height * ASPECT_MAX))
+    return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width

@@ -1,0 +1,47 @@
+"""The 3-D encoders: each turns clips into a feature map and, by its mean, into one vector a clip.
+
+Every network draws its first weights from torch's global generator: seed it with ``torch.manual_seed``
+before ``build_backbone`` for weights that can be made again.
+"""
+
+from torch import Tensor, nn
+
+from fame_cli.config import BackboneName
+
+
+class Backbone(nn.Module):
+    """An encoder without projection head or classifier."""
+
+    feature_dim: int
+    """Length of the feature vector, D."""
+
+    def feature_map(self, clips: Tensor) -> Tensor:
+        """Features (B, D, t, h, w) of normalised clips (B, 3, T, H, W), before any pooling."""
+        raise NotImplementedError
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Feature vectors (B, D) of normalised clips (B, 3, T, H, W): the mean of the feature map."""
+        return self.feature_map(clips).mean(dim=(2, 3, 4))
+
+
+def build_backbone(name: BackboneName) -> Backbone:
+    """A freshly initialised encoder; the names are those of ``--backbone``."""
+    # Imported here since the networks derive from Backbone and only two of the four need torchvision.
+    if name == "small":
+        from fame_cli.learning.backbones.small import Small
+
+        return Small()
+    if name == "i3d":
+        from fame_cli.learning.backbones.i3d import I3D
+
+        return I3D()
+    from fame_cli.learning.backbones.resnet3d import ResNet3D18
+
+    return ResNet3D18(name)
+
+
+def initialise_convolutions(network: nn.Module) -> None:
+    """He et al. 2015 over the outputs (fan-out), as torchvision's video networks are initialised."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

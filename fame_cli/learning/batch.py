@@ -1,0 +1,54 @@
+"""From a loaded batch to the two views of each video, on the training device."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import address
+from fame_cli.data.views import augment, normalise
+from fame_cli.merging.mask import soft_mask, top_share
+from fame_cli.merging.merge import cyclic_partners, merge
+from fame_cli.merging.statistics import colour_bins, seed_region
+
+
+def make_views(
+    batch: dict[str, Any], config: PretrainConfig, step: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The two views of each video, merged, augmented and normalised: (B, 3, T, H, W) each, on the device."""
+    clips = to_clips(batch["clips"], device)
+    views = []
+    for number, drawn in enumerate(batch["views"]):
+        view = clips[:, number]
+        if config.merges and (number == 0 or config.branch == "both"):
+            view = merge(
+                view, make_mask(batch, view, number, config), background(batch, view, number, config, step)
+            )
+        views.append(normalise(augment(view, drawn)).contiguous(memory_format=torch.channels_last_3d))
+    return views[0], views[1]
+
+
+def to_clips(frames: Tensor, device: torch.device) -> Tensor:
+    """(B, 2, T, H, W, 3) uint8 to (B, 2, 3, T, H, W) in [0, 1] on the device."""
+    return frames.to(device, non_blocking=True).permute(0, 1, 5, 2, 3, 4).float().div_(255)
+
+
+def make_mask(batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig) -> Tensor:
+    """Foreground masks (B, H, W) of a view's clips, from cached statistics or from the clips themselves."""
+    if "seed" in batch:
+        seed = batch["seed"][:, number].to(clips.device, non_blocking=True)
+        bins = batch["bins"][:, number].to(clips.device, non_blocking=True)
+    else:
+        seed, bins = seed_region(clips), colour_bins(clips.mean(2), config.hue)
+    return top_share(soft_mask(seed, bins, config.variant, config.crop_px), config.beta)
+
+
+def background(
+    batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig, step: int
+) -> Tensor:
+    """Where each clip's new background comes from: another video of the batch, or another time (Table 4)."""
+    if config.background == "intra":
+        return to_clips(batch["backgrounds"], clips.device)[:, number]
+    partners = cyclic_partners(len(clips), address(config.seed, "background", step, number))
+    return clips[torch.from_numpy(partners).to(clips.device, non_blocking=True)]

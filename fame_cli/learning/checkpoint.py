@@ -1,0 +1,197 @@
+"""Two kinds of file: the whole state of a training, to go on from, and a backbone alone, to evaluate.
+
+Both are written under a temporary name, forced to the disk and renamed, so that a file under its own name is
+whole. Neither can run code when it is read: tensors and plain values only, or safetensors.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from fame_cli.config import BackboneName
+from fame_cli.errors import ArtefactError, InputError
+from fame_cli.learning.backbones import Backbone, build_backbone
+
+PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
+
+DAMAGE_SIGNS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
+"""What the zip reader raises on bytes that are not what they should be."""
+
+
+@dataclass(frozen=True)
+class KeyCount:
+    """How the entries of a file met those of the network: all must match."""
+
+    matched: int
+    missing: int
+    unexpected: int
+
+    def __str__(self) -> str:
+        return f"{self.matched} backbone keys matched, {self.missing} missing, {self.unexpected} unexpected"
+
+
+def save_training(path: Path, state: dict[str, Any]) -> None:
+    """Replace the checkpoint at ``path`` by ``state``: nested dicts and lists of tensors and plain values.
+
+    Raises InputError if it cannot be written; the checkpoint that was there then still stands.
+    """
+    require_plain(state, "state")
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, buffer.getbuffer())
+
+
+def load_training(path: Path, device: torch.device) -> dict[str, Any]:
+    """The state that ``save_training`` wrote, all its tensors on ``device``, random states included."""
+    if not path.exists():
+        raise ArtefactError(
+            f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
+        )
+    require_sound_archive(path)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise damaged_training(path) from error
+    except RuntimeError as error:
+        if "PytorchStreamReader" in str(error):
+            raise damaged_training(path) from error
+        raise  # a device that is full or not there is no fault of the file
+    return state
+
+
+def save_backbone(path: Path, backbone: Backbone, name: BackboneName, extra: dict[str, str]) -> None:
+    """Write the backbone's weights as safetensors, with its name, feature_dim and ``extra`` as metadata."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
+    metadata = {**extra, "backbone": name, "feature_dim": str(backbone.feature_dim)}
+    write_whole(path, safetensors.torch.save(tensors, metadata))
+
+
+def load_backbone(path: Path) -> tuple[Backbone, KeyCount]:
+    """The backbone that ``save_backbone`` wrote, on the CPU; ArtefactError unless every key matches."""
+    tensors, metadata = read_safetensors(path)
+    name = metadata.get("backbone")
+    if name not in get_args(BackboneName):
+        raise ArtefactError(
+            f"{path}: names backbone {name!r}; known are {', '.join(get_args(BackboneName))}.",
+            "Give the backbone.safetensors of a run of this toolkit.",
+        )
+    with torch.device("meta"):  # the shapes alone; no random number is drawn for weights to be replaced
+        backbone = build_backbone(cast(BackboneName, name))
+    count = match_keys(path, backbone.state_dict(), tensors)
+    backbone.load_state_dict(tensors, strict=True, assign=True)
+    return backbone, count
+
+
+def weights_fingerprint(path: Path) -> str:
+    """The first ten hexadecimal digits of the file's SHA-256, which name the weights in results."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+
+
+def require_plain(value: object, where: str) -> None:
+    """Refuse at the time of saving what ``load_training`` would refuse to read back."""
+    if isinstance(value, Tensor) or type(value) in PLAIN_TYPES:
+        return
+    if type(value) in (dict, OrderedDict):
+        for key, item in value.items():  # type: ignore[attr-defined]
+            require_plain(key, f"a key of {where}")
+            require_plain(item, f"{where}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for index, item in enumerate(value):  # type: ignore[arg-type]
+            require_plain(item, f"{where}[{index}]")
+    else:
+        raise TypeError(
+            f"{where} is a {type(value).__name__}; a checkpoint holds tensors and plain values only"
+        )
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Put ``content`` at ``path`` as a whole or not at all; on failure what was there before still stands."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        standing = (
+            "The earlier file of that name still stands." if path.exists() else "Nothing was left there."
+        )
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}). {standing}",
+            "Free space, or check the folder's permissions; then give the command again.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file."""
+    if not path.exists():
+        raise ArtefactError(f"{path}: there is no backbone file.", "Check the path, or pretrain first.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
+            return tensors, file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ArtefactError(
+            f"{path}: is not a whole safetensors file ({error}).",
+            "Give the backbone.safetensors of a finished run; a damaged one must be copied or made again.",
+        ) from error
+
+
+def match_keys(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> KeyCount:
+    """Compare names and shapes; any difference is an ArtefactError with counts and the first few names."""
+    missing, unexpected = expected.keys() - found.keys(), found.keys() - expected.keys()
+    shared = expected.keys() & found.keys()
+    misshapen = {key for key in shared if expected[key].shape != found[key].shape}
+    count = KeyCount(len(shared) - len(misshapen), len(missing), len(unexpected))
+    faults = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    if any(faults.values()):
+        named = "; ".join(f"{fault}: {first_few(keys)}" for fault, keys in faults.items() if keys)
+        raise ArtefactError(
+            f"{path}: {count}, {len(misshapen)} of another shape ({named}).",
+            "The file does not hold the backbone that it names; nothing was evaluated. Export it again.",
+        )
+    return count
+
+
+def first_few(keys: Iterable[str], limit: int = 3) -> str:
+    ordered = sorted(keys)
+    return ", ".join(ordered[:limit]) + (", …" if len(ordered) > limit else "")
+
+
+def require_sound_archive(path: Path) -> None:
+    """Compare every checksum in the file, which torch writes and does not read, with its content."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            by_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
+            if by_torch and archive.testzip() is None:
+                return
+    except (OSError, *DAMAGE_SIGNS) as error:
+        raise damaged_training(path) from error
+    raise damaged_training(path)
+
+
+def damaged_training(path: Path) -> ArtefactError:
+    return ArtefactError(
+        f"{path}: the training checkpoint is damaged or was not written by this toolkit.",
+        "Copy it again if it was copied; otherwise delete it and start the training anew.",
+    )

@@ -1,0 +1,118 @@
+"""The folder of a training run: what it was asked to do, what it measured, and where it stands."""
+
+import json
+import platform
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.stage import write_json, write_text
+
+SCHEMA_VERSION = 1
+
+
+class RunFolder:
+    """Paths and records of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.checkpoint = folder / "checkpoints" / "last.pt"
+        self.backbone = folder / "backbone.safetensors"
+        self.metrics = folder / "metrics.jsonl"
+        self.tensorboard = folder / "tensorboard"
+
+    def begin(self, pretrain: Mapping[str, Any], data: Mapping[str, str], resume: bool) -> None:
+        """Write what the run is asked to do, or see that a run which is there was asked the same.
+
+        Raises ConfigurationError where the folder holds a run of other options, or an unfinished one that
+        is not to be resumed; ArtefactError where the data is no longer that of the run.
+        """
+        if not self.config.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "environment.json", environment())
+            record = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
+            write_text(self.config, tomli_w.dumps(record))
+            return
+        before = self.read()
+        if changes := differences(before["pretrain"], pretrain):
+            raise ConfigurationError(
+                f"{self.folder} holds a run with other options: {changes}.",
+                "Choose another folder with -o, or give the options it was begun with.",
+            )
+        if changes := differences(before["data"], data):
+            raise ArtefactError(
+                f"the data of {self.folder} has changed since the run began: {changes}.",
+                "Choose another folder with -o: a run on other data is another run.",
+            )
+        if not (resume or self.backbone.exists()):
+            raise ConfigurationError(
+                f"{self.folder} holds a run that is not finished.",
+                "Add --resume to go on with it, or choose another folder with -o.",
+            )
+
+    def read(self) -> dict[str, Any]:
+        """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
+        try:
+            record = tomllib.loads(self.config.read_text(encoding="utf-8"))
+            record["pretrain"], record["data"]
+        except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+            raise ArtefactError(
+                f"{self.folder} is not the folder of a run: {self.config.name} cannot be read ({error}).",
+                "Give the folder that fame pretrain made with -o.",
+            ) from error
+        return record
+
+    def note(self, line: str) -> None:
+        """Add a line with the time to ``log.txt``."""
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """The rows of ``metrics.jsonl``, one a step; a last line that a kill cut short is left out."""
+        if not self.metrics.exists():
+            return []
+        rows = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def cut_metrics(self, first_step: int) -> None:
+        """Forget what was measured after the checkpoint: those steps are done again."""
+        rows = [row for row in self.read_metrics() if row["step"] < first_step]
+        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def add_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for whoever wants to know later what a figure was made with."""
+    import torch
+    import torchvision
+
+    from fame_cli import __version__
+
+    return {
+        "fame": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "platform": platform.platform(),
+        "cpu_threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+    }

@@ -1,0 +1,146 @@
+"""The frame store: what goes in comes out, and a bad video takes nothing else with it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import moving_square, write_video
+
+from fame_cli.config import ExtractConfig
+from fame_cli.data.frames import FrameStore, extract, open_frame_store, scaled_size
+from fame_cli.data.manifest import Manifest, write_manifest
+from fame_cli.data.sources.folder import index_folder
+from fame_cli.errors import ArtefactError
+from fame_cli.stage import Report
+
+Extracted = tuple[Report, Manifest]
+
+
+def run(work: Path, videos: Path, **options: int) -> Extracted:
+    manifest = index_folder(videos)
+    report, manifest = extract(work, manifest, ExtractConfig(**options), jobs=1)
+    write_manifest(work, manifest)
+    return report, manifest
+
+
+def test_frames_come_back_in_order_and_close_to_the_original(tmp_path: Path) -> None:
+    frames = moving_square(12, (250, 20, 20), seed=1)
+    write_video(tmp_path / "videos" / "a.avi", frames)
+    _, manifest = run(tmp_path / "work", tmp_path / "videos")
+    video = manifest.videos[0]
+    assert (video.frames, video.width, video.height, video.fps, video.status) == (12, 64, 48, 25.0, "ok")
+    read = open_frame_store(tmp_path / "work", manifest).frames(0, [0, 5, 11])
+    assert read.shape == (3, 48, 64, 3)
+    errors = [np.abs(read.astype(int) - frames[n].astype(int)).mean((1, 2, 3)) for n in range(12)]
+    assert np.argmin(errors, axis=0).tolist() == [0, 5, 11]
+    assert np.min(errors, axis=0).max() < 6
+
+
+def test_short_side_is_scaled_and_never_enlarged() -> None:
+    assert scaled_size(320, 240, 128) == (171, 128)
+    assert scaled_size(240, 320, 128) == (128, 171)
+    assert scaled_size(64, 48, 128) == (64, 48)
+
+
+def test_unreadable_videos_are_named_and_their_neighbours_stand(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    write_video(videos / "b good.avi", moving_square(9, (0, 200, 0), seed=2))
+    write_video(videos / "z good.avi", moving_square(7, (0, 200, 0), seed=3))
+    (videos / "a empty.avi").write_bytes(b"")
+    (videos / "c text.avi").write_text("this is no video " * 50)
+    whole = (videos / "b good.avi").read_bytes()
+    (videos / "d truncated.avi").write_bytes(whole[: len(whole) // 2])
+    _, manifest = run(tmp_path / "work", videos)
+    outcome = {video.id: (video.status, video.frames) for video in manifest.videos}
+    assert outcome["b good.avi"] == ("ok", 9)
+    assert outcome["z good.avi"] == ("ok", 7)
+    assert outcome["a empty.avi"][0] == outcome["c text.avi"][0] == "failed"
+    assert outcome["d truncated.avi"][0] in ("partial", "failed")
+    assert manifest.videos[0].reason == "the file is empty"
+    store = open_frame_store(tmp_path / "work", manifest)
+    assert store.frames(1, [8]).shape == store.frames(4, [6]).shape == (1, 48, 64, 3)
+
+
+def test_video_added_later_is_all_that_is_decoded(tmp_path: Path, videos: Path) -> None:
+    run(tmp_path / "work", videos)
+    write_video(videos / "train" / "red" / "zz.avi", moving_square(5, (9, 9, 9), seed=4))
+    from fame_cli.data.manifest import combine
+
+    combined = combine(tmp_path / "work", index_folder(videos))
+    report, manifest = extract(tmp_path / "work", combined, ExtractConfig(), jobs=1)
+    assert (report.made, report.kept) == (1, 1)  # eleven videos: a shard of eight, and the last one anew
+    assert manifest.videos[-1].id == "train/red/zz.avi"
+    assert manifest.videos[-1].frames == 5
+
+
+def test_other_options_make_another_store_beside(tmp_path: Path, videos: Path) -> None:
+    first, _ = run(tmp_path / "work", videos)
+    second, _ = run(tmp_path / "work", videos, short_side_px=24)
+    assert first.folder != second.folder
+    assert len(list((tmp_path / "work" / "frames").iterdir())) == 2
+
+
+def test_store_out_of_date_with_the_manifest_is_refused(tmp_path: Path, videos: Path) -> None:
+    report, _ = run(tmp_path / "work", videos)
+    write_video(videos / "train" / "red" / "zz.avi", moving_square(5, (9, 9, 9), seed=4))
+    with pytest.raises(ArtefactError, match="is out of date"):
+        FrameStore(report.folder, index_folder(videos))
+
+
+def test_damaged_shard_is_named_when_read(tmp_path: Path, videos: Path) -> None:
+    report, manifest = run(tmp_path / "work", videos)
+    (report.folder / "00001.h5").write_bytes(b"no HDF5")
+    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged"):
+        open_frame_store(tmp_path / "work", manifest).frames(9, [0])
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path, videos: Path) -> None:
+    first, _ = run(tmp_path / "one", videos)
+    second, _ = run(tmp_path / "two", videos)
+    for name in ("00000.h5", "00001.h5"):
+        assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
+
+
+def test_long_video_is_written_through_a_small_buffer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fame_cli.data.frames.BUFFER_BYTES", 1000)
+    write_video(tmp_path / "videos" / "a.avi", moving_square(30, (5, 5, 250), seed=6))
+    from fame_cli.data import frames as room
+
+    path = tmp_path / "shard.h5"
+    room.extract_shard(
+        path, room.ExtractTask(tmp_path / "videos", ("a.avi", "absent.avi", "a.avi"), ExtractConfig())
+    )
+    first, last = (room.read_jpegs(path, row, [0, 29]) for row in (0, 2))
+    assert all(np.array_equal(one, other) for one, other in zip(first, last, strict=True))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_video_that_aborts_the_decoder_fails_alone(tmp_path: Path, real_data: Path, jobs: int) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "b hostile.avi").symlink_to(real_data / "hostile" / "rawvideo_aborts_opencv.avi")
+    for name in "ac":
+        write_video(videos / f"{name}.avi", moving_square(6, (200, 0, 0), seed=ord(name)))
+    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=jobs)
+    assert [video.status for video in manifest.videos] == ["ok", "failed", "ok"]
+    assert "SIGABRT" in manifest.videos[1].reason
+
+
+@pytest.mark.real
+def test_real_clips_decode_to_the_counted_number_of_frames(tmp_path: Path, real_data: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for path in sorted(real_data.glob("hmdb51/*/*.avi")):
+        (videos / path.name).symlink_to(path)
+    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=1)
+    assert {video.status for video in manifest.videos} == {"ok"}
+    for video in manifest.videos:
+        capture = cv2.VideoCapture(str(videos / video.path))
+        count = 0
+        while capture.grab():
+            count += 1
+        assert video.frames == count

@@ -1,0 +1,212 @@
+"""The pretraining loop: the same samples and losses however it is cut, and only what it says is merged."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from fame_cli.config import ExtractConfig, PretrainConfig, StatisticsConfig
+from fame_cli.data.dataset import PretrainClips, StepSampler, crop_map
+from fame_cli.data.frames import FrameStore, extract
+from fame_cli.data.sources.folder import index_folder
+from fame_cli.data.statistics import StatisticsStore, compute
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
+from fame_cli.learning import batch as batch_room
+from fame_cli.learning.checkpoint import load_backbone
+from fame_cli.learning.log import Standing
+from fame_cli.learning.pretrain import pretrain, training_positions
+
+CONFIG = PretrainConfig(
+    backbone="small",
+    clip_frames=4,
+    frame_stride=2,
+    crop_px=32,
+    batch_size=4,
+    steps=5,
+    queue_length=16,
+    embedding_dim=8,
+)
+
+
+@pytest.fixture
+def stores(tmp_path: Path, videos: Path) -> tuple[FrameStore, StatisticsStore]:
+    report, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=1)
+    frames = FrameStore(report.folder, manifest)
+    folder = compute(tmp_path / "work", frames, StatisticsConfig(4, 2, 4, 24), jobs=1).folder
+    return frames, StatisticsStore(folder, frames)
+
+
+Stores = tuple[FrameStore, StatisticsStore]
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def stop_after(step: int, how: type[BaseException]) -> object:
+    def tell(standing: Standing) -> None:
+        if standing.step == step:
+            raise how
+
+    return tell
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0, 1e9])
+def test_killed_and_resumed_run_has_the_losses_of_the_straight_one(
+    tmp_path: Path, stores: Stores, checkpoint_seconds: float
+) -> None:
+    pretrain(tmp_path / "straight", *stores, CONFIG, device="cpu")
+    for step in (1, 3, 4):
+        with pytest.raises(RuntimeError):
+            pretrain(
+                tmp_path / "killed",
+                *stores,
+                CONFIG,
+                device="cpu",
+                resume=True,
+                checkpoint_seconds=checkpoint_seconds,
+                tell=stop_after(step, RuntimeError),  # type: ignore[arg-type]
+            )
+    pretrain(tmp_path / "killed", *stores, CONFIG, device="cpu", resume=True)
+    assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
+    assert len(losses(tmp_path / "killed")) == 5
+    weights = [(tmp_path / run / "backbone.safetensors").read_bytes() for run in ("straight", "killed")]
+    assert weights[0] == weights[1]
+
+
+def test_loader_workers_do_not_change_the_run(tmp_path: Path, stores: Stores) -> None:
+    config = dataclasses.replace(CONFIG, steps=2)
+    pretrain(tmp_path / "none", *stores, config, device="cpu", workers=0)
+    pretrain(tmp_path / "two", *stores, config, device="cpu", workers=2)
+    assert losses(tmp_path / "none") == losses(tmp_path / "two")
+
+
+def test_finished_run_is_left_alone(tmp_path: Path, stores: Stores) -> None:
+    config = dataclasses.replace(CONFIG, steps=1)
+    pretrain(tmp_path / "run", *stores, config, device="cpu")
+    before = (tmp_path / "run" / "backbone.safetensors").stat().st_mtime_ns
+    outcome = pretrain(tmp_path / "run", *stores, config, device="cpu")
+    assert outcome.first_step == outcome.total_steps == 1
+    assert (tmp_path / "run" / "backbone.safetensors").stat().st_mtime_ns == before
+    backbone, count = load_backbone(tmp_path / "run" / "backbone.safetensors")
+    assert (count.missing, count.unexpected) == (0, 0)
+    assert backbone.feature_dim > 0
+
+
+def test_unfinished_run_is_not_gone_on_with_unasked(tmp_path: Path, stores: Stores) -> None:
+    with pytest.raises(RuntimeError):
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", tell=stop_after(1, RuntimeError))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="not finished"):
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu")
+
+
+def test_run_of_other_options_or_data_is_not_overwritten(tmp_path: Path, stores: Stores) -> None:
+    config = dataclasses.replace(CONFIG, steps=1)
+    pretrain(tmp_path / "run", *stores, config, device="cpu")
+    with pytest.raises(ConfigurationError, match=r"beta was 0\.5, is 0\.3"):
+        pretrain(tmp_path / "run", *stores, dataclasses.replace(config, beta=0.3), device="cpu")
+    stores[1].fingerprint = "other"
+    with pytest.raises(ArtefactError, match="statistics_content was"):
+        pretrain(tmp_path / "run", *stores, config, device="cpu")
+
+
+def test_diverged_run_stops_and_says_so(
+    tmp_path: Path, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fame_cli.learning.pretrain.cosine", lambda *_: float("nan"))
+    with pytest.raises(FameError, match="the loss is nan at step 1: the training has diverged"):
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu")
+
+
+def test_batch_that_the_videos_cannot_fill_is_refused(stores: Stores) -> None:
+    with pytest.raises(ConfigurationError, match="only 8 videos to learn from"):
+        training_positions(stores[0], dataclasses.replace(CONFIG, batch_size=9))
+    with pytest.raises(InputError, match="no readable video in split 'trian'"):
+        training_positions(stores[0], dataclasses.replace(CONFIG, split="trian"))
+
+
+def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
+    steps = list(StepSampler([3, 5, 7, 9, 11, 13], batch_size=2, seed=1, first_step=0, total_steps=6))
+    epochs = [[position for step in steps[first : first + 3] for _, position in step] for first in (0, 3)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == [3, 5, 7, 9, 11, 13]
+    assert epochs[0] != epochs[1]
+    resumed = list(StepSampler([3, 5, 7, 9, 11, 13], batch_size=2, seed=1, first_step=4, total_steps=6))
+    assert resumed == steps[4:]
+
+
+def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, object]:
+    clips = PretrainClips(stores[0], stores[1] if config.statistics == "cached" else None, config)
+    return default_collate([clips[0, position] for position in range(4)])
+
+
+def views(stores: Stores, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
+    config = dataclasses.replace(CONFIG, **options)  # type: ignore[arg-type]
+    batch = batch_of(stores, config)
+    for view in batch["views"]:  # type: ignore[attr-defined]
+        for name in ("flip", "grayscale", "jitter", "blur"):
+            view[name][:] = False
+    first, second = batch_room.make_views(batch, config, 0, torch.device("cpu"))  # type: ignore[arg-type]
+    return first, second
+
+
+@pytest.mark.parametrize("statistics", ["cached", "online"])
+@pytest.mark.parametrize("variant", ["fame", "seed", "grid", "gauss"])
+def test_merged_view_keeps_beta_of_its_pixels_and_takes_the_rest_from_others(
+    stores: Stores, statistics: str, variant: str
+) -> None:
+    plain, untouched = views(stores, beta=1.0)
+    merged, second = views(stores, beta=0.25, statistics=statistics, variant=variant)
+    torch.testing.assert_close(second, untouched, rtol=0, atol=0)
+    for number in range(4):
+        own = (merged[number] == plain[number]).all(0).all(0)
+        assert own.sum() >= 0.25 * 32 * 32
+        from_others = [
+            (merged[number] == plain[other]).all(0).all(0) for other in range(4) if other != number
+        ]
+        assert max((own | other).float().mean() for other in from_others) == 1
+
+
+def test_both_branches_are_merged_only_when_asked(stores: Stores) -> None:
+    _, plain = views(stores, beta=1.0)
+    _, single = views(stores)
+    _, both = views(stores, branch="both")
+    torch.testing.assert_close(single, plain, rtol=0, atol=0)
+    assert not torch.equal(both, plain)
+
+
+def test_intra_video_background_is_of_the_same_video(stores: Stores) -> None:
+    config = dataclasses.replace(CONFIG, background="intra")
+    batch = batch_of(stores, config)
+    merged, _ = views(stores, background="intra")
+    plain, _ = views(stores, beta=1.0)
+    other = batch_room.to_clips(batch["backgrounds"], torch.device("cpu"))[:, 0]  # type: ignore[arg-type]
+    from fame_cli.data.views import normalise
+
+    assert ((merged == plain) | (merged == normalise(other))).all()
+
+
+def test_background_none_and_beta_one_are_the_same_baseline(stores: Stores) -> None:
+    for one, other in zip(views(stores, beta=1.0), views(stores, background="none"), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_crop_of_a_map_follows_the_crop_of_the_frame() -> None:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    whole = crop_map(values, (0, 0, 6, 8), (6, 8), 12, cv2.INTER_NEAREST)
+    assert whole.shape == (12, 12)
+    assert whole[0, 0] == 0
+    assert whole[-1, -1] == 11
+    assert crop_map(values, (2, 4, 2, 2), (6, 8), 4, cv2.INTER_NEAREST).tolist() == [[6] * 4] * 4
+
+
+def test_crop_of_an_amount_is_interpolated_between_pixel_centres() -> None:
+    ramp = np.tile(np.arange(8, dtype=np.float32), (6, 1))
+    finer = crop_map(ramp, (0, 0, 6, 8), (6, 8), 16, cv2.INTER_LINEAR)
+    np.testing.assert_allclose(finer[3, 1:-1], (np.arange(16)[1:-1] + 0.5) / 2 - 0.5, atol=0.02)
+    inner = crop_map(ramp, (0, 2, 6, 4), (6, 8), 4, cv2.INTER_LINEAR)
+    np.testing.assert_allclose(inner[2], [2, 3, 4, 5], atol=0.02)
