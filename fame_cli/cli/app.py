@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fame_cli.cli import console
+from fame_cli.cli import console, evaluate, visualize
+from fame_cli.cli.demo import demo
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -16,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -50,6 +52,22 @@ def command(function: object, example: str, name: str | None = None, group: type
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
 command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size 64 --epochs 200")
+
+command(demo, "fame demo -o demo")
+
+evaluations = typer.Typer(no_args_is_help=True, help="Evaluate a representation on labelled videos.")
+app.add_typer(evaluations, name="eval")
+command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluations)
+command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
+command(evaluate.retrieval, "fame eval retrieval work run --clips 10", group=evaluations)
+
+pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
+app.add_typer(pictures, name="visualize")
+command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
+command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
+command(visualize.cam, "fame visualize cam work run", group=pictures)
+command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
+command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 
 def main() -> None:

@@ -150,8 +150,9 @@ def adjust_saturation(clips: Tensor, factor: Tensor) -> None:
 
 
 def adjust_hue(clips: Tensor, turns: Tensor) -> None:
-    """Turn the hue of the HSV hexcone, leaving saturation and value, in a sixth of the time by way of HSV.
+    """Turn the hue of the HSV hexcone, leaving saturation and value, without the way there and back.
 
+    This takes a quarter of the time that the functions of ``merging.statistics`` need on a CPU.
     Let R, G, B be the channels less their least value, divided by the chroma (greatest less least value).
     Then the hue is ±(1 - R + G + B)/6 turns with the sign of G - B, and each channel of a hue h is
     least + chroma · clamp(6·|frac(h + s) - 1/2| - 1, 0, 1) with s = 0, 2/3, 1/3 for red, green, blue.
@@ -177,8 +178,8 @@ def flip(clips: Tensor) -> None:
 def blur(clips: Tensor, sigma_px: Tensor) -> None:
     """Separable Gaussian blur with a reflected border, as two products with a band matrix.
 
-    On a CPU they are up to six times faster than padding and grouped convolutions, and each sample has a
-    kernel of its own width.
+    On a CPU they are 1.4 to 2.5 times faster than padding and grouped convolutions (sides of 48 to 224 px),
+    and each sample has a kernel of its own width.
     """
     B, C, T, H, W = clips.shape
     across, down = blur_matrix(W, sigma_px.view(B, 1, 1)), blur_matrix(H, sigma_px.view(B, 1, 1))

@@ -58,12 +58,12 @@ def pretrain(
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
+    target = choose_device(device)
     folder = RunFolder(run)
     folder.begin(config.to_dict(), describe_data(frames, statistics), resume)
     if folder.backbone.exists():
         return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)
 
-    target = choose_device(device)
     training = Training(config, target)
     step = training.restore(folder, resume)
     folder.cut_metrics(step)
@@ -74,8 +74,8 @@ def pretrain(
     with stop_requested() as stopping:
         for batch in loader:
             learning_rate = cosine(step, total_steps, config.learning_rate)
+            first, second = make_views(batch, config, step, target)
             with torch.autocast(target.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                first, second = make_views(batch, config, step, target)
                 loss = training.model(first, second)
             training.update(loss, learning_rate)
             log.add(step, loss, training.model.accuracy, learning_rate)

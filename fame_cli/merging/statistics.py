@@ -48,9 +48,15 @@ def rgb_to_hsv(images: Tensor) -> Tensor:
         (green - blue) / divisor,
         torch.where(green == value, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    # A hue just below 0 rounds up to a whole turn, which the second remainder makes 0.
-    hue = (sextant / 6).remainder_(1).remainder_(1)
+    hue = fraction(sextant / 6)
     return torch.stack((hue, chroma / torch.where(value > 0, value, 1), value), -3)
+
+
+def fraction(values: Tensor) -> Tensor:
+    """``values`` less their floor, in place, in [0, 1): an order of magnitude faster than ``remainder``."""
+    values.sub_(values.floor())
+    # What lies just below 0 rounds up to 1, which the second time makes 0.
+    return values.sub_(values.floor())
 
 
 def hsv_to_rgb(images: Tensor) -> Tensor:

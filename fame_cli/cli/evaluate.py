@@ -1,0 +1,299 @@
+"""``fame eval``: linear probe, finetune and retrieval of pretrained weights."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.extract import available_cores
+from fame_cli.cli.masks import Frames, Work
+from fame_cli.cli.pretrain import Device, Workers
+from fame_cli.config import (
+    BackboneName,
+    EvaluationConfig,
+    FinetuneConfig,
+    LinearConfig,
+    Precision,
+    RetrievalConfig,
+    TrainOn,
+)
+from fame_cli.errors import ArtefactError, ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from fame_cli.evaluation.results import Result
+    from fame_cli.evaluation.subject import Subject, Weights
+
+BACKBONE_FILE = "backbone.safetensors"
+
+Run = Annotated[Path, typer.Argument(help="Folder of a pretraining; receives the results.", metavar="RUN")]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help='Backbone file, or "random" for an untrained network, the baseline.',
+        metavar="PATH|random",
+        show_default="RUN/backbone.safetensors",
+    ),
+]
+BackboneOption = Annotated[
+    BackboneName | None, typer.Option("--backbone", help="Network of --weights random.")
+]
+TrainSplit = Annotated[str, typer.Option(help="Split whose videos are learned from, or retrieved.")]
+TestSplit = Annotated[str, typer.Option(help="Split whose videos are classified, or query.")]
+Clips = Annotated[int, typer.Option(help="Clips spread evenly over each tested video.")]
+ClipFrames = Annotated[int | None, typer.Option(help="Frames in a clip, T.", show_default="as pretrained")]
+FrameStride = Annotated[
+    int | None,
+    typer.Option(
+        help="Distance between a clip's frames, in frames of the video.", show_default="as pretrained"
+    ),
+]
+CropPx = Annotated[
+    int | None, typer.Option(help="Side of the square clips, in pixels.", show_default="as pretrained")
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")]
+Epochs = Annotated[int, typer.Option(help="Passes over the training videos.")]
+BatchSize = Annotated[int, typer.Option(help="Clips in a step; one more where a single one would be left.")]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", "--lr", help="Learning rate before the first milestone.")
+]
+WeightDecay = Annotated[float, typer.Option(help="Weight decay.")]
+Milestones = Annotated[
+    str,
+    typer.Option(help="Epochs at which the learning rate falls to a tenth.", metavar="EPOCH,EPOCH,…"),
+]
+Dropout = Annotated[float, typer.Option(help="Dropout before the last layer.")]
+CropScaleMin = Annotated[
+    float, typer.Option(help="Smallest share of a frame's area that a random training crop covers.")
+]
+
+
+def listed(epochs: tuple[int, ...]) -> str:
+    return ",".join(map(str, epochs))
+
+
+def linear(
+    work: Work,
+    run: Run,
+    weights: WeightsOption = None,
+    backbone: BackboneOption = None,
+    frames: Frames = None,
+    train_on: Annotated[
+        TrainOn,
+        typer.Option(help="Clips augmented anew in every epoch, or features of even clips, kept on disk."),
+    ] = LinearConfig.train_on,
+    train_split: TrainSplit = LinearConfig.train_split,
+    test_split: TestSplit = LinearConfig.test_split,
+    clips: Clips = LinearConfig.clips,
+    clip_frames: ClipFrames = None,
+    frame_stride: FrameStride = None,
+    crop_px: CropPx = None,
+    epochs: Epochs = LinearConfig.epochs,
+    batch_size: BatchSize = LinearConfig.batch_size,
+    learning_rate: LearningRate = LinearConfig.learning_rate,
+    weight_decay: WeightDecay = LinearConfig.weight_decay,
+    milestones: Milestones = listed(LinearConfig.milestones),
+    dropout: Dropout = LinearConfig.dropout,
+    crop_scale_min: CropScaleMin = LinearConfig.crop_scale_min,
+    seed: Seed = LinearConfig.seed,
+    precision: PrecisionOption = LinearConfig.precision,
+    device: Device = "auto",
+    workers: Workers = None,
+) -> int:
+    """Linear probe: train a last layer on the frozen backbone, and test it.
+
+    The backbone stays in evaluation mode and its features have unit length. A video's prediction is the mean
+    of the class probabilities of its clips; top-1 and top-5 are shares of the test videos, in percent.
+    Stopped, the same command goes on after the last finished epoch.
+    """
+    return evaluate(LinearConfig, **locals())
+
+
+def finetune(
+    work: Work,
+    run: Run,
+    weights: WeightsOption = None,
+    backbone: BackboneOption = None,
+    frames: Frames = None,
+    train_split: TrainSplit = FinetuneConfig.train_split,
+    test_split: TestSplit = FinetuneConfig.test_split,
+    clips: Clips = FinetuneConfig.clips,
+    clip_frames: ClipFrames = None,
+    frame_stride: FrameStride = None,
+    crop_px: CropPx = None,
+    epochs: Epochs = FinetuneConfig.epochs,
+    batch_size: BatchSize = FinetuneConfig.batch_size,
+    learning_rate: LearningRate = FinetuneConfig.learning_rate,
+    weight_decay: WeightDecay = FinetuneConfig.weight_decay,
+    milestones: Milestones = listed(FinetuneConfig.milestones),
+    dropout: Dropout = FinetuneConfig.dropout,
+    crop_scale_min: CropScaleMin = FinetuneConfig.crop_scale_min,
+    seed: Seed = FinetuneConfig.seed,
+    precision: PrecisionOption = FinetuneConfig.precision,
+    device: Device = "auto",
+    workers: Workers = None,
+) -> int:
+    """Finetune: train the whole network on labelled videos, and test it.
+
+    A video's prediction is the mean of the class probabilities of its clips; top-1 and top-5 are shares of
+    the test videos, in percent. Stopped, the same command goes on after the last finished epoch.
+    """
+    return evaluate(FinetuneConfig, **locals())
+
+
+def retrieval(
+    work: Work,
+    run: Run,
+    weights: WeightsOption = None,
+    backbone: BackboneOption = None,
+    frames: Frames = None,
+    train_split: TrainSplit = RetrievalConfig.train_split,
+    test_split: TestSplit = RetrievalConfig.test_split,
+    clips: Clips = RetrievalConfig.clips,
+    clip_frames: ClipFrames = None,
+    frame_stride: FrameStride = None,
+    crop_px: CropPx = None,
+    seed: Seed = RetrievalConfig.seed,
+    precision: PrecisionOption = RetrievalConfig.precision,
+    device: Device = "auto",
+    workers: Workers = None,
+) -> int:
+    """Retrieval: find the training videos nearest to each test video, without any training.
+
+    A video's feature is the mean over its clips, less the mean of the training videos; near is a great
+    cosine. R@k is the share of test videos, in percent, with one of their class among the k nearest.
+    """
+    return evaluate(RetrievalConfig, **locals())
+
+
+def evaluate(
+    config_type: type[EvaluationConfig],
+    *,
+    work: Path,
+    run: Path,
+    weights: str | None,
+    backbone: BackboneName | None,
+    frames: str | None,
+    device: str,
+    workers: int | None,
+    **options: Any,
+) -> int:
+    """Evaluate, unless that was done before, and show the result."""
+    refuse_wrong_folders(run, weights)
+    if "milestones" in options:
+        options["milestones"] = parse_milestones(options["milestones"])
+    given = {name: options.pop(name) for name in ("clip_frames", "frame_stride", "crop_px")}
+    config_type(**options)  # a wrong option is told before anything is read
+    from fame_cli.data.frames import open_frame_store
+    from fame_cli.data.manifest import read_manifest
+    from fame_cli.evaluation.labelled import choose_videos
+    from fame_cli.evaluation.subject import Subject, clip_options
+    from fame_cli.learning.pretrain import choose_device
+
+    store = open_frame_store(work, read_manifest(work), frames)
+    videos = choose_videos(store, options["train_split"], options["test_split"])
+    evaluated = find_weights(run, weights, backbone, options["seed"])
+    console.say(str(evaluated))
+    config = config_type(**(options | clip_options(evaluated, **given)))
+    target = choose_device(device)
+    subject = Subject(
+        run, videos, evaluated, target, choose_workers(workers, target), console.progress_with_note
+    )
+    show(subject, config)
+    return 0
+
+
+def show(subject: "Subject", config: EvaluationConfig) -> None:
+    """Evaluate by the protocol that the configuration belongs to, and print the result."""
+    from fame_cli.evaluation import classify, retrieval
+
+    match config:
+        case LinearConfig():
+            protocol, evaluate_it = "linear", partial(classify.linear, subject, config)
+        case FinetuneConfig():
+            protocol, evaluate_it = "finetune", partial(classify.finetune, subject, config)
+        case RetrievalConfig():
+            protocol, evaluate_it = "retrieval", partial(retrieval.retrieval, subject, config)
+        case _:
+            raise AssertionError(config)
+    path = subject.result_path(protocol, config)
+    there = path.exists()
+    result = evaluate_it()
+    show_table(result)
+    for note in result.notes:
+        console.warn(note)
+    if there:
+        console.say(f"Nothing to do: already evaluated, in {path}")
+    else:
+        console.say(f"Done in {console.duration(result.seconds)}: {path}")
+
+
+def show_table(result: "Result") -> None:
+    test, classes = result.splits["test"], len(result.classes)
+    rows = [
+        [label(name, figure.k), f"{figure.percent:.2f}", f"{figure.chance:.2f}", str(figure.videos)]
+        for name, figure in result.figures.items()
+    ]
+    title = f"{result.protocol} on split {test['name']!r}, {classes} classes"
+    console.table(title, ["figure", "%", "chance %", "test videos"], rows)
+
+
+def label(name: str, k: int) -> str:
+    """A figure's name, with the k that it was capped to."""
+    return name if re.search(rf"\D{k}$", name) else f"{name} (k = {k})"
+
+
+def refuse_wrong_folders(run: Path, weights: str | None) -> None:
+    """Raise unless RUN can be the folder of a pretraining, or of a result to be made."""
+    if (run / "manifest.csv").exists():
+        raise ConfigurationError(
+            f"{run} is a WORK folder: it holds a manifest.csv.",
+            "Give both folders, first WORK, then the RUN of a pretraining: fame eval linear WORK RUN",
+        )
+    if not run.is_dir() and (weights is None or run.exists()):
+        raise InputError(
+            f"{run} is not a folder.",
+            "Give the folder of a pretraining, or the weights: --weights PATH, or --weights random.",
+        )
+    if weights is None and not (run / BACKBONE_FILE).exists():
+        raise ArtefactError(
+            f"{run} holds no {BACKBONE_FILE}: no pretraining was finished there.",
+            f"Finish it (fame pretrain WORK -o {run} --resume), or give other weights: --weights PATH.",
+        )
+
+
+def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, seed: int) -> "Weights":
+    from fame_cli.evaluation.subject import random_weights, read_weights
+
+    if wanted != "random":
+        if backbone is not None:
+            raise ConfigurationError("--backbone goes with --weights random: a file names its own backbone.")
+        return read_weights(Path(wanted) if wanted else run / BACKBONE_FILE)
+    if backbone is None:
+        raise ConfigurationError(
+            "--weights random does not say which network.",
+            f"Give --backbone {'|'.join(get_args(BackboneName))}.",
+        )
+    return random_weights(backbone, seed)
+
+
+def choose_workers(wanted: int | None, device: "torch.device") -> int:
+    """On a CPU the network itself uses every core, so reading clips beside it gains nothing."""
+    if wanted is not None:
+        return wanted
+    return min(8, available_cores()) if device.type == "cuda" else 0
+
+
+def parse_milestones(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(epoch) for epoch in text.split(",") if epoch.strip())
+    except ValueError:
+        raise ConfigurationError(
+            f"--milestones is {text!r}; expected epochs with commas between.", "Example: --milestones 60,80"
+        ) from None

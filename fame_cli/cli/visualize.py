@@ -1,0 +1,196 @@
+"""``fame visualize``: pictures a person can judge by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.masks import Frames, Work
+from fame_cli.config import PretrainConfig, Variant
+from fame_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fame_cli.data.frames import FrameStore
+    from fame_cli.data.statistics import StatisticsStore
+    from fame_cli.visualization.scenes import MaskOptions
+
+Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", metavar="RUN")]
+Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder for the pictures.", show_default="pictures in WORK or RUN"),
+]
+Videos = Annotated[
+    list[str] | None,
+    typer.Option("--video", help="Video to show, by its id or a part of it (repeatable).", metavar="ID"),
+]
+Count = Annotated[int, typer.Option(help="Videos to show, spread over the manifest.", min=1, max=64)]
+Beta = Annotated[float, typer.Option(help="Share of a clip kept as foreground.", min=0, max=1)]
+VariantOption = Annotated[Variant, typer.Option(help="How foreground is told from background.")]
+SizePx = Annotated[int, typer.Option(help="Side of the clip's square in pixels.", min=32)]
+StatisticsStoreName = Annotated[
+    str | None,
+    typer.Option(help="Statistics to read, a folder in WORK/statistics.", show_default="the only one"),
+]
+ANIMATION_FPS = 8
+
+
+def masks(
+    work: Work,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 8,
+    beta: Beta = PretrainConfig.beta,
+    variant: VariantOption = PretrainConfig.variant,
+    size_px: SizePx = 128,
+    frames: Frames = None,
+    statistics_store: StatisticsStoreName = None,
+) -> int:
+    """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
+    from fame_cli.visualization.masks import mask_sheet
+    from fame_cli.visualization.pictures import save_png
+    from fame_cli.visualization.scenes import choose_positions, mask_example
+
+    store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
+    positions = choose_positions(store, video or [], count)
+    examples = [mask_example(store, statistics, position, options) for position in positions]
+    target = (output or work / "pictures") / "masks.png"
+    save_png(target, mask_sheet(examples, beta))
+    return told(target)
+
+
+def merge(
+    work: Work,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 6,
+    beta: Beta = PretrainConfig.beta,
+    variant: VariantOption = PretrainConfig.variant,
+    size_px: SizePx = 128,
+    frames: Frames = None,
+    statistics_store: StatisticsStoreName = None,
+) -> int:
+    """Draw clips merged as in pretraining: the foreground of one video on the background of the next.
+
+    Writes merge.png and merge.gif, where the clips play.
+    """
+    from fame_cli.visualization.masks import merge_animation, merge_sheet
+    from fame_cli.visualization.pictures import save_gif, save_png
+    from fame_cli.visualization.scenes import choose_positions, merge_example
+
+    store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
+    positions = choose_positions(store, video or [], max(count, 2))
+    if len(positions) < 2:
+        raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
+    behind = [*positions[1:], positions[0]]
+    examples = [
+        merge_example(store, statistics, front, back, options)
+        for front, back in zip(positions, behind, strict=True)
+    ]
+    folder = output or work / "pictures"
+    save_png(folder / "merge.png", merge_sheet(examples))
+    save_gif(folder / "merge.gif", merge_animation(examples), ANIMATION_FPS)
+    return told(folder / "merge.png", folder / "merge.gif")
+
+
+def cam(
+    work: Work,
+    runs: Runs,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 6,
+    split: Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.")] = "",
+    beta: Beta = PretrainConfig.beta,
+    variant: VariantOption = PretrainConfig.variant,
+    frames: Frames = None,
+) -> int:
+    """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
+
+    Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
+    Writes cam.png and cam.gif.
+    """
+    from fame_cli.evaluation.subject import clip_options, read_weights
+    from fame_cli.visualization.cam import cam_animation, cam_sheet
+    from fame_cli.visualization.pictures import save_gif, save_png
+    from fame_cli.visualization.scenes import MaskOptions, cam_example, choose_positions, read_looker
+
+    store = open_frames(work, frames)
+    clips = clip_options(read_weights(runs[0] / "backbone.safetensors"))
+    options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
+    lookers = [read_looker(run) for run in runs]
+    if not all(looker.classifier for looker in lookers):
+        console.warn("no classifier in some run: only class-agnostic maps there (see fame eval linear).")
+    positions = choose_positions(store, video or [], count, split)
+    examples = [cam_example(store, None, position, lookers, options) for position in positions]
+    folder = output or runs[0] / "pictures"
+    save_png(folder / "cam.png", cam_sheet(examples))
+    save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
+    return told(folder / "cam.png", folder / "cam.gif")
+
+
+def retrieval(
+    work: Work,
+    run: Run,
+    output: Output = None,
+    count: Annotated[int, typer.Option(help="Queries to show, spread over the result.", min=1, max=64)] = 8,
+    neighbours: Annotated[int, typer.Option(help="Nearest videos of each query.", min=1, max=10)] = 6,
+    frames: Frames = None,
+) -> int:
+    """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
+    from fame_cli.visualization.gallery import retrieval_gallery
+    from fame_cli.visualization.pictures import save_png
+    from fame_cli.visualization.scenes import retrieval_queries
+
+    queries = retrieval_queries(open_frames(work, frames), run, count, neighbours)
+    target = (output or run / "pictures") / "retrieval.png"
+    save_png(target, retrieval_gallery(queries))
+    return told(target)
+
+
+def curves(runs: Runs, output: Output = None) -> int:
+    """Draw loss, contrastive accuracy and learning rate of one or several runs in one picture."""
+    from fame_cli.learning.run import RunFolder
+    from fame_cli.visualization.curves import draw_curves
+
+    rows = {}
+    for run in runs:
+        folder = RunFolder(run)
+        folder.read()
+        if measured := folder.read_metrics():
+            rows[run.name if run.name not in rows else str(run)] = measured
+        else:
+            console.warn(f"{run} has not measured anything yet.")
+    if not rows:
+        raise ConfigurationError("none of the runs has measured anything yet.", "Let a step finish first.")
+    target = (output or runs[0] / "pictures") / "curves.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draw_curves(rows, target)
+    return told(target)
+
+
+def open_frames(work: Path, name: str | None) -> "FrameStore":
+    from fame_cli.data.frames import open_frame_store
+    from fame_cli.data.manifest import read_manifest
+
+    return open_frame_store(work, read_manifest(work), name)
+
+
+def open_stores(
+    work: Path, frames: str | None, statistics: str | None, beta: float, variant: Variant, size_px: int
+) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
+    from fame_cli import stage
+    from fame_cli.data.statistics import StatisticsStore
+    from fame_cli.visualization.scenes import MaskOptions
+
+    store = open_frames(work, frames)
+    folder = stage.choose(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
+    opened = StatisticsStore(folder, store)
+    config = opened.config
+    return store, opened, MaskOptions(config.clip_frames, config.frame_stride, size_px, beta, variant)
+
+
+def told(*paths: Path) -> int:
+    for path in paths:
+        console.say(f"Drawn: {path}")
+    return 0

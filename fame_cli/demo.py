@@ -1,0 +1,303 @@
+"""The demo: the background bias seen, and seen to go, on videos made on the spot.
+
+Every step is one of the toolkit's own stages on made videos, so the demo can be stopped and started like
+them; and its folder shows a newcomer how WORK and RUN are laid out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fame_cli.config import (
+    EvaluationConfig,
+    ExtractConfig,
+    LinearConfig,
+    PretrainConfig,
+    RetrievalConfig,
+    StatisticsConfig,
+)
+from fame_cli.data import statistics as statistics_room
+from fame_cli.data.clips import clip_indices, clip_span, even_starts
+from fame_cli.data.frames import FrameStore, extract
+from fame_cli.data.manifest import combine, write_manifest
+from fame_cli.data.sources.folder import index_folder
+from fame_cli.data.statistics import StatisticsStore
+from fame_cli.data.synthetic import make_video_set, read_truth
+from fame_cli.evaluation import classify, retrieval
+from fame_cli.evaluation.labelled import choose_videos
+from fame_cli.evaluation.results import Result
+from fame_cli.evaluation.subject import Phase, Subject, Weights, random_weights, read_weights
+from fame_cli.learning.pretrain import choose_device, pretrain
+from fame_cli.learning.run import RunFolder
+from fame_cli.visualization import scenes
+from fame_cli.visualization.cam import cam_sheet
+from fame_cli.visualization.curves import draw_bars, draw_curves
+from fame_cli.visualization.gallery import retrieval_gallery
+from fame_cli.visualization.masks import mask_sheet, merge_animation
+from fame_cli.visualization.pictures import save_gif, save_png
+from fame_cli.visualization.report import Code, Picture, Section, Table, Text, write_report
+
+CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
+PRETRAIN_VIDEOS = 960
+
+PRETRAIN = PretrainConfig(
+    backbone="small",
+    clip_frames=CLIP_FRAMES,
+    frame_stride=FRAME_STRIDE,
+    crop_px=CROP_PX,
+    epochs=30,
+    batch_size=64,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    queue_length=512,
+    momentum=0.99,
+)
+EVALUATION = EvaluationConfig(
+    clips=3, clip_frames=CLIP_FRAMES, frame_stride=FRAME_STRIDE, crop_px=CROP_PX
+).to_dict()
+LINEAR = LinearConfig(**EVALUATION, train_on="features")
+RETRIEVAL = RetrievalConfig(**EVALUATION)
+
+METHODS = {"MoCo": replace(PRETRAIN, beta=1.0), "MoCo+FAME": PRETRAIN}
+SETS = {"neutral": "background tells nothing", "biased": "background misleads"}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo's folder and how it is worked on."""
+
+    folder: Path
+    phase: Phase
+    jobs: int
+    device: str
+    pretrain_videos: int = PRETRAIN_VIDEOS
+    epochs: int = PRETRAIN.epochs
+
+    def work(self, name: str) -> Path:
+        return self.folder / "work" / name
+
+    def run(self, method: str) -> Path:
+        return self.folder / "runs" / method
+
+    def picture(self, name: str) -> Path:
+        return self.folder / "pictures" / name
+
+
+def make_demo(demo: Demo) -> Path:
+    """Run every stage, as far as it is not done, and write the report; returns its path."""
+    with demo.phase("making videos", "videos") as tell:
+        make_video_set(
+            demo.folder / "videos",
+            pretrain_videos=demo.pretrain_videos,
+            progress=lambda done, total: tell(done, total, ""),
+        )
+    stores = {name: extract_set(demo, name) for name in ("pretrain", *SETS)}
+    statistics = compute_statistics(demo, stores["pretrain"])
+    for method, config in METHODS.items():
+        learn(demo, method, replace(config, epochs=demo.epochs), stores["pretrain"], statistics)
+    results = evaluate_all(demo, stores)
+    draw_pictures(demo, stores, statistics, results)
+    report = demo.folder / "report.html"
+    write_report(report, "FAME: the background bias, and how it goes", sections(demo, results))
+    return report
+
+
+def extract_set(demo: Demo, name: str) -> FrameStore:
+    """One of the three video sets as WORK folder: ``fame extract``."""
+    work = demo.work(name)
+    work.mkdir(parents=True, exist_ok=True)
+    manifest = combine(work, index_folder((demo.folder / "videos" / name).absolute()))
+    with demo.phase(f"extracting {name}", "videos") as tell:
+        report, manifest = extract(
+            work, manifest, ExtractConfig(), demo.jobs, lambda done, total: tell(done, total, "")
+        )
+    write_manifest(work, manifest)
+    return FrameStore(report.folder, manifest)
+
+
+def compute_statistics(demo: Demo, frames: FrameStore) -> StatisticsStore:
+    """The statistics of the videos to learn from: ``fame masks``."""
+    config = StatisticsConfig(CLIP_FRAMES, FRAME_STRIDE, hop_frames=1)
+    with demo.phase("statistics", "videos") as tell:
+        report = statistics_room.compute(
+            demo.work("pretrain"), frames, config, demo.jobs, lambda done, total: tell(done, total, "")
+        )
+    return StatisticsStore(report.folder, frames)
+
+
+def learn(
+    demo: Demo, method: str, config: PretrainConfig, frames: FrameStore, statistics: StatisticsStore
+) -> None:
+    """One pretraining: ``fame pretrain``."""
+    with demo.phase(f"pretraining {method}", "steps") as tell:
+        pretrain(
+            demo.run(method),
+            frames,
+            statistics if config.merges else None,
+            config,
+            resume=True,
+            device=demo.device,
+            tell=lambda at: tell(at.step, at.total_steps, f"loss {at.loss:.2f} (chance {at.chance:.2f})"),
+        )
+
+
+def evaluate_all(demo: Demo, stores: dict[str, FrameStore]) -> dict[str, dict[str, Result]]:
+    """Linear probes of all weights on both labelled sets, by method and set; and a retrieval of each."""
+    weights = {"untrained": random_weights(PRETRAIN.backbone, seed=0)}
+    weights |= {method: read_weights(demo.run(method) / "backbone.safetensors") for method in METHODS}
+    results: dict[str, dict[str, Result]] = {method: {} for method in weights}
+    for method, evaluated in weights.items():
+        for name in SETS:
+            subject = make_subject(demo, method, evaluated, stores[name])
+            results[method][name] = classify.linear(subject, LINEAR)
+        if method in METHODS:
+            retrieval.retrieval(make_subject(demo, method, evaluated, stores["neutral"]), RETRIEVAL)
+    return results
+
+
+def make_subject(demo: Demo, method: str, weights: Weights, frames: FrameStore) -> Subject:
+    videos = choose_videos(frames, EVALUATION["train_split"], EVALUATION["test_split"])
+    return Subject(demo.run(method), videos, weights, choose_device(demo.device), progress=demo.phase)
+
+
+def top1(result: Result) -> float:
+    return result.figures["top1"].percent
+
+
+def draw_pictures(
+    demo: Demo,
+    stores: dict[str, FrameStore],
+    statistics: StatisticsStore,
+    results: dict[str, dict[str, Result]],
+) -> None:
+    """All pictures of the report: ``fame visualize``."""
+    frames, biased = stores["pretrain"], stores["biased"]
+    options = scenes.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, PRETRAIN.beta, PRETRAIN.variant)
+    positions = scenes.choose_positions(frames, [], 6)
+    masks = [
+        scenes.mask_example(frames, statistics, position, options, true_mask(demo, frames, position))
+        for position in positions
+    ]
+    save_png(demo.picture("masks.png"), mask_sheet(masks, PRETRAIN.beta, frames_shown=2))
+    merges = [
+        scenes.merge_example(frames, statistics, front, back, options)
+        for front, back in pairwise(positions[:5])
+    ]
+    save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
+    lookers = [scenes.read_looker(demo.run(method)) for method in METHODS]
+    native = replace(options, size_px=CROP_PX)
+    looks = [
+        scenes.cam_example(biased, None, position, lookers, native)
+        for position in scenes.choose_positions(biased, [], 6, "test")
+    ]
+    save_png(demo.picture("cam.png"), cam_sheet(looks))
+    for method in METHODS:
+        queries = scenes.retrieval_queries(stores["neutral"], demo.run(method), 6, 6)
+        gallery = retrieval_gallery(queries, heading=f"Nearest neighbours by {method}")
+        save_png(demo.picture(f"retrieval {method}.png"), gallery)
+    draw_curves(
+        {method: RunFolder(demo.run(method)).read_metrics() for method in METHODS},
+        demo.picture("curves.png"),
+    )
+    bars = {
+        text: {method: top1(by_set[name]) for method, by_set in results.items()}
+        for name, text in SETS.items()
+    }
+    chance = next(iter(results.values()))["neutral"].figures["top1"].chance
+    draw_bars(bars, demo.picture("results.png"), chance=chance)
+
+
+def true_mask(demo: Demo, frames: FrameStore, position: int) -> NDArray[np.bool_]:
+    """(H, W): the pixels that the sprite covers at any time of the clip that a scene shows."""
+    video = frames.videos[position]
+    truth = read_truth(demo.folder / "videos" / "truth" / "pretrain" / Path(video.path).with_suffix(".png"))
+    start = int(even_starts(video.frames, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
+    masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frames)]
+    covered: NDArray[np.bool_] = masks.any(axis=0)
+    return covered
+
+
+def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Section]:
+    """The report, for a reader who has never met the method."""
+    moco, fame = (results[method]["biased"] for method in METHODS)
+    videos = moco.splits["test"]["videos"]
+    gain = top1(fame) - top1(moco)
+    rows = [[method, *(f"{top1(by_set[name]):.1f}" for name in SETS)] for method, by_set in results.items()]
+    return [
+        Section(
+            "What came out",
+            [
+                Text(
+                    f"Where the background misleads, a linear probe on MoCo's features names the motion of "
+                    f"{top1(moco):.1f} % of {videos} test videos; on MoCo+FAME's features, of "
+                    f"{top1(fame):.1f} % ({gain:+.1f} points)."
+                ),
+                Picture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
+                Table(["", *SETS.values()], rows, "Top-1 accuracy in percent, one seed."),
+            ],
+        ),
+        Section(
+            "The question",
+            [
+                Text(
+                    "Contrastive learning calls two clips of one video the same and all others different. "
+                    "Every video here has a background of its own, so a network can match clips by the "
+                    "background alone and never look at what moves. FAME cuts out what moves and puts it on "
+                    "the background of another video: now the background tells nothing."
+                ),
+                Text(
+                    "Two sprites and eight motions are shared by all videos. After pretraining without "
+                    "labels the network is frozen, and a linear layer learns to name the motion from "
+                    "labelled videos. In one labelled set the background tells nothing. In the other each "
+                    "motion is trained before one background and tested before those of other motions: who "
+                    "goes by the background is misled."
+                ),
+            ],
+        ),
+        Section("What the masks keep", [Picture(demo.picture("masks.png"), "Seed, soft mask and mask.")]),
+        Section(
+            "What the network is shown", [Picture(demo.picture("merge.gif"), "Foreground, background, both.")]
+        ),
+        Section("How it learned", [Picture(demo.picture("curves.png"), "The dashed line is guessing.")]),
+        Section(
+            "Where the networks look",
+            [Picture(demo.picture("cam.png"), "Test videos whose background misleads.")],
+        ),
+        Section(
+            "What they find alike",
+            [
+                Picture(demo.picture(f"retrieval {method}.png"), f"Retrieval by {method}.")
+                for method in METHODS
+            ],
+        ),
+        Section("What lies where", [Code(layout())]),
+        Section("On your own videos", [Code(own_videos())]),
+    ]
+
+
+def layout() -> str:
+    return """\
+videos/                       the made videos: pretrain/, neutral/, biased/, and truth/ with their true masks
+work/pretrain/                a WORK folder
+  manifest.csv                every video: path, label, split, size, frames, status
+  frames/short128-q95-…/      its frames as JPEG, packed in shards; stage.json says how they were made
+  statistics/t8-s2-hop1-…/    seed, colour bins and colour counts of every clip
+runs/MoCo+FAME/               a RUN folder
+  config.toml                 every option of the pretraining
+  metrics.jsonl, tensorboard/ loss, accuracy and learning rate of every step
+  checkpoints/last.pt         where a stopped run goes on
+  backbone.safetensors        the pretrained network
+  results/*.json              what evaluations found
+pictures/                     the pictures of this page"""
+
+
+def own_videos() -> str:
+    return """\
+fame extract VIDEOS -o work
+fame masks work
+fame pretrain work -o run
+fame eval linear work run"""

@@ -1,0 +1,134 @@
+"""Where a network looks: activation maps over the frames of a clip, as in Figure 4 of the paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fame_cli.visualization.masks import cut_out
+from fame_cli.visualization.pictures import RGB, Picture, overlay, rescale, resize, strip
+from fame_cli.visualization.sheet import Mark, Row, Tile, draw_sheet
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model made of a clip; maps are (t, h, w) in [0, 1]."""
+
+    model: str
+    agnostic_map: Picture
+    class_map: Picture | None = None
+    predicted: str = ""
+
+
+@dataclass(frozen=True)
+class CamExample:
+    """A clip, the answer of each model (the same models for every clip of a sheet) and the FAME mask."""
+
+    caption: str
+    frames: Picture
+    """(T, H, W, 3), the very pixels that the models saw, so that the maps lie right"""
+    answers: Sequence[Answer]
+    true_class: str = ""
+    mask: Picture | None = None
+    """(h, w) of 0 and 1"""
+
+
+def class_agnostic_map(features: Picture) -> NDArray[np.float32]:
+    """Where a network responds at all: mean over D of the absolute features (D, t, h, w), min-max: (t, h, w).
+
+    The mean of absolute values, not of squares: behind a ReLU it is the plain sum over channels of the
+    usual class-agnostic map up to a factor, and one loud channel does not drown the others.
+    """
+    return rescale(np.abs(np.asarray(features, dtype=np.float32)).mean(axis=0))
+
+
+def class_activation_map(features: Picture, weight: Picture) -> NDArray[np.float32]:
+    """Zhou et al. 2016, Eq. 2: M_c(t,y,x) = Σ_d w_d^c f_d(t,y,x), then ReLU, then min-max over the clip.
+
+    ``features`` (D, t, h, w) before global average pooling, ``weight`` (D,) of the class c; returns (t, h, w)
+    in [0, 1]. The ReLU (not in Zhou et al.) leaves only what speaks for the class; a map that speaks against
+    it everywhere becomes zeros. The class's bias is left out as in Zhou et al.: it is the same everywhere.
+    A factor on the features (such as the probe's L2 normalisation) cancels in the min-max.
+    """
+    evidence = np.tensordot(np.asarray(weight, dtype=np.float32), np.asarray(features, np.float32), axes=1)
+    return rescale(np.maximum(evidence, 0))
+
+
+def upsample(maps: Picture, T: int, H: int, W: int) -> NDArray[np.float32]:
+    """Maps (t, h, w) to (T, H, W): linear in time and space, cells centred (half-pixel), ends held."""
+    t = len(maps)
+    spatial = np.stack([resize(np.asarray(one, dtype=np.float32), H, W) for one in maps])
+    times = np.clip((np.arange(T) + 0.5) * t / T - 0.5, 0, t - 1)
+    before = np.floor(times).astype(int)
+    after = np.minimum(before + 1, t - 1)
+    share = (times - before).astype(np.float32)[:, None, None]
+    return np.asarray(spatial[before] * (1 - share) + spatial[after] * share, dtype=np.float32)
+
+
+def cam_sheet(examples: Sequence[CamExample], *, frames_shown: int = 2) -> RGB:
+    """A row a clip: frames, each model's class-agnostic and class activation overlays, the mask."""
+    rows = [_row(example, *_films(example), frames_shown) for example in examples]
+    return draw_sheet(
+        rows,
+        _titles(examples[0]),
+        heading="Where the network looks",
+        explanation="Red: strong activation, gray: none; each map is scaled to the range of its own clip.",
+    )
+
+
+def cam_animation(examples: Sequence[CamExample]) -> RGB:
+    """The columns of ``cam_sheet`` playing beside each other: (N, H, W, 3), N frames of the shortest clip."""
+    films = [_films(example) for example in examples]
+    length = min(len(example.frames) for example in examples)
+    titles = _titles(examples[0])
+    sheets = []
+    for time in range(length):
+        now = slice(time, time + 1)
+        rows = [
+            _row(example, frames[now], [overlaid[now] for overlaid in overlays], 1)
+            for example, (frames, overlays) in zip(examples, films, strict=True)
+        ]
+        sheets.append(draw_sheet(rows, titles))
+    return np.stack(sheets)
+
+
+def _films(example: CamExample) -> tuple[Picture, list[RGB]]:
+    """The clip's frames and, for each map of each answer, the frames with the map laid over them."""
+    T, H, W = example.frames.shape[:3]
+    maps = [one for answer in example.answers for one in (answer.agnostic_map, answer.class_map)]
+    overlays = [
+        np.stack([overlay(f, m) for f, m in zip(example.frames, upsample(one, T, H, W), strict=True)])
+        for one in maps
+        if one is not None
+    ]
+    return example.frames, overlays
+
+
+def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_shown: int) -> Row:
+    remaining = iter(overlays)
+    tiles = [Tile(strip(frames, frames_shown))]
+    for answer in example.answers:
+        tiles.append(Tile(strip(next(remaining), frames_shown)))
+        if answer.class_map is not None:
+            note = f"predicted: {answer.predicted}"
+            tiles.append(Tile(strip(next(remaining), frames_shown), note, _mark(example, answer)))
+    if example.mask is not None:
+        tiles.append(Tile(cut_out(example.frames[len(example.frames) // 2], example.mask)))
+    caption = f"{example.caption}\ntrue: {example.true_class}" if example.true_class else example.caption
+    return Row(caption, tiles)
+
+
+def _mark(example: CamExample, answer: Answer) -> Mark | None:
+    if not (example.true_class and answer.predicted):
+        return None
+    return "right" if answer.predicted == example.true_class else "wrong"
+
+
+def _titles(example: CamExample) -> list[str]:
+    titles = ["clip"]
+    for answer in example.answers:
+        titles.append(f"{answer.model}\nclass-agnostic".strip())
+        if answer.class_map is not None:
+            titles.append(f"{answer.model}\npredicted class".strip())
+    return titles + ["FAME keeps"] * (example.mask is not None)

@@ -1,0 +1,84 @@
+"""Text on pictures: measured, wrapped, shortened and drawn, in a font that carries more than Latin."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+
+import matplotlib
+from PIL import ImageDraw, ImageFont
+
+INK = (28, 28, 32)
+FAINT_INK = (92, 92, 100)
+
+
+def printable(text: str) -> str:
+    """The text with � for what no font draws and no encoding carries; only plain spaces and line breaks."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for sign in text.expandtabs(4)
+    )
+
+
+def text_width(text: str, size_px: int, *, bold: bool = False) -> int:
+    return ceil(_font(size_px, bold).getlength(text))
+
+
+def line_height(size_px: int) -> int:
+    return round(1.35 * size_px)
+
+
+def shorten(text: str, width_px: int, size_px: int, *, bold: bool = False) -> str:
+    """The text without its middle if it is wider than ``width_px`` in letters of ``size_px``."""
+    if text_width(text, size_px, bold=bold) <= width_px:
+        return text
+
+    def cut(keep: int) -> str:
+        return text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :]
+
+    fitting = bisect_right(
+        range(len(text)), width_px, key=lambda keep: text_width(cut(keep), size_px, bold=bold)
+    )
+    return cut(max(1, fitting - 1))
+
+
+def wrap(text: str, width_px: int, size_px: int, most: int, *, bold: bool = False) -> list[str]:
+    """Wrap at spaces into at most ``most`` lines; a line that is still too wide loses its middle."""
+    lines: list[str] = []
+    for part in printable(text).splitlines():
+        line = ""
+        for word in part.split():
+            longer = f"{line} {word}".strip()
+            if line and text_width(longer, size_px, bold=bold) > width_px:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    if len(lines) > most:
+        lines[most - 1 :] = [" ".join(lines[most - 1 :])]
+    return [shorten(line, width_px, size_px, bold=bold) for line in lines]
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    lines: Sequence[str],
+    corner: tuple[int, int],
+    size_px: int,
+    *,
+    centred: bool = False,
+    bold: bool = False,
+    color: tuple[int, int, int] = INK,
+) -> None:
+    """Draw lines under each other; ``corner`` is the left top, or the middle top where ``centred``."""
+    x, y = corner
+    for number, line in enumerate(lines):
+        place = (x, y + number * line_height(size_px))
+        draw.text(place, line, fill=color, font=_font(size_px, bold), anchor="ma" if centred else "la")
+
+
+@lru_cache
+def _font(size_px: int, bold: bool) -> ImageFont.FreeTypeFont:
+    # Matplotlib carries DejaVu Sans, which has Greek, Cyrillic and Arabic; Pillow's own font is Latin only.
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size_px)

@@ -1,0 +1,264 @@
+"""What pictures are made of: clips, masks, activations and neighbours, read from WORK and RUN folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fame_cli.config import Hue, Variant
+from fame_cli.data.clips import clip_indices, clip_span, even_starts
+from fame_cli.data.dataset import crop_clip, crop_map
+from fame_cli.data.decode import Frame
+from fame_cli.data.frames import FrameStore
+from fame_cli.data.manifest import Video
+from fame_cli.data.statistics import StatisticsStore
+from fame_cli.data.views import normalise
+from fame_cli.errors import ArtefactError, InputError
+from fame_cli.evaluation.classifier import SavedClassifier, load_classifier
+from fame_cli.evaluation.results import Query as QueryResult
+from fame_cli.evaluation.results import read_result
+from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.checkpoint import load_backbone
+from fame_cli.merging.mask import blur, soft_mask, top_share
+from fame_cli.merging.merge import merge
+from fame_cli.merging.statistics import colour_bins, seed_region
+from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
+from fame_cli.visualization.gallery import Neighbour, Query
+from fame_cli.visualization.masks import MaskExample, MergeExample
+
+OTHER_VARIANTS: tuple[Variant, ...] = ("seed", "grid", "gauss")
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How the clips of a picture are cut and their masks made."""
+
+    clip_frames: int
+    frame_stride: int
+    size_px: int
+    beta: float
+    variant: Variant
+    hue: Hue = "correct"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The middle clip of a video, its central square scaled to ``size_px``, and its statistics."""
+
+    video: Video
+    frames: Frame
+    """(T, S, S, 3) uint8 RGB."""
+    seed: Tensor
+    """(1, h, w)."""
+    bins: Tensor
+    """(1, h, w) int64."""
+
+
+def choose_positions(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
+    """Places of the videos named, or of ``count`` usable ones spread evenly over the manifest.
+
+    A name is a video's id, or any part of one that fits no other. Raises InputError where there is none.
+    """
+    usable = frames.manifest.positions(split)
+    if not usable:
+        raise InputError(f"no readable video in {'split ' + split if split else 'the manifest'}.")
+    if not wanted:
+        return [usable[n] for n in np.unique(np.linspace(0, len(usable) - 1, count).round().astype(int))]
+    return [find_video(frames, usable, name) for name in wanted]
+
+
+def find_video(frames: FrameStore, usable: Sequence[int], name: str) -> int:
+    found = [n for n in usable if name in frames.videos[n].id]
+    exact = [n for n in found if frames.videos[n].id == name]
+    if len(exact or found) != 1:
+        few = ", ".join(frames.videos[n].id for n in found[:3])
+        raise InputError(
+            f"--video {name} fits {len(found)} videos{': ' + few if found else ''}.",
+            "Give a whole id, as in the first column of manifest.csv.",
+        )
+    return (exact or found)[0]
+
+
+def central_square(height: int, width: int) -> tuple[int, int, int, int]:
+    side = min(height, width)
+    return (height - side) // 2, (width - side) // 2, side, side
+
+
+def read_scene(
+    frames: FrameStore, statistics: StatisticsStore | None, position: int, options: MaskOptions
+) -> Scene:
+    """The middle clip of a video with cached statistics, or computed from its pixels where there are none."""
+    video = frames.videos[position]
+    T, stride = options.clip_frames, options.frame_stride
+    start = int(even_starts(video.frames, clip_span(T, stride), 1)[0])
+    if statistics is not None:
+        # The kept clip nearest to the middle, so that picture and statistics are of the same frames.
+        kept_starts = statistics.starts(position)
+        start = int(kept_starts[np.abs(kept_starts - start).argmin()])
+    stored = frames.frames(position, clip_indices(start, T, stride, video.frames))
+    H, W = stored.shape[1:3]
+    box = central_square(H, W)
+    clip = crop_clip(stored, box, options.size_px)
+    if statistics is None:
+        clips = to_clips(clip)
+        return Scene(video, clip, seed_region(clips), colour_bins(clips.mean(2), options.hue))
+    kept = statistics.read(position, start)
+    seed = crop_map(kept.seed, box, (H, W), options.size_px, cv2.INTER_LINEAR)
+    bins = crop_map(kept.bins, box, (H, W), options.size_px, cv2.INTER_NEAREST).astype(np.int64)
+    return Scene(video, clip, torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+
+
+def to_clips(frames: Frame) -> Tensor:
+    """(T, H, W, 3) uint8 to (1, 3, T, H, W) in [0, 1]."""
+    return torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
+
+
+def to_frames(clips: Tensor) -> Frame:
+    """(1, 3, T, H, W) in [0, 1] to (T, H, W, 3) uint8."""
+    frames: Frame = (clips[0].permute(1, 2, 3, 0) * 255).round().byte().numpy()
+    return frames
+
+
+def hard_mask(scene: Scene, options: MaskOptions, variant: Variant | None = None) -> Tensor:
+    soft = soft_mask(scene.seed, scene.bins, variant or options.variant, options.size_px)
+    return top_share(soft, options.beta)
+
+
+def mask_example(
+    frames: FrameStore,
+    statistics: StatisticsStore | None,
+    position: int,
+    options: MaskOptions,
+    true_mask: np.ndarray[Any, Any] | None = None,
+) -> MaskExample:
+    """A row of the mask sheet: clip, seed, soft mask, mask and the other variants' masks."""
+    scene = read_scene(frames, statistics, position, options)
+    others = [variant for variant in ("fame", *OTHER_VARIANTS) if variant != options.variant]
+    return MaskExample(
+        caption=scene.video.id,
+        frames=scene.frames,
+        seed=blur(scene.seed)[0].numpy(),
+        soft_mask=soft_mask(scene.seed, scene.bins, options.variant, options.size_px)[0].numpy(),
+        mask=hard_mask(scene, options)[0].numpy(),
+        true_mask=true_mask,
+        variants={variant: hard_mask(scene, options, variant)[0].numpy() for variant in others},
+    )
+
+
+def merge_example(
+    frames: FrameStore,
+    statistics: StatisticsStore | None,
+    foreground: int,
+    background: int,
+    options: MaskOptions,
+) -> MergeExample:
+    """A row of the merge sheet: the foreground of one video on the background of another."""
+    scene = read_scene(frames, statistics, foreground, options)
+    behind = read_scene(frames, statistics, background, options)
+    mask = hard_mask(scene, options)
+    merged = merge(to_clips(scene.frames), mask, to_clips(behind.frames))
+    return MergeExample(
+        caption=f"{scene.video.id} on {behind.video.id}",
+        foreground=scene.frames,
+        mask=mask[0].numpy(),
+        background=behind.frames,
+        merged=to_frames(merged),
+    )
+
+
+@dataclass(frozen=True)
+class Looker:
+    """A model whose activations are shown: a backbone and, if there is one, a classifier on top."""
+
+    name: str
+    backbone: Backbone
+    classifier: SavedClassifier | None
+
+
+def read_looker(run: Path) -> Looker:
+    """The backbone of a run with the classifier evaluated last: a linear probe's, or a finetuned one."""
+    paths = sorted(run.glob("evaluations/*/classifier.safetensors"), key=lambda path: path.stat().st_mtime)
+    classifier = load_classifier(paths[-1]) if paths else None
+    if classifier is not None and classifier.backbone is not None:
+        return Looker(run.name, classifier.backbone, classifier)
+    backbone, _ = load_backbone(run / "backbone.safetensors")
+    return Looker(run.name, backbone.eval(), classifier)
+
+
+def cam_example(
+    frames: FrameStore,
+    statistics: StatisticsStore | None,
+    position: int,
+    lookers: Sequence[Looker],
+    options: MaskOptions,
+) -> CamExample:
+    """A row of the activation sheet: where each model looks, beside the FAME mask."""
+    scene = read_scene(frames, statistics, position, options)
+    clips = normalise(to_clips(scene.frames))
+    return CamExample(
+        caption=scene.video.id,
+        frames=scene.frames,
+        answers=[answer(looker, clips) for looker in lookers],
+        true_class=scene.video.label,
+        mask=hard_mask(scene, options)[0].numpy(),
+    )
+
+
+@torch.no_grad()
+def answer(looker: Looker, clips: Tensor) -> Answer:
+    """Activation maps of one model on one clip; the class map is of the class that it predicts."""
+    features = looker.backbone.feature_map(clips)[0]
+    agnostic = class_agnostic_map(features.numpy())
+    if looker.classifier is None:
+        return Answer(looker.name, agnostic)
+    pooled = features.mean((1, 2, 3))
+    if looker.classifier.backbone is None:
+        pooled = torch.nn.functional.normalize(pooled, dim=0)  # a probe's layer saw unit vectors
+    logits = looker.classifier.weight @ pooled + looker.classifier.bias
+    predicted = int(logits.argmax())
+    weight = looker.classifier.weight[predicted].numpy()
+    return Answer(
+        looker.name,
+        agnostic,
+        class_activation_map(features.numpy(), weight),
+        looker.classifier.class_names[predicted],
+    )
+
+
+def retrieval_queries(frames: FrameStore, run: Path, count: int, neighbours: int) -> list[Query]:
+    """Queries of the run's last retrieval, spread over it, each with its nearest videos."""
+    paths = sorted(run.glob("results/retrieval-*.json"), key=lambda path: path.stat().st_mtime)
+    if not paths:
+        raise ArtefactError(f"{run} holds no retrieval result.", f"Run fame eval retrieval WORK {run} first.")
+    found = read_result(paths[-1]).queries
+    place = {video.id: position for position, video in enumerate(frames.videos)}
+    chosen = [found[n] for n in np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))]
+    try:
+        return [retrieval_query(frames, place, query, neighbours) for query in chosen]
+    except KeyError as error:
+        raise ArtefactError(
+            f"{paths[-1]} names the video {error}, which this WORK does not have.",
+            "Give the WORK folder that the retrieval was run on.",
+        ) from error
+
+
+def retrieval_query(frames: FrameStore, place: dict[str, int], query: QueryResult, neighbours: int) -> Query:
+    return Query(
+        caption=query.id,
+        frame=middle_frame(frames, place[query.id]),
+        label=query.label,
+        neighbours=[
+            Neighbour(middle_frame(frames, place[near.id]), near.label, near.similarity)
+            for near in query.neighbours[:neighbours]
+        ],
+    )
+
+
+def middle_frame(frames: FrameStore, position: int) -> Frame:
+    middle: Frame = frames.frames(position, [frames.videos[position].frames // 2])[0]
+    return middle
