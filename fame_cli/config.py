@@ -154,6 +154,8 @@ class PretrainConfig(Configuration):
     """Smallest share of a frame's area that a random crop covers."""
     color_jitter: float = 1.0
     """Strength of the colour jitter: a factor on (0.4, 0.4, 0.4, 0.1)."""
+    flip_probability: float = 0.5
+    """How often a clip is flipped left to right; 0 where the direction of a motion matters."""
     seed: int = 0
     """Seed of every random choice."""
     precision: Precision = "fp32"
@@ -180,6 +182,7 @@ class PretrainConfig(Configuration):
         self.require(0 < self.beta <= 1, "beta", "above 0, at most 1")
         self.require(0 < self.crop_scale_min <= 1, "crop_scale_min", "above 0, at most 1")
         self.require(self.color_jitter >= 0, "color_jitter", "0 or more")
+        self.require(0 <= self.flip_probability <= 1, "flip_probability", "from 0 to 1")
 
     @property
     def merges(self) -> bool:

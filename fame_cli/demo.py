@@ -217,8 +217,7 @@ def true_mask(demo: Demo, frames: FrameStore, position: int) -> NDArray[np.bool_
     truth = read_truth(demo.folder / "videos" / "truth" / "pretrain" / Path(video.path).with_suffix(".png"))
     start = int(even_starts(video.frames, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
     masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frames)]
-    covered: NDArray[np.bool_] = masks.any(axis=0)
-    return covered
+    return np.asarray(masks.any(axis=0))
 
 
 def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Section]:

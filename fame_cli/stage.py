@@ -236,9 +236,9 @@ def disk_error(error: OSError, place: Path) -> FameError:
         errno.EFBIG: "the file-size limit is reached",
         errno.EACCES: "permission was denied",
         errno.EROFS: "the disk is read-only",
-    }.get(error.errno or 0, str(error))
+    }.get(error.errno or 0, error.strerror or str(error))
     return FameError(
-        f"cannot write to {place}: {what}.",
+        f"cannot write {place}: {what}.",
         "Everything finished so far is kept: mend that and run the same command again.",
     )
 
@@ -296,19 +296,25 @@ def flush(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Put ``content`` at ``path`` whole or not at all: where that fails, what was there before stands."""
+    beside = path.with_name(f".{path.name}.partial")
     try:
-        with beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        raise disk_error(error, path.parent) from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise disk_error(error, path) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    write_whole(path, text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: Path, value: object) -> None:

@@ -87,6 +87,9 @@ def pretrain(
     color_jitter: Annotated[
         float, typer.Option(help="Factor on the colour jitter (0.4, 0.4, 0.4, 0.1).")
     ] = PretrainConfig.color_jitter,
+    flip_probability: Annotated[
+        float, typer.Option(help="How often a clip is flipped; 0 where the direction of a motion matters.")
+    ] = PretrainConfig.flip_probability,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = PretrainConfig.seed,
     precision: Annotated[Precision, typer.Option(help="fp32, or bf16 autocast.")] = PretrainConfig.precision,
     device: Device = "auto",

@@ -67,7 +67,7 @@ class PretrainClips(Dataset[dict[str, Any]]):
         box = random_resized_crop(H, W, config.crop_scale_min, generator)
         view: dict[str, Any] = {
             "clips": crop_clip(frames, box, config.crop_px),
-            "drawn": draw_view(generator, config.color_jitter),
+            "drawn": draw_view(generator, config.color_jitter, config.flip_probability),
         }
         if config.merges and number < self.merged_views:
             if self.statistics is not None:

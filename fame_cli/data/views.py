@@ -27,7 +27,9 @@ MEAN = torch.tensor((0.43216, 0.394666, 0.37645)).view(3, 1, 1, 1)
 STD = torch.tensor((0.22803, 0.22145, 0.216989)).view(3, 1, 1, 1)
 
 
-def draw_view(generator: np.random.Generator, color_jitter: float) -> dict[str, Any]:
+def draw_view(
+    generator: np.random.Generator, color_jitter: float, flip_probability: float = FLIP_PROBABILITY
+) -> dict[str, Any]:
     """All choices of one view as NumPy scalars, and ``order`` (4,).
 
     The same numbers are drawn whatever the options are, so an option never shifts another choice.
@@ -35,11 +37,12 @@ def draw_view(generator: np.random.Generator, color_jitter: float) -> dict[str, 
     Args:
         generator: where the choices come from.
         color_jitter: factor on the published strengths (0.4, 0.4, 0.4, 0.1); 0 leaves the colours alone.
+        flip_probability: how often a clip is flipped left to right.
     """
     flip, grayscale, jitter, blur, sigma, *rest = generator.random(13)
     factors = dict(zip(JITTER, rest[:4], strict=True))
     return {
-        "flip": np.bool_(flip < FLIP_PROBABILITY),
+        "flip": np.bool_(flip < flip_probability),
         "grayscale": np.bool_(grayscale < GRAYSCALE_PROBABILITY),
         "jitter": np.bool_(jitter < JITTER_PROBABILITY and color_jitter > 0),
         **{name: jitter_factor(name, uniform, color_jitter) for name, uniform in factors.items()},

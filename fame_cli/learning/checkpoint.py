@@ -4,15 +4,14 @@ Both are written under a temporary name, forced to the disk and renamed, so that
 whole. Neither can run code when it is read: tensors and plain values only, or safetensors.
 """
 
-import contextlib
 import hashlib
 import io
-import os
+import json
 import pickle
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -23,8 +22,11 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import BackboneName
-from fame_cli.errors import ArtefactError, InputError
+from fame_cli.errors import ArtefactError
 from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.stage import write_whole
+
+METADATA = "fame"
 
 PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
 
@@ -47,7 +49,7 @@ class KeyCount:
 def save_training(path: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint at ``path`` by ``state``: nested dicts and lists of tensors and plain values.
 
-    Raises InputError if it cannot be written; the checkpoint that was there then still stands.
+    Raises FameError if it cannot be written; the checkpoint that was there then still stands.
     """
     require_plain(state, "state")
     buffer = io.BytesIO()
@@ -75,9 +77,8 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
 
 def save_backbone(path: Path, backbone: Backbone, name: BackboneName, extra: dict[str, str]) -> None:
     """Write the backbone's weights as safetensors, with its name, feature_dim and ``extra`` as metadata."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in backbone.state_dict().items()}
     metadata = {**extra, "backbone": name, "feature_dim": str(backbone.feature_dim)}
-    write_whole(path, safetensors.torch.save(tensors, metadata))
+    write_safetensors(path, backbone.state_dict(), metadata)
 
 
 def load_backbone(path: Path) -> tuple[Backbone, KeyCount]:
@@ -119,27 +120,12 @@ def require_plain(value: object, where: str) -> None:
         )
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Put ``content`` at ``path`` as a whole or not at all; on failure what was there before still stands."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        standing = (
-            "The earlier file of that name still stands." if path.exists() else "Nothing was left there."
-        )
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}). {standing}",
-            "Free space, or check the folder's permissions; then give the command again.",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and metadata; the same content gives the same bytes."""
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    # safetensors writes the entries of its metadata in random order, so all of ours is one entry.
+    packed = json.dumps(dict(metadata), sort_keys=True)
+    write_whole(path, safetensors.torch.save(plain, {METADATA: packed}))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -149,8 +135,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
-            return tensors, file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
+            return tensors, json.loads((file.metadata() or {}).get(METADATA, "{}"))
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise ArtefactError(
             f"{path}: is not a whole safetensors file ({error}).",
             "Give the backbone.safetensors of a finished run; a damaged one must be copied or made again.",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from fame_cli import stage
 from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler
 from fame_cli.data.frames import FrameStore
@@ -61,17 +62,16 @@ def pretrain(
     target = choose_device(device)
     folder = RunFolder(run)
     folder.begin(config.to_dict(), describe_data(frames, statistics), resume)
-    if folder.backbone.exists():
-        return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)
-
-    training = Training(config, target)
-    step = training.restore(folder, resume)
-    folder.cut_metrics(step)
-    folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-    loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
-    log = Log(folder, config, step, total_steps, steps_per_epoch, tell)
-    saved_at = time.monotonic()
-    with stop_requested() as stopping:
+    with stage.locked(run), stop_requested() as stopping:
+        if folder.backbone.exists():
+            return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)
+        training = Training(config, target)
+        step = training.restore(folder, resume)
+        folder.cut_metrics(step)
+        folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
+        loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
+        log = Log(folder, config, step, total_steps, steps_per_epoch, tell)
+        saved_at = time.monotonic()
         for batch in loader:
             learning_rate = cosine(step, total_steps, config.learning_rate)
             first, second = make_views(batch, config, step, target)
@@ -87,13 +87,13 @@ def pretrain(
             if stopping():
                 folder.note(f"interrupted after step {step}")
                 raise KeyboardInterrupt
-    log.close()
-    training.save(folder, step)
-    metadata = {name: str(getattr(config, name)) for name in ("clip_frames", "frame_stride", "crop_px")}
-    save_backbone(folder.backbone, training.model.encoder_q.backbone, config.backbone, metadata)
-    folder.note(f"finished after step {step}")
-    last = folder.read_metrics()[-1]
-    return Outcome(run, total_steps - len(loader), total_steps, last, time.monotonic() - started)
+        log.close()
+        training.save(folder, step)
+        metadata = {name: str(getattr(config, name)) for name in ("clip_frames", "frame_stride", "crop_px")}
+        save_backbone(folder.backbone, training.model.encoder_q.backbone, config.backbone, metadata)
+        folder.note(f"finished after step {step}")
+        last = folder.read_metrics()[-1]
+        return Outcome(run, total_steps - len(loader), total_steps, last, time.monotonic() - started)
 
 
 class Training:

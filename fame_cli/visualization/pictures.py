@@ -4,7 +4,6 @@ A picture is (H, W) or (H, W, 3): uint8, bool, or floating-point in [0, 1]. What
 """
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.errors import ArtefactError
+from fame_cli.stage import write_whole
 
 Picture = NDArray[Any]
 RGB = NDArray[np.uint8]
@@ -96,22 +96,6 @@ def save_gif(path: Path, frames: Picture, fps: float) -> None:
     data = io.BytesIO()
     first.save(data, format="GIF", save_all=True, append_images=others, duration=10 * hundredths, loop=0)
     write_whole(path, data.getvalue())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all: a temporary name beside it, then a rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}.", "Free space, or name another output path."
-        ) from error
 
 
 def _indexed(frames: list[RGB]) -> list[Image.Image]:

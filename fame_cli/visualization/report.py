@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from fame_cli.errors import ArtefactError
+from fame_cli.stage import write_whole
 from fame_cli.visualization.lettering import printable
-from fame_cli.visualization.pictures import write_whole
 
 MEDIA_TYPES = {b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]?\d+)?( ?± ?\d[\d.,]*)?( ?%)?|–|")

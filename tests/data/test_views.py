@@ -261,3 +261,12 @@ def test_normalise_takes_off_the_mean_and_divides_by_the_deviation():
     clips = torch.tensor([0.43216, 0.394666 + 0.22145, 0.37645 - 2 * 0.216989]).view(1, 3, 1, 1, 1)
     normalised = normalise(clips)
     torch.testing.assert_close(normalised.flatten(), torch.tensor([0.0, 1.0, -2.0]), **TOLERANCE)
+
+
+def test_flip_probability_decides_how_often_and_shifts_no_other_choice() -> None:
+    often = [draw_view(np.random.default_rng(seed), 1.0) for seed in range(40)]
+    never = [draw_view(np.random.default_rng(seed), 1.0, flip_probability=0) for seed in range(40)]
+    assert 8 < sum(view["flip"] for view in often) < 32
+    assert not any(view["flip"] for view in never)
+    for one, other in zip(often, never, strict=True):
+        assert all(np.array_equal(one[name], other[name]) for name in one if name != "flip")

@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
-from fame_cli.errors import ArtefactError, InputError
+from fame_cli.errors import ArtefactError, FameError
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.checkpoint import (
     KeyCount,
     load_backbone,
     load_training,
+    read_safetensors,
     save_backbone,
     save_training,
     weights_fingerprint,
+    write_safetensors,
 )
 
 CPU = torch.device("cpu")
@@ -75,7 +76,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint_and_no_temporary(
     path = tmp_path / "last.pt"
     save_training(path, {"step": 1})
     monkeypatch.setattr(os, broken, fail_with_full_disk)
-    with pytest.raises(InputError, match=r"last\.pt.*No space left on device.*earlier file.*still stands"):
+    with pytest.raises(FameError, match=r"last\.pt: the disk is full"):
         save_training(path, {"step": 2})
     assert load_training(path, CPU) == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
@@ -83,7 +84,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint_and_no_temporary(
 
 def test_a_first_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", fail_with_full_disk)
-    with pytest.raises(InputError, match="Nothing was left there"):
+    with pytest.raises(FameError, match="the disk is full"):
         save_training(tmp_path / "last.pt", {"step": 1})
     assert list(tmp_path.iterdir()) == []
 
@@ -106,7 +107,7 @@ def test_an_interrupt_in_the_middle_of_a_write_leaves_the_old_checkpoint(
 def test_what_a_killed_write_left_behind_is_no_hindrance(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     save_training(path, {"step": 1})
-    (tmp_path / "last.pt.partial").write_bytes(b"half a checkpoint")
+    (tmp_path / ".last.pt.partial").write_bytes(b"half a checkpoint")
     assert load_training(path, CPU) == {"step": 1}
     save_training(path, {"step": 2})
     assert load_training(path, CPU) == {"step": 2}
@@ -133,9 +134,9 @@ def test_content_is_on_the_disk_before_the_name_changes(
     assert calls == ["fsync", "replace"]
 
 
-def test_a_folder_in_the_place_of_the_checkpoint_is_an_input_error(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_the_checkpoint_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "last.pt").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(FameError, match="cannot write"):
         save_training(tmp_path / "last.pt", {"step": 1})
 
 
@@ -229,12 +230,17 @@ def test_a_backbone_comes_back_by_its_own_name_with_every_key(tmp_path: Path, na
     expected, found = backbone.state_dict(), loaded.state_dict()
     assert all(torch.equal(found[key], value) for key, value in expected.items())
     assert all(parameter.requires_grad for parameter in loaded.parameters())
-    with safetensors.safe_open(path, framework="pt") as file:
-        assert file.metadata() == {
-            "backbone": name,
-            "feature_dim": str(backbone.feature_dim),
-            "crop_px": "32",
-        }
+    assert read_safetensors(path)[1] == {
+        "backbone": name,
+        "feature_dim": str(backbone.feature_dim),
+        "crop_px": "32",
+    }
+
+
+def test_the_same_backbone_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        save_backbone(tmp_path / name, make_small(), "small", {"crop_px": "32", "clip_frames": "8"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_training_a_loaded_backbone_leaves_its_file_as_it_was(tmp_path: Path) -> None:
@@ -252,7 +258,7 @@ def test_training_a_loaded_backbone_leaves_its_file_as_it_was(tmp_path: Path) ->
 def rewrite(path: Path, change: Callable[[dict[str, torch.Tensor]], object], **metadata: str) -> None:
     tensors = copy.copy(dict(make_small().state_dict()))
     change(tensors)
-    safetensors.torch.save_file(tensors, path, metadata)
+    write_safetensors(path, tensors, metadata)
 
 
 def test_missing_keys_stop_with_counts_and_names(tmp_path: Path) -> None:
@@ -318,7 +324,7 @@ def test_a_backbone_write_that_fails_leaves_the_old_file(
     save_backbone(path, make_small(), "small", {})
     before = weights_fingerprint(path)
     monkeypatch.setattr(os, "replace", fail_with_full_disk)
-    with pytest.raises(InputError, match="earlier file of that name still stands"):
+    with pytest.raises(FameError, match="the disk is full"):
         save_backbone(path, make_small(seed=1), "small", {})
     assert weights_fingerprint(path) == before
     assert load_backbone(path)[1].matched == 24

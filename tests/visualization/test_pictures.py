@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.errors import ArtefactError
 from fame_cli.visualization.pictures import (
     heat,
     overlay,
@@ -16,7 +16,6 @@ from fame_cli.visualization.pictures import (
     save_png,
     strip,
     to_rgb,
-    write_whole,
 )
 
 
@@ -99,33 +98,3 @@ def test_gif_keeps_paper_white_among_many_nearly_white_colours(tmp_path: Path) -
             shown = np.asarray(gif.convert("RGB"))
             assert (shown[:8] == 255).all()
             assert np.abs(shown.astype(int) - frames[number]).mean() < 12
-
-
-def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.bin", b"old")
-    write_whole(tmp_path / "a.bin", b"new")
-    assert (tmp_path / "a.bin").read_bytes() == b"new"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_whole(tmp_path / "a.bin", b"old")
-
-    def write_half(path: Path, data: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(data[: len(data) // 2])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", write_half)
-    with pytest.raises(ConfigurationError, match=r"a\.bin cannot be written: No space left"):
-        write_whole(tmp_path / "a.bin", b"newer")
-    assert (tmp_path / "a.bin").read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        write_whole(tmp_path / "file" / "a.bin", b"data")

@@ -1,0 +1,183 @@
+"""Linear probe and finetune: a last layer is trained on labelled videos, and tested (FAME, section 4.2)."""
+
+import itertools
+import math
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fame_cli import stage
+from fame_cli.config import ClassifierConfig, FinetuneConfig, LinearConfig
+from fame_cli.data.views import augment
+from fame_cli.errors import ConfigurationError
+from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
+from fame_cli.evaluation.features import compute_features, in_parts, prepare, to_clips
+from fame_cli.evaluation.fit import Training, fit
+from fame_cli.evaluation.labelled import EpochBatches, EvenClips, TrainingClips, load
+from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
+from fame_cli.evaluation.scores import capped_notes, classification_figures, video_probabilities
+from fame_cli.evaluation.subject import Subject
+
+CHECKPOINT = "last.pt"
+CLASSIFIER = "classifier.safetensors"
+
+
+def linear(subject: Subject, config: LinearConfig) -> Result:
+    """Train the last layer alone, on L2-normalised features of the frozen encoder, and test it."""
+    return evaluate(subject, "linear", config, freeze=True)
+
+
+def finetune(subject: Subject, config: FinetuneConfig) -> Result:
+    """Train the whole network, with dropout before the last layer, and test it."""
+    if config.batch_size < 2:
+        raise ConfigurationError(
+            f"--batch-size is {config.batch_size}; expected at least 2.",
+            "BatchNorm takes its statistics over the clips of a batch.",
+        )
+    return evaluate(subject, "finetune", config, freeze=False)
+
+
+def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freeze: bool) -> Result:
+    """The result of a training and a test; where it was there already, it is read and nothing is done."""
+    path = subject.result_path(protocol, config)
+    if path.exists():
+        return read_result(path)
+    folder = subject.evaluation_folder(protocol, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    with stage.locked(folder):
+        started = time.monotonic()
+        classifier = build_classifier(subject, config, freeze)
+        training = train(subject, classifier, config, folder / CHECKPOINT)
+        classifier.eval()
+        logits = test_logits(subject, classifier, config)
+        save_classifier(folder / CLASSIFIER, classifier, subject.weights.name, subject.videos.class_names)
+        seconds = training.earlier_seconds + time.monotonic() - started
+        result = describe(subject, protocol, config, logits, training.losses, seconds)
+        return write_result(path, result)
+
+
+def build_classifier(subject: Subject, config: ClassifierConfig, freeze: bool) -> Classifier:
+    backbone, classes = subject.weights.backbone, len(subject.videos.class_names)
+    head = build_head(backbone.feature_dim, classes, config.dropout, config.seed)
+    classifier = Classifier(backbone, head, freeze=freeze, precision=config.precision)
+    return classifier.to(subject.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+
+
+def train(subject: Subject, classifier: Classifier, config: ClassifierConfig, checkpoint: Path) -> Training:
+    on_features = isinstance(config, LinearConfig) and config.train_on == "features"
+    epochs = FeatureEpochs(subject, config) if on_features else ClipEpochs(subject, config)
+    model = classifier.head if on_features else classifier
+    with subject.progress("training", "clips") as tell:
+        return fit(
+            model, classifier.trained, epochs, epochs.samples, config, checkpoint, subject.device, tell
+        )
+
+
+class ClipEpochs:
+    """Batches of clips augmented anew in each epoch, one of each training video."""
+
+    def __init__(self, subject: Subject, config: ClassifierConfig) -> None:
+        self.subject = subject
+        self.config = config
+        self.samples = len(subject.videos.train)
+
+    def __call__(self, first_epoch: int) -> Iterator[Iterable[tuple[Tensor, Tensor]]]:
+        videos, device = self.subject.videos, self.subject.device
+        batches = plan_batches(self.samples, self.config, first_epoch)
+        clips = TrainingClips(videos, videos.class_numbers(videos.train), self.config)
+        # One loader for all epochs: its processes start once and read on past the end of an epoch.
+        loader = iter(load(clips, self.subject.workers, device, batches))
+        while True:
+            yield map(self.augmented, itertools.islice(loader, batches.steps))
+
+    def augmented(self, batch: tuple[Tensor, dict[str, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        frames, view, classes = batch
+        device = self.subject.device
+        clips = augment(to_clips(frames, device), view)
+        return prepare(clips), classes.to(device, non_blocking=True)
+
+
+class FeatureEpochs:
+    """Batches of unit-length features: every evenly spread clip of each training video in each epoch."""
+
+    def __init__(self, subject: Subject, config: ClassifierConfig) -> None:
+        videos = subject.videos
+        features = compute_features(subject, config, videos.train).read_all(videos.train)
+        classes = videos.class_numbers(videos.train).repeat_interleave(features.shape[1])
+        self.features = unit_length(features.flatten(0, 1)).to(subject.device)
+        self.classes = classes.to(subject.device)
+        self.config = config
+        self.samples = len(classes)
+
+    def __call__(self, first_epoch: int) -> Iterator[Iterable[tuple[Tensor, Tensor]]]:
+        batches = plan_batches(self.samples, self.config, first_epoch)
+        places = (torch.tensor([place for _, place in batch]) for batch in batches)
+        while True:
+            yield (
+                (self.features[chosen], self.classes[chosen])
+                for chosen in itertools.islice(places, batches.steps)
+            )
+
+
+def plan_batches(samples: int, config: ClassifierConfig, first_epoch: int) -> EpochBatches:
+    return EpochBatches(samples, config.batch_size, first_epoch, config.epochs, config.seed)
+
+
+@torch.no_grad()
+def test_logits(subject: Subject, classifier: Classifier, config: ClassifierConfig) -> Tensor:
+    """Logits (N, clips, K) of the test videos' evenly spread clips, on the CPU.
+
+    Features of a frozen encoder are kept on disk; those of a finetuned one serve this test alone.
+    """
+    test = subject.videos.test
+    if classifier.freeze:
+        features = compute_features(subject, config, test).read_all(test)
+        logits: Tensor = classifier.head(unit_length(features).to(subject.device))
+        return logits.cpu()
+    found = []
+    with subject.progress("testing", "videos") as tell:
+        for _, clips in load(EvenClips(subject.videos.frames, test, config), subject.workers, subject.device):
+            found.append(in_parts(classifier, clips, subject.device).cpu())
+            tell(len(found), len(test), "")
+    return torch.stack(found)
+
+
+def describe(
+    subject: Subject,
+    protocol: str,
+    config: ClassifierConfig,
+    logits: Tensor,
+    losses: tuple[float, ...],
+    seconds: float,
+) -> Result:
+    """The result of a classification."""
+    videos = subject.videos
+    names = videos.class_names
+    figures = classification_figures(logits, videos.class_numbers(videos.test))
+    notes = [*videos.notes, *capped_notes(figures, "classes")]
+    if losses[-1] > math.log(len(names)):
+        notes.append(
+            f"The training loss ended at {losses[-1]:.3f}, above {math.log(len(names)):.3f} of guessing: "
+            f"--learning-rate {config.learning_rate:g} is likely too large."
+        )
+    best = video_probabilities(logits).max(dim=1)
+    predictions = []
+    for position, probability, number in zip(
+        videos.test, best.values.tolist(), best.indices.tolist(), strict=True
+    ):
+        video = videos.frames.videos[position]
+        predictions.append(
+            Prediction(video.id, video.label, names[number], probability, names[number] == video.label)
+        )
+    return Result(
+        protocol=protocol,
+        figures=figures,
+        predictions=tuple(predictions),
+        training_loss=losses,
+        notes=tuple(notes),
+        seconds=seconds,
+        **subject.record(config),
+    )

@@ -1,0 +1,134 @@
+"""Features of the evenly spread clips of videos, kept on disk (``RUN/features/``): a stage like any other.
+
+A shard holds the features of all usable labelled videos of its slice of the manifest, whatever their split,
+so that another split or protocol needs only what is not there yet.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from torch import Tensor
+
+from fame_cli import stage
+from fame_cli.config import EvaluationConfig, Precision, fingerprint
+from fame_cli.data.frames import damaged
+from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
+from fame_cli.data.views import normalise
+from fame_cli.evaluation.labelled import EvenClips, load
+from fame_cli.evaluation.subject import Subject
+
+CLIPS_TOGETHER = 16
+"""Clips that the encoder sees at once."""
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Reads features from a folder in which those of the wanted videos are finished."""
+
+    folder: Path
+
+    def read(self, position: int) -> Tensor:
+        """Features (clips, D) float32 of the video at a place in the manifest."""
+        path = stage.shard_path(self.folder, shard_title(shard_name(position)))
+        try:
+            with h5py.File(path, "r") as file:
+                return torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
+        except (OSError, KeyError) as error:
+            raise damaged(path, str(error)) from error
+
+    def read_all(self, positions: Sequence[int]) -> Tensor:
+        """Features (N, clips, D) of several videos."""
+        return torch.stack([self.read(position) for position in positions])
+
+
+def shard_title(slice_name: str) -> str:
+    # stage.run removes shards named by a number alone that it was not asked for; those of videos that this
+    # protocol does not need are to stay.
+    return f"videos-{slice_name}"
+
+
+def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequence[int]) -> FeatureStore:
+    """Features of the videos at ``positions`` (and others of their shards), as far as they are not there."""
+    frames, weights = subject.videos.frames, subject.weights
+    options = {
+        name: getattr(config, name)
+        for name in ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
+    }
+    folder = stage.stage_folder(
+        subject.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
+    )
+    shards = plan_shards(subject, options, positions)
+    pending = [n for shard in shards if not stage.is_done(folder, shard) for n in shard.task]
+    with subject.progress("features", "videos") as tell:
+        stage.run(
+            folder,
+            "features",
+            options,
+            shards,
+            feature_writer(subject, config, pending),
+            parent=frames.fingerprint,
+            progress=lambda done, total: tell(done, total, ""),
+            versions={"torch": torch.__version__, "h5py": h5py.__version__},
+            in_process=True,
+        )
+    return FeatureStore(folder)
+
+
+def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[int]) -> list[stage.Shard]:
+    """The shards that hold a wanted video, each with all usable labelled videos of its slice."""
+    wanted = {shard_name(position) for position in positions}
+    shards = []
+    for number, (name, videos) in enumerate(shard_slices(subject.videos.frames.videos)):
+        if name in wanted:
+            first = number * VIDEOS_PER_SHARD
+            task = tuple(first + row for row, video in enumerate(videos) if video.usable and video.label)
+            shards.append(stage.Shard(shard_title(name), fingerprint([options, task]), len(task), task))
+    return shards
+
+
+def feature_writer(
+    subject: Subject, config: EvaluationConfig, pending: Sequence[int]
+) -> Callable[[Path, Any], stage.Summary]:
+    """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
+    backbone = subject.weights.backbone.to(subject.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
+    encoder = functools.partial(encode, backbone, precision=config.precision)
+    items = iter(load(EvenClips(subject.videos.frames, pending, config), subject.workers, subject.device))
+
+    def write_shard(path: Path, positions: tuple[int, ...]) -> stage.Summary:
+        with h5py.File(path, "w", libver="latest") as file:
+            for position in positions:
+                # Skips what another process finished between planning and now.
+                clips = next(clips for found, clips in items if found == position)
+                features = in_parts(encoder, clips, subject.device)
+                file[str(position % VIDEOS_PER_SHARD)] = features.cpu().numpy()
+        return {"videos": len(positions)}
+
+    return write_shard
+
+
+@torch.no_grad()
+def in_parts(network: Callable[[Tensor], Tensor], clips: Tensor, device: torch.device) -> Tensor:
+    """What a network makes, (N, …), of clips (N, T, H, W, 3) uint8, a few at a time."""
+    parts = torch.split(clips.to(device, non_blocking=True), CLIPS_TOGETHER)
+    return torch.cat([network(prepare(to_clips(part, device))) for part in parts])
+
+
+def to_clips(frames: Tensor, device: torch.device) -> Tensor:
+    """(B, T, H, W, 3) uint8 to (B, 3, T, H, W) in [0, 1] on the device."""
+    return frames.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float().div_(255)
+
+
+def prepare(clips: Tensor) -> Tensor:
+    """Clips (B, 3, T, H, W) in [0, 1] as a backbone expects them: normalised, channels last in memory."""
+    return normalise(clips).contiguous(memory_format=torch.channels_last_3d)
+
+
+def encode(backbone: Callable[[Tensor], Tensor], clips: Tensor, precision: Precision) -> Tensor:
+    """Features (B, D) float32 of prepared clips, with bf16 autocast if asked for."""
+    with torch.autocast(clips.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        return backbone(clips).float()

@@ -1,0 +1,96 @@
+"""The one training loop of the evaluations: linear probe on clips or on features, and finetune."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fame_cli.config import ClassifierConfig
+from fame_cli.data.clips import address
+from fame_cli.errors import ConfigurationError
+from fame_cli.evaluation.subject import ProgressWithNote
+from fame_cli.learning.checkpoint import load_training, save_training
+from fame_cli.learning.schedule import multistep
+
+Epochs = Callable[[int], Iterator[Iterable[tuple[Tensor, Tensor]]]]
+"""Given the first epoch, yields the batches (inputs, class numbers) of each epoch from there on."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went."""
+
+    losses: tuple[float, ...]
+    """Mean of each epoch."""
+    earlier_seconds: float
+    """Spent by earlier runs of it."""
+
+
+def fit(
+    model: nn.Module,
+    trained: nn.Module,
+    epochs: Epochs,
+    samples: int,
+    config: ClassifierConfig,
+    checkpoint: Path,
+    device: torch.device,
+    tell: ProgressWithNote,
+) -> Training:
+    """Train ``trained``, the part of ``model`` that may change, by cross-entropy; SGD with momentum 0.9.
+
+    Goes on from ``checkpoint``, written after each epoch. Nothing is chosen by the test videos: the state
+    after the last epoch counts. ``samples`` is their number in an epoch, for the progress.
+    """
+    started, earlier = time.monotonic(), 0.0
+    parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(
+        parameters, lr=config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
+    )
+    losses: list[float] = []
+    if checkpoint.exists():
+        state = load_training(checkpoint, device)
+        trained.load_state_dict(state["trained"])
+        optimizer.load_state_dict(state["optimizer"])
+        losses, earlier = state["losses"], state["seconds"]
+    model.train()
+    for epoch, batches in zip(range(len(losses), config.epochs), epochs(len(losses)), strict=False):
+        # Dropout's masks belong to the epoch, so that a resumed run draws the same.
+        torch.manual_seed(int(address(config.seed, "dropout", epoch).integers(2**63)))
+        for group in optimizer.param_groups:
+            group["lr"] = multistep(epoch, config.learning_rate, config.milestones, 0.1)
+        note = f"epoch {epoch + 1}/{config.epochs}" + (f", loss {losses[-1]:.3f}" if losses else "")
+        loss_sum, seen = torch.zeros((), device=device), 0
+        for inputs, classes in batches:
+            loss = functional.cross_entropy(model(inputs), classes)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            loss_sum += loss.detach() * len(classes)
+            seen += len(classes)
+            tell(epoch * samples + seen, config.epochs * samples, note)
+        losses.append(finite(float(loss_sum) / seen, epoch, config))
+        save_training(
+            checkpoint,
+            {
+                "trained": trained.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "losses": losses,
+                "seconds": earlier + time.monotonic() - started,
+            },
+        )
+    return Training(tuple(losses), earlier)
+
+
+def finite(loss: float, epoch: int, config: ClassifierConfig) -> float:
+    if math.isfinite(loss):
+        return loss
+    raise ConfigurationError(
+        f"the training diverged: the loss of epoch {epoch + 1} is {loss} at --learning-rate "
+        f"{config.learning_rate:g}.",
+        f"Give a smaller one: --learning-rate {config.learning_rate / 10:g}",
+    )

@@ -1,0 +1,128 @@
+"""The result of an evaluation: one JSON file that tells every figure and what made it (``RUN/results/``)."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fame_cli.errors import ArtefactError
+from fame_cli.stage import write_json
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A share of right answers."""
+
+    percent: float
+    videos: int
+    """Test videos behind it."""
+    chance: float
+    """What guessing would give, in percent."""
+    k: int = 1
+    """How many answers count: the k of top-k and R@k, as it was after capping."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier made of a test video."""
+
+    id: str
+    label: str
+    predicted: str
+    probability: float
+    """Of the predicted class: mean over the clips."""
+    right: bool
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training video near a query."""
+
+    id: str
+    label: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A test video and the training videos nearest to it, nearest first."""
+
+    id: str
+    label: str
+    neighbours: tuple[Neighbour, ...]
+    right: bool
+    """Whether the nearest one has its label."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All of an evaluation; a protocol fills ``predictions`` or ``queries``."""
+
+    protocol: str
+    figures: dict[str, Figure]
+    configuration: dict[str, Any]
+    splits: dict[str, Any]
+    """Name and number of videos of "train" and "test"; "source" tells where the splits came from."""
+    classes: tuple[str, ...]
+    weights: dict[str, Any]
+    frames: dict[str, Any]
+    device: str
+    versions: dict[str, str]
+    seconds: float
+    """Of work, all runs together where it was stopped and resumed between epochs."""
+    notes: tuple[str, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    queries: tuple[Query, ...] = ()
+    training_loss: tuple[float, ...] = ()
+    """Mean over each epoch, where something was trained."""
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if not self.figures or not all(0 <= figure.percent <= 100 for figure in self.figures.values()):
+            raise ValueError("its figures are not percentages")
+        if not all(isinstance(item, Prediction | Query) for item in (*self.predictions, *self.queries)):
+            raise ValueError("its videos are not what they should be")
+
+
+def write_result(path: Path, result: Result) -> Result:
+    """Write a result whole or not at all; returns it as it will be read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, dataclasses.asdict(result))
+    return read_result(path)
+
+
+def read_result(path: Path) -> Result:
+    """The result that ``write_result`` wrote; raises ArtefactError where it is missing, damaged or other."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        found = values["schema_version"]
+        if found == SCHEMA_VERSION:
+            return parse_result(values)
+    except FileNotFoundError as error:
+        raise ArtefactError(f"{path}: there is no such result.", "Run fame eval first.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path}: is no whole result ({error}).", "Delete it and run its fame eval command again."
+        ) from error
+    raise ArtefactError(
+        f"{path}: has schema version {found}, this version reads {SCHEMA_VERSION}.",
+        "Evaluate again with this version.",
+    )
+
+
+def parse_result(values: dict[str, Any]) -> Result:
+    figures = {name: Figure(**figure) for name, figure in values["figures"].items()}
+    queries = tuple(
+        Query(**{**query, "neighbours": tuple(Neighbour(**one) for one in query["neighbours"])})
+        for query in values["queries"]
+    )
+    rest = {
+        "figures": figures,
+        "queries": queries,
+        "predictions": tuple(Prediction(**prediction) for prediction in values["predictions"]),
+        **{name: tuple(values[name]) for name in ("classes", "notes", "training_loss")},
+    }
+    return Result(**{**values, **rest})

@@ -1,0 +1,89 @@
+"""Retrieval: are the training videos nearest to a test video of its class? (FAME, section 4.2, Table 2)"""
+
+import time
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fame_cli.config import RetrievalConfig
+from fame_cli.evaluation.features import compute_features
+from fame_cli.evaluation.results import Neighbour, Query, Result, read_result, write_result
+from fame_cli.evaluation.scores import RECALL_KS, capped_notes, recall_figures
+from fame_cli.evaluation.subject import Subject
+
+NEIGHBOURS_KEPT = 10
+QUERIES_TOGETHER = 256
+"""Queries compared with all training videos at once, so that memory stays flat."""
+
+
+def retrieval(subject: Subject, config: RetrievalConfig) -> Result:
+    """The result of a retrieval; where it was there already, it is read and nothing is done."""
+    path = subject.result_path("retrieval", config)
+    if path.exists():
+        return read_result(path)
+    started = time.monotonic()
+    videos = subject.videos
+    store = compute_features(subject, config, (*videos.train, *videos.test))
+    train, test = (
+        torch.stack([store.read(position).mean(dim=0) for position in positions])
+        for positions in (videos.train, videos.test)
+    )
+    similarities, order = nearest(train, test, min(max(RECALL_KS.values()), len(train)))
+    train_classes, test_classes = (
+        videos.class_numbers(positions) for positions in (videos.train, videos.test)
+    )
+    hits = train_classes[order] == test_classes[:, None]
+    relevant = (train_classes == test_classes[:, None]).sum(dim=1)
+    figures = recall_figures(hits, relevant, len(train))
+    result = Result(
+        protocol="retrieval",
+        figures=figures,
+        queries=describe_queries(subject, similarities, order),
+        notes=(*videos.notes, *capped_notes(figures, "training videos")),
+        seconds=time.monotonic() - started,
+        **subject.record(config),
+    )
+    return write_result(path, result)
+
+
+def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The training videos nearest to each test video by cosine, after centring.
+
+    Both are centred on the mean of the training videos: with that of the test videos, as the published code
+    has it, a query would see the other queries. Of equal similarities the first training video leads.
+
+    Args:
+        train: features (N, D), the mean over the clips of each video; test: (M, D).
+        count: how many neighbours, at most N.
+
+    Returns:
+        Similarities (M, count) and places in ``train`` (M, count), nearest first.
+    """
+    centre = train.mean(dim=0)
+    keys = functional.normalize(train - centre, dim=1)
+    similarities, order = [], []
+    for part in torch.split(functional.normalize(test - centre, dim=1), QUERIES_TOGETHER):
+        ranked = (part @ keys.T).sort(dim=1, descending=True, stable=True)
+        similarities.append(ranked.values[:, :count])
+        order.append(ranked.indices[:, :count])
+    return torch.cat(similarities), torch.cat(order)
+
+
+def describe_queries(subject: Subject, similarities: Tensor, order: Tensor) -> tuple[Query, ...]:
+    """Each test video with the first of its neighbours."""
+    known, train = subject.videos.frames.videos, subject.videos.train
+    queries = []
+    for position, values, places in zip(
+        subject.videos.test,
+        similarities[:, :NEIGHBOURS_KEPT].tolist(),
+        order[:, :NEIGHBOURS_KEPT].tolist(),
+        strict=True,
+    ):
+        near = [known[train[place]] for place in places]
+        neighbours = tuple(
+            Neighbour(video.id, video.label, value) for video, value in zip(near, values, strict=True)
+        )
+        query = known[position]
+        queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label))
+    return tuple(queries)

@@ -1,0 +1,73 @@
+"""A result file is read back as it was written, or refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fame_cli.errors import ArtefactError
+from fame_cli.evaluation.results import (
+    Figure,
+    Neighbour,
+    Prediction,
+    Query,
+    Result,
+    read_result,
+    write_result,
+)
+
+RESULT = Result(
+    protocol="linear",
+    figures={"top1": Figure(50.0, 2, 33.3), "top5": Figure(100.0, 2, 100.0, 3)},
+    configuration={"clips": 10, "milestones": [60, 80]},
+    splits={"train": {"name": "train", "videos": 4}, "test": {"name": "test", "videos": 2}, "source": {}},
+    classes=("blue", "grün"),
+    weights={"path": "backbone.safetensors", "keys": None},
+    frames={"folder": "short128", "fingerprint": "f"},
+    device="cpu",
+    versions={"torch": "2"},
+    seconds=1.5,
+    notes=("a note",),
+    predictions=(Prediction("a.avi", "blue", "grün", 0.7, False),),
+    queries=(Query("b.avi", "blue", (Neighbour("c.avi", "blue", 0.9),), True),),
+    training_loss=(1.1, 0.4),
+)
+
+
+def test_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "linear-1.json"
+    assert write_result(path, RESULT) == read_result(path) == RESULT
+    assert json.loads(path.read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"figures": {}}, "not percentages"),
+        ({"figures": {"top1": {"percent": 120.0, "videos": 2, "chance": 1}}}, "not percentages"),
+        ({"figures": {"top1": {"percent": 20.0}}}, "missing 2 required"),
+        ({"predictions": [{"id": "a"}]}, "missing 4 required"),
+        ({"queries": [{"id": "a"}]}, "neighbours"),
+        ({"surprise": 1}, "surprise"),
+        ({"schema_version": 2}, "has schema version 2, this version reads 1"),
+    ],
+)
+def test_result_that_is_not_what_it_should_be_is_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "linear-1.json"
+    path.write_text(json.dumps(dataclasses.asdict(RESULT) | change))
+    with pytest.raises(ArtefactError, match=message):
+        read_result(path)
+
+
+def test_truncated_or_missing_result_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "linear-1.json"
+    with pytest.raises(ArtefactError, match="there is no such result"):
+        read_result(path)
+    write_result(path, RESULT)
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(ArtefactError, match="is no whole result"):
+        read_result(path)
