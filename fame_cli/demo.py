@@ -49,15 +49,18 @@ PRETRAIN = PretrainConfig(
     clip_frames=CLIP_FRAMES,
     frame_stride=FRAME_STRIDE,
     crop_px=CROP_PX,
-    epochs=30,
+    epochs=12,
     batch_size=64,
     optimizer="adamw",
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     queue_length=512,
     momentum=0.99,
+    crop_scale_min=0.5,
+    color_jitter=0.5,
+    flip_probability=0,  # left and right are different motions
 )
 EVALUATION = EvaluationConfig(
-    clips=3, clip_frames=CLIP_FRAMES, frame_stride=FRAME_STRIDE, crop_px=CROP_PX
+    clips=2, clip_frames=CLIP_FRAMES, frame_stride=FRAME_STRIDE, crop_px=CROP_PX
 ).to_dict()
 LINEAR = LinearConfig(**EVALUATION, train_on="features")
 RETRIEVAL = RetrievalConfig(**EVALUATION)

@@ -1,0 +1,193 @@
+"""The demo's labelled videos, drawn on the spot: two sprites, eight motions, backgrounds of coloured noise.
+
+The sprites are shared by all videos, so no look but the background's tells one video from another: a network
+asked to match two clips of a video can do so by the background alone and never learn the motion. The labelled
+sets show which of the two it learned.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fame_cli.data.clips import address
+from fame_cli.errors import ArtefactError, ConfigurationError
+
+SIDE_PX = 48
+FRAME_COUNT = 16
+FRAMES_PER_SECOND = 12
+SPRITE_RADIUS_PX = 9
+SPRITES = ("ball", "diamond")
+# Whether the sprite turns (else it goes straight), and the share of x and y in its path; y points down. A
+# swing is a circle seen from its edge.
+MOTIONS = {
+    "move_left": (False, (-1, 0)),
+    "move_right": (False, (1, 0)),
+    "move_up": (False, (0, -1)),
+    "move_down": (False, (0, 1)),
+    "circle_clockwise": (True, (1, 1)),
+    "circle_counterclockwise": (True, (1, -1)),
+    "swing_horizontal": (True, (1, 0)),
+    "swing_vertical": (True, (0, 1)),
+}
+NOISE_POINTS = 6
+NOISE_CONTRAST = 0.5
+PLACES = 8
+"""Backgrounds of the biased set: one for each motion."""
+STAMP = "video_set.json"
+
+Array = NDArray[np.float64]
+Frames = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Progress = Callable[[int, int], None]
+
+
+def draw_background(generator: np.random.Generator) -> Frames:
+    """(H, W, 3): random colours at 6x6 points, joined smoothly, halfway between vivid and gray.
+
+    Fainter backgrounds would be no shortcut, and beside vivid ones nothing else is seen by a small network.
+    """
+    colors = generator.uniform(size=(NOISE_POINTS, NOISE_POINTS, 3))
+    vivid = np.clip(cv2.resize(colors, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
+    background: Frames = np.rint(255 * (0.5 + NOISE_CONTRAST * (vivid - 0.5))).astype(np.uint8)
+    return background
+
+
+def draw_path(motion: str, generator: np.random.Generator) -> Array:
+    """(T, 2) centres (x, y) of the sprite in pixels, placed at random such that it never leaves the frame."""
+    turns, share = MOTIONS[motion]
+    time = np.arange(FRAME_COUNT, dtype=np.float64)[:, None]
+    if turns:
+        period_frames, radius_px = generator.uniform(10, 14), generator.uniform(8, 12)
+        angle = 2 * np.pi * (time / period_frames + generator.uniform())
+        path = radius_px * np.hstack([np.cos(angle), np.sin(angle)]) * share
+    else:
+        path = generator.uniform(1.3, 1.8) * time * share
+    nearest, farthest = SPRITE_RADIUS_PX + 1, SIDE_PX - 2 - SPRITE_RADIUS_PX
+    placed: Array = path + generator.uniform(nearest - path.min(axis=0), farthest - path.max(axis=0))
+    return placed
+
+
+def make_clip(
+    motion: str, sprite: str, background: Frames, generator: np.random.Generator
+) -> tuple[Frames, Mask]:
+    """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
+
+    The ball is white with a black centre, the diamond black with a white one: no colours of the backgrounds.
+    """
+    path = draw_path(motion, generator).astype(np.float32)
+    y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
+    dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
+    is_ball = sprite == "ball"
+    # The ball is drawn a little smaller, so that both sprites cover about as much.
+    reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.9 * (dx + dy)
+    body, core = (
+        np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
+    )
+    shade = 255 * (1 - core if is_ball else core)
+    frames = background + body[..., None] * (shade[..., None] - background.astype(np.float32))
+    return np.rint(frames).astype(np.uint8), body >= 0.5
+
+
+@dataclass(frozen=True)
+class Video:
+    """What one video shows: a motion before a place; videos that share a place share the very picture."""
+
+    path: str
+    motion: str
+    place: str
+
+
+def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: int) -> Iterator[Video]:
+    """All videos of the set. Only the biased part has places that are seen more than once."""
+    motions = list(MOTIONS)
+    for index in range(pretrain_videos):
+        path = f"pretrain/{index:04d}"
+        yield Video(path, motions[index % len(motions)], place=path)
+    for split, count in (("train", train_per_motion), ("test", test_per_motion)):
+        for number, motion in enumerate(motions):
+            for index in range(count):
+                name = f"{split}/{motion}/{index:03d}"
+                yield Video(f"neutral/{name}", motion, place=f"neutral/{name}")
+                shift = 0 if split == "train" else 1 + index % (PLACES - 1)
+                yield Video(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
+
+
+def make_video(video: Video, seed: int) -> tuple[Frames, Mask]:
+    """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
+    background = draw_background(address(seed, "background", video.place))
+    generator = address(seed, "motion", video.path)
+    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator)
+
+
+def write_video(path: Path, frames: Frames) -> None:
+    """Write frames (T, H, W, 3), RGB, losslessly: FFV1 needs nothing that any build of OpenCV lacks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = cv2.VideoWriter.fourcc(*"FFV1")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, FRAMES_PER_SECOND, frames.shape[2:0:-1])
+    if not writer.isOpened():
+        raise ArtefactError(f"{path}: cannot write a video here.", "Check that the folder can be written to.")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+
+
+def write_truth(path: Path, mask: Mask) -> None:
+    """Write a mask (T, H, W) as one PNG, the frames from left to right."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.hstack(list(mask)).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]):
+        raise ArtefactError(
+            f"{path}: cannot write a picture here.", "Check that the folder can be written to."
+        )
+
+
+def read_truth(path: Path) -> Mask:
+    """The mask (T, H, W) of a picture that ``write_truth`` left; of a clip: ``mask[indices].any(axis=0)``."""
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise ArtefactError(f"{path}: no picture of a true mask here.", "Make the video set again.")
+    return np.stack(np.hsplit(picture > 0, picture.shape[1] // SIDE_PX))
+
+
+def make_video_set(
+    folder: Path,
+    seed: int = 0,
+    pretrain_videos: int = 960,
+    train_per_motion: int = 40,
+    test_per_motion: int = 28,
+    progress: Progress | None = None,
+) -> None:
+    """Write the whole set below ``folder``, all or nothing; where the same set is already, do nothing.
+
+    The same arguments give the same files. ``progress`` is called with videos done and videos in all.
+
+    pretrain/*.avi                         no labels; every video has a background of its own
+    neutral/{train,test}/<motion>/*.avi    labelled; the background tells nothing about the motion
+    biased/{train,test}/<motion>/*.avi     labelled; train: one background for each motion; test: that of
+                                           another, so that who goes by the background is always wrong (each
+                                           other equally often where ``test_per_motion`` is a multiple of 7)
+    truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
+    """
+    stamp = {"seed": seed, "pretrain": pretrain_videos, "train": train_per_motion, "test": test_per_motion}
+    if folder.exists():
+        if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
+            return
+        raise ConfigurationError(
+            f"{folder} exists and is not the video set of these options.", "Name another folder."
+        )
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion))
+    for done, video in enumerate(videos, start=1):
+        frames, mask = make_video(video, seed)
+        write_video(partial / f"{video.path}.avi", frames)
+        write_truth(partial / "truth" / f"{video.path}.png", mask)
+        if progress:
+            progress(done, len(videos))
+    (partial / STAMP).write_text(json.dumps(stamp))
+    partial.rename(folder)
