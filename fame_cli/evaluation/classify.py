@@ -16,8 +16,8 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
 from fame_cli.evaluation.features import compute_features, in_parts, prepare, to_clips
 from fame_cli.evaluation.fit import Training, fit
-from fame_cli.evaluation.labelled import EpochBatches, EvenClips, TrainingClips, load
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
+from fame_cli.evaluation.samples import EpochBatches, EvenClips, TrainingClips, load
 from fame_cli.evaluation.scores import capped_notes, classification_figures, video_probabilities
 from fame_cli.evaluation.subject import Subject
 

@@ -19,7 +19,7 @@ from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data.frames import damaged
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise
-from fame_cli.evaluation.labelled import EvenClips, load
+from fame_cli.evaluation.samples import EvenClips, load
 from fame_cli.evaluation.subject import Subject
 
 CLIPS_TOGETHER = 16

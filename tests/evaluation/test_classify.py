@@ -26,9 +26,10 @@ from fame_cli.evaluation.classifier import Classifier, build_head, load_classifi
 from fame_cli.evaluation.classify import ClipEpochs, build_classifier, finetune, linear
 from fame_cli.evaluation.features import in_parts
 from fame_cli.evaluation.fit import fit
-from fame_cli.evaluation.labelled import even_clips
 from fame_cli.evaluation.results import Result
+from fame_cli.evaluation.samples import even_clips
 from fame_cli.evaluation.subject import Subject
+from fame_cli.learning.checkpoint import load_training
 
 on_features = dataclasses.replace(linear_config, train_on="features")
 CONFIGURATIONS = [linear_config, on_features, finetune_config]
@@ -181,8 +182,8 @@ def test_training_and_testing_see_the_same_clip_normalised_alike(
 ) -> None:
     # Without its augmentation a training clip of a video is one of its test clips.
     monkeypatch.setattr("fame_cli.evaluation.classify.augment", lambda clips, _view: clips)
-    monkeypatch.setattr("fame_cli.evaluation.labelled.random_start", lambda *_: 0)
-    monkeypatch.setattr("fame_cli.evaluation.labelled.random_resized_crop", lambda *_: (0, 5, 32, 32))
+    monkeypatch.setattr("fame_cli.evaluation.samples.random_start", lambda *_: 0)
+    monkeypatch.setattr("fame_cli.evaluation.samples.random_resized_crop", lambda *_: (0, 5, 32, 32))
     subject = make_subject(tmp_path, store)
     classifier = build_classifier(subject, linear_config, freeze=True)
     clips, classes = next(iter(next(ClipEpochs(subject, linear_config)(0))))
@@ -222,6 +223,15 @@ def test_last_layer_begins_small_and_without_bias() -> None:
     assert not last.bias.any()
     assert torch.equal(last.weight, build_head(512, 400, dropout=0.5, seed=0)[-1].weight)
     assert not torch.equal(last.weight, build_head(512, 400, dropout=0.5, seed=1)[-1].weight)
+
+
+def test_checkpoint_of_a_frozen_backbone_holds_the_last_layer_alone(
+    store: FrameStore, tmp_path: Path
+) -> None:
+    subject = make_subject(tmp_path, store)
+    linear(subject, linear_config)
+    checkpoint = subject.evaluation_folder("linear", linear_config) / "last.pt"
+    assert list(load_training(checkpoint, torch.device("cpu"))["trained"]) == ["1.weight", "1.bias"]
 
 
 def test_learning_rate_falls_to_a_tenth_at_each_milestone(

@@ -15,7 +15,7 @@ from fame_cli.data.views import normalise
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation import features
 from fame_cli.evaluation.features import compute_features
-from fame_cli.evaluation.labelled import even_clips
+from fame_cli.evaluation.samples import even_clips
 from fame_cli.evaluation.subject import random_weights
 
 
@@ -98,7 +98,7 @@ def record_reading(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         read.append(position)
         return even_clips(frames, position, config)
 
-    monkeypatch.setattr("fame_cli.evaluation.labelled.even_clips", recorded)
+    monkeypatch.setattr("fame_cli.evaluation.samples.even_clips", recorded)
     return read
 
 
