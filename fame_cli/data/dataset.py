@@ -71,10 +71,10 @@ class PretrainClips(Dataset[dict[str, Any]]):
         }
         if config.merges and number < self.merged_views:
             if self.statistics is not None:
-                kept = self.statistics.read(position, start)
+                seed, bins = self.statistics.read_maps(position, start)
                 side = min(config.crop_px, MAP_PX)
-                view["seed"] = crop_map(kept.seed, box, (H, W), side, cv2.INTER_LINEAR)
-                view["bins"] = crop_map(kept.bins, box, (H, W), side, cv2.INTER_NEAREST).astype(np.int64)
+                view["seed"] = crop_map(seed, box, (H, W), side, cv2.INTER_LINEAR)
+                view["bins"] = crop_map(bins, box, (H, W), side, cv2.INTER_NEAREST).astype(np.int64)
             if config.background == "intra":
                 view["backgrounds"] = crop_clip(self._read(position, other_start), box, config.crop_px)
         return view

@@ -26,8 +26,8 @@ from fame_cli.errors import ArtefactError, InputError
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
-OPEN_SHARDS = 64
-"""Shards that a process keeps open: well below the usual limit of 1,024 open files."""
+OPEN_SHARDS = 256
+"""Shards of a store that a process keeps open: with both stores, half of the usual limit of 1,024 files."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -205,7 +205,8 @@ class OpenShard:
 def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
-        file = h5py.File(path, "r")
+        # Clips are read once and at random: a cache would cost memory and copy whole chunks.
+        file = h5py.File(path, "r", rdcc_nbytes=0)
         return OpenShard(file["jpeg"], file["offsets"][()], file["first_frame"][()])
     except (OSError, KeyError) as error:
         raise damaged(path, str(error)) from error

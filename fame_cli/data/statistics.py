@@ -21,12 +21,11 @@ import numpy as np
 from fame_cli import stage
 from fame_cli.config import Hue, StatisticsConfig, fingerprint
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.frames import FrameStore, damaged, each_frame, scaled_size
+from fame_cli.data.frames import OPEN_SHARDS, FrameStore, damaged, each_frame, scaled_size
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.errors import ArtefactError
 
 COLOUR_BINS = 1000
-OPEN_SHARDS = 64
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -228,12 +227,30 @@ def colour_counts(seed: Array, bins: Array) -> tuple[Array, Array]:
     return count(foreground).astype(np.uint16), count(background).astype(np.uint16)
 
 
+@dataclass(frozen=True)
+class OpenVideo:
+    """The rows of one video; its datasets are found once, since finding them costs more than reading."""
+
+    seed: h5py.Dataset
+    bins: h5py.Dataset
+    foreground: h5py.Dataset
+    background: h5py.Dataset
+    scale: Array
+
+
+def open_video(group: h5py.Group) -> OpenVideo:
+    return OpenVideo(
+        group["seed"], group["bins"], group["foreground"], group["background"], group["scale"][()]
+    )
+
+
 @functools.lru_cache(maxsize=OPEN_SHARDS)
-def open_shard(path: Path, process: int) -> h5py.File:  # noqa: ARG001
+def open_shard(path: Path, process: int) -> dict[int, OpenVideo]:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
+        file = h5py.File(path, "r", rdcc_nbytes=0)
+        return {int(row): open_video(group) for row, group in file.items()}
+    except (OSError, KeyError) as error:
         raise damaged(path, str(error)) from error
 
 
@@ -258,16 +275,28 @@ class StatisticsStore:
 
     def read(self, position: int, start: int) -> ClipStatistics:
         """Statistics of the kept clip that begins nearest to frame ``start`` (at most half a hop away)."""
+        seed, bins = self.read_maps(position, start)
+        video, clip, _ = self._locate(position, start)
+        return ClipStatistics(seed, bins, video.foreground[clip], video.background[clip])
+
+    def read_maps(self, position: int, start: int) -> tuple[Array, Array]:
+        """Seed and bins alone, which is all that training needs."""
+        video, clip, path = self._locate(position, start)
+        try:
+            return unpack_seed(video.seed[clip], video.scale[clip]), video.bins[clip]
+        except OSError as error:
+            raise damaged(path, str(error)) from error
+
+    def _locate(self, position: int, start: int) -> tuple[OpenVideo, int, Path]:
         clip = int(np.abs(self.starts(position) - start).argmin())
         path = stage.shard_path(self.folder, shard_name(position))
         try:
-            group = open_shard(path, os.getpid())[str(position % VIDEOS_PER_SHARD)]
-            seed = unpack_seed(group["seed"][clip], group["scale"][clip])
-            return ClipStatistics(
-                seed, group["bins"][clip], group["foreground"][clip], group["background"][clip]
-            )
-        except (OSError, KeyError, ValueError) as error:
-            raise damaged(path, str(error)) from error
+            video = open_shard(path, os.getpid())[position % VIDEOS_PER_SHARD]
+        except KeyError as error:
+            raise damaged(path, f"it has no row {error}") from error
+        if clip >= len(video.scale):
+            raise damaged(path, f"it has {len(video.scale)} clips of row {position % VIDEOS_PER_SHARD}")
+        return video, clip, path
 
 
 def open_statistics_store(
