@@ -144,6 +144,7 @@ def learn(
             config,
             resume=True,
             device=demo.device,
+            workers=1,  # the small network leaves time to load the next batch beside it
             tell=lambda at: tell(at.step, at.total_steps, f"loss {at.loss:.2f} (chance {at.chance:.2f})"),
         )
 

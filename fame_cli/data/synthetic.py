@@ -23,23 +23,25 @@ FRAME_COUNT = 16
 FRAMES_PER_SECOND = 12
 SPRITE_RADIUS_PX = 9
 SPRITES = ("ball", "diamond")
-# Whether the sprite turns (else it goes straight), and the share of x and y in its path; y points down. A
-# swing is a circle seen from its edge.
+# How often the sprite turns in a video (0: it goes straight), and the share of x and y in its path; y points
+# down. A swing is a circle seen from its edge.
 MOTIONS = {
-    "move_left": (False, (-1, 0)),
-    "move_right": (False, (1, 0)),
-    "move_up": (False, (0, -1)),
-    "move_down": (False, (0, 1)),
-    "circle_clockwise": (True, (1, 1)),
-    "circle_counterclockwise": (True, (1, -1)),
-    "swing_horizontal": (True, (1, 0)),
-    "swing_vertical": (True, (0, 1)),
+    "move_left": (0, (-1, 0)),
+    "move_right": (0, (1, 0)),
+    "move_up": (0, (0, -1)),
+    "move_down": (0, (0, 1)),
+    "circle_clockwise": (1, (1, 1)),
+    "circle_counterclockwise": (1, (1, -1)),
+    "swing_horizontal": (2, (1, 0)),
+    "swing_vertical": (2, (0, 1)),
 }
 NOISE_POINTS = 6
 NOISE_CONTRAST = 0.5
 PLACES = 8
 """Backgrounds of the biased set: one for each motion."""
 STAMP = "video_set.json"
+DRAWING = 1
+"""Version of what is drawn: another one makes another set."""
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
@@ -63,12 +65,12 @@ def draw_path(motion: str, generator: np.random.Generator) -> Array:
     turns, share = MOTIONS[motion]
     time = np.arange(FRAME_COUNT, dtype=np.float64)[:, None]
     if turns:
-        period_frames, radius_px = generator.uniform(10, 14), generator.uniform(8, 12)
-        angle = 2 * np.pi * (time / period_frames + generator.uniform())
+        speed, radius_px = turns * generator.uniform(0.9, 1.1), generator.uniform(9, 12)
+        angle = 2 * np.pi * (speed * time / (FRAME_COUNT - 1) + generator.uniform())
         path = radius_px * np.hstack([np.cos(angle), np.sin(angle)]) * share
     else:
         path = generator.uniform(1.3, 1.8) * time * share
-    nearest, farthest = SPRITE_RADIUS_PX + 1, SIDE_PX - 2 - SPRITE_RADIUS_PX
+    nearest, farthest = SPRITE_RADIUS_PX, SIDE_PX - 1 - SPRITE_RADIUS_PX
     placed: Array = path + generator.uniform(nearest - path.min(axis=0), farthest - path.max(axis=0))
     return placed
 
@@ -85,7 +87,7 @@ def make_clip(
     dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
     is_ball = sprite == "ball"
     # The ball is drawn a little smaller, so that both sprites cover about as much.
-    reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.9 * (dx + dy)
+    reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.85 * (dx + dy)
     body, core = (
         np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
     )
@@ -173,7 +175,13 @@ def make_video_set(
                                            other equally often where ``test_per_motion`` is a multiple of 7)
     truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
     """
-    stamp = {"seed": seed, "pretrain": pretrain_videos, "train": train_per_motion, "test": test_per_motion}
+    stamp = {
+        "drawing": DRAWING,
+        "seed": seed,
+        "pretrain": pretrain_videos,
+        "train": train_per_motion,
+        "test": test_per_motion,
+    }
     if folder.exists():
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
