@@ -42,7 +42,6 @@ from fame_cli.visualization.pictures import save_gif, save_png
 from fame_cli.visualization.report import Code, Picture, Section, Table, Text, write_report
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
-PRETRAIN_VIDEOS = 960
 
 PRETRAIN = PretrainConfig(
     backbone="small",
@@ -77,7 +76,9 @@ class Demo:
     phase: Phase
     jobs: int
     device: str
-    pretrain_videos: int = PRETRAIN_VIDEOS
+    pretrain_videos: int = 960
+    labelled_per_motion: tuple[int, int] = (40, 28)
+    """Videos of each motion in each labelled set, to learn from and to test on."""
     epochs: int = PRETRAIN.epochs
 
     def work(self, name: str) -> Path:
@@ -96,6 +97,8 @@ def make_demo(demo: Demo) -> Path:
         make_video_set(
             demo.folder / "videos",
             pretrain_videos=demo.pretrain_videos,
+            train_per_motion=demo.labelled_per_motion[0],
+            test_per_motion=demo.labelled_per_motion[1],
             progress=lambda done, total: tell(done, total, ""),
         )
     stores = {name: extract_set(demo, name) for name in ("pretrain", *SETS)}
