@@ -87,3 +87,9 @@ def largest_central_crop(height: int, width: int) -> tuple[int, int, int, int]:
     crop_height = min(height, round(width / ASPECT_MIN))
     crop_width = min(width, round(height * ASPECT_MAX))
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
+
+
+def central_square(height: int, width: int) -> tuple[int, int, int, int]:
+    """The largest square (top, left, height, width) in the middle of a frame."""
+    side = min(height, width)
+    return (height - side) // 2, (width - side) // 2, side, side

@@ -61,6 +61,11 @@ def jitter_factor(name: str, uniform: float, color_jitter: float) -> np.float32:
     return np.float32(low + (high - low) * uniform)
 
 
+def to_clips(frames: Tensor, device: torch.device) -> Tensor:
+    """Frames (…, T, H, W, 3) uint8 to clips (…, 3, T, H, W) float in [0, 1] on the device."""
+    return frames.to(device, non_blocking=True).movedim(-1, -4).float().div_(255)
+
+
 @torch.no_grad()
 def augment(clips: Tensor, view: Mapping[str, Tensor]) -> Tensor:
     """Grayscale, colour jitter, horizontal flip and Gaussian blur of FAME, section 4.2.

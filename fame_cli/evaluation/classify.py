@@ -11,10 +11,10 @@ from torch import Tensor
 
 from fame_cli import stage
 from fame_cli.config import ClassifierConfig, FinetuneConfig, LinearConfig
-from fame_cli.data.views import augment
+from fame_cli.data.views import augment, to_clips
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
-from fame_cli.evaluation.features import compute_features, in_parts, prepare, to_clips
+from fame_cli.evaluation.features import compute_features, in_parts, prepare
 from fame_cli.evaluation.fit import Training, fit
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
 from fame_cli.evaluation.samples import EpochBatches, EvenClips, TrainingClips, load

@@ -18,7 +18,7 @@ from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data.frames import damaged
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
-from fame_cli.data.views import normalise
+from fame_cli.data.views import normalise, to_clips
 from fame_cli.evaluation.samples import EvenClips, load
 from fame_cli.evaluation.subject import Subject
 
@@ -116,11 +116,6 @@ def in_parts(network: Callable[[Tensor], Tensor], clips: Tensor, device: torch.d
     """What a network makes, (N, …), of clips (N, T, H, W, 3) uint8, a few at a time."""
     parts = torch.split(clips.to(device, non_blocking=True), CLIPS_TOGETHER)
     return torch.cat([network(prepare(to_clips(part, device))) for part in parts])
-
-
-def to_clips(frames: Tensor, device: torch.device) -> Tensor:
-    """(B, T, H, W, 3) uint8 to (B, 3, T, H, W) in [0, 1] on the device."""
-    return frames.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float().div_(255)
 
 
 def prepare(clips: Tensor) -> Tensor:

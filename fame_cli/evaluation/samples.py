@@ -12,13 +12,14 @@ from torch.utils.data import DataLoader, Dataset
 from fame_cli.config import ClassifierConfig, EvaluationConfig
 from fame_cli.data.clips import (
     address,
+    central_square,
     clip_indices,
     clip_span,
     even_starts,
     random_resized_crop,
     random_start,
 )
-from fame_cli.data.dataset import Box, crop_clip
+from fame_cli.data.dataset import crop_clip
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import draw_view
 from fame_cli.evaluation.labelled import LabelledVideos
@@ -57,12 +58,6 @@ def training_clip(
     box = random_resized_crop(height, width, config.crop_scale_min, generator)
     view = draw_view(generator, color_jitter=1.0) | {"blur": np.bool_(False)}
     return torch.from_numpy(crop_clip(read, box, config.crop_px)), view
-
-
-def central_square(height: int, width: int) -> Box:
-    """The largest square in the middle of a frame."""
-    side = min(height, width)
-    return (height - side) // 2, (width - side) // 2, side, side
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import address
-from fame_cli.data.views import augment, normalise
+from fame_cli.data.views import augment, normalise, to_clips
 from fame_cli.merging.mask import soft_mask, top_share
 from fame_cli.merging.merge import cyclic_partners, merge
 from fame_cli.merging.statistics import colour_bins, seed_region
@@ -27,11 +27,6 @@ def make_views(
             )
         views.append(normalise(augment(view, drawn)).contiguous(memory_format=torch.channels_last_3d))
     return views[0], views[1]
-
-
-def to_clips(frames: Tensor, device: torch.device) -> Tensor:
-    """(B, 2, T, H, W, 3) uint8 to (B, 2, 3, T, H, W) in [0, 1] on the device."""
-    return frames.to(device, non_blocking=True).permute(0, 1, 5, 2, 3, 4).float().div_(255)
 
 
 def make_mask(batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig) -> Tensor:

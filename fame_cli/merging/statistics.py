@@ -59,21 +59,6 @@ def fraction(values: Tensor) -> Tensor:
     return values.sub_(values.floor())
 
 
-def hsv_to_rgb(images: Tensor) -> Tensor:
-    """``images`` (..., 3, H, W) of hue in turns (any real number), saturation and value to RGB in [0, 1].
-
-    Each channel is v − v·s·max(0, min(k, 4 − k, 1)) with k = (n + 6h) mod 6 and n = 5, 3, 1.
-    """
-    hue, saturation, value = images.unbind(-3)
-    chroma = saturation * value
-
-    def channel(shift: int) -> Tensor:
-        sextant = (shift + 6 * hue).remainder_(6)
-        return value - chroma * torch.minimum(sextant, 4 - sextant).clamp_(0, 1)
-
-    return torch.stack((channel(5), channel(3), channel(1)), -3)
-
-
 def colour_bins(images: Tensor, hue: Hue) -> Tensor:
     """Colour x of each pixel, as the index of a bin: x + 10·y + 100·v.
 

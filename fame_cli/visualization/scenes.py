@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import Hue, Variant
-from fame_cli.data.clips import clip_indices, clip_span, even_starts
+from fame_cli.data.clips import central_square, clip_indices, clip_span, even_starts
 from fame_cli.data.dataset import crop_clip, crop_map
 from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.manifest import Video
 from fame_cli.data.statistics import StatisticsStore
-from fame_cli.data.views import normalise
+from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.evaluation.classifier import SavedClassifier, load_classifier
 from fame_cli.evaluation.results import Query as QueryResult
@@ -84,11 +84,6 @@ def find_video(frames: FrameStore, usable: Sequence[int], name: str) -> int:
     return (exact or found)[0]
 
 
-def central_square(height: int, width: int) -> tuple[int, int, int, int]:
-    side = min(height, width)
-    return (height - side) // 2, (width - side) // 2, side, side
-
-
 def read_scene(
     frames: FrameStore, statistics: StatisticsStore | None, position: int, options: MaskOptions
 ) -> Scene:
@@ -105,7 +100,7 @@ def read_scene(
     box = central_square(H, W)
     clip = crop_clip(stored, box, options.size_px)
     if statistics is None:
-        clips = to_clips(clip)
+        clips = to_batch(clip)
         return Scene(video, clip, seed_region(clips), colour_bins(clips.mean(2), options.hue))
     kept = statistics.read(position, start)
     seed = crop_map(kept.seed, box, (H, W), options.size_px, cv2.INTER_LINEAR)
@@ -113,9 +108,9 @@ def read_scene(
     return Scene(video, clip, torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
 
 
-def to_clips(frames: Frame) -> Tensor:
-    """(T, H, W, 3) uint8 to (1, 3, T, H, W) in [0, 1]."""
-    return torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 255
+def to_batch(frames: Frame) -> Tensor:
+    """(T, H, W, 3) uint8 to a batch of one, (1, 3, T, H, W) in [0, 1]."""
+    return to_clips(torch.from_numpy(frames)[None], torch.device("cpu"))
 
 
 def to_frames(clips: Tensor) -> Frame:
@@ -161,7 +156,7 @@ def merge_example(
     scene = read_scene(frames, statistics, foreground, options)
     behind = read_scene(frames, statistics, background, options)
     mask = hard_mask(scene, options)
-    merged = merge(to_clips(scene.frames), mask, to_clips(behind.frames))
+    merged = merge(to_batch(scene.frames), mask, to_batch(behind.frames))
     return MergeExample(
         caption=f"{scene.video.id} on {behind.video.id}",
         foreground=scene.frames,
@@ -199,7 +194,7 @@ def cam_example(
 ) -> CamExample:
     """A row of the activation sheet: where each model looks, beside the FAME mask."""
     scene = read_scene(frames, statistics, position, options)
-    clips = normalise(to_clips(scene.frames))
+    clips = normalise(to_batch(scene.frames))
     return CamExample(
         caption=scene.video.id,
         frames=scene.frames,

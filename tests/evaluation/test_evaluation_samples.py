@@ -9,10 +9,10 @@ import pytest
 import torch
 from colour_videos import linear_config, make_subject, make_work
 
-from fame_cli.data.clips import clip_indices, even_starts
+from fame_cli.data.clips import central_square, clip_indices, even_starts
 from fame_cli.data.frames import FrameStore
 from fame_cli.evaluation.classify import ClipEpochs
-from fame_cli.evaluation.samples import EpochBatches, central_square, even_clips, training_clip
+from fame_cli.evaluation.samples import EpochBatches, even_clips, training_clip
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from fame_cli.data.dataset import PretrainClips, StepSampler, crop_map
 from fame_cli.data.frames import FrameStore, extract
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore, compute
+from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning import batch as batch_room
 from fame_cli.learning.checkpoint import load_backbone
@@ -184,9 +185,7 @@ def test_intra_video_background_is_of_the_same_video(stores: Stores) -> None:
     batch = batch_of(stores, config)
     merged, _ = views(stores, background="intra")
     plain, _ = views(stores, beta=1.0)
-    other = batch_room.to_clips(batch["backgrounds"], torch.device("cpu"))[:, 0]  # type: ignore[arg-type]
-    from fame_cli.data.views import normalise
-
+    other = to_clips(batch["backgrounds"], torch.device("cpu"))[:, 0]  # type: ignore[arg-type]
     assert ((merged == plain) | (merged == normalise(other))).all()
 
 

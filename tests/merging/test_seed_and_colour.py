@@ -11,7 +11,6 @@ from fame_cli.merging.statistics import (
     COLOUR_BINS,
     colour_bins,
     colour_counts,
-    hsv_to_rgb,
     rgb_to_hsv,
     seed_region,
     top_pixels,
@@ -70,25 +69,6 @@ def test_hue_saturation_and_value_agree_with_colorsys():
     pixels = [(r, g, b) for r in levels for g in levels for b in levels]
     ours = rgb_to_hsv(image_of(*pixels))[0, :, 0].T
     np.testing.assert_allclose(ours, [colorsys.rgb_to_hsv(*pixel) for pixel in pixels], atol=1e-12)
-
-
-def test_rgb_agrees_with_colorsys():
-    levels = [0.0, 0.1, 0.4, 0.65, 0.99]
-    pixels = [(h, s, v) for h in levels for s in levels for v in levels]
-    ours = hsv_to_rgb(image_of(*pixels))[0, :, 0].T
-    np.testing.assert_allclose(ours, [colorsys.hsv_to_rgb(*pixel) for pixel in pixels], atol=1e-12)
-
-
-def test_rgb_to_hsv_and_back_returns_the_image():
-    images = torch.rand(2, 5, 3, 8, 9, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(hsv_to_rgb(rgb_to_hsv(images)), images, atol=1e-6, rtol=0)
-
-
-def test_hue_a_whole_turn_away_is_the_same_colour():
-    images = rgb_to_hsv(torch.rand(2, 3, 8, 9, generator=torch.Generator().manual_seed(0)))
-    turned = images.clone()
-    turned[:, 0] -= 1
-    torch.testing.assert_close(hsv_to_rgb(turned), hsv_to_rgb(images), atol=2e-6, rtol=0)
 
 
 def test_hue_of_a_red_with_a_breath_of_blue_stays_below_one_turn():
