@@ -15,6 +15,8 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +28,7 @@ from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 
 SCHEMA_VERSION = 1
 SUFFIX = ".h5"
+SPARE_BYTES = 1 << 20
 
 Summary = dict[str, Any]
 Compute = Callable[[Path, Any], Summary]
@@ -228,15 +231,27 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> str:
     return shard.name
 
 
+def require_space(path: Path, count: int) -> None:
+    """Raise the OSError of a full disk unless ``count`` bytes and some for bookkeeping can be written.
+
+    HDF5 may crash its process where a write fails for want of space, so it is asked before.
+    """
+    if shutil.disk_usage(path.parent).free < count + SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
 def disk_error(error: OSError, place: Path) -> FameError:
     """A full disk, a quota or a missing permission, said in words."""
+    # HDF5 tells the number within its own message alone.
+    told = re.search(r"errno = (\d+)", str(error))
+    number = error.errno or (int(told[1]) if told else 0)
     what = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
         errno.EFBIG: "the file-size limit is reached",
         errno.EACCES: "permission was denied",
         errno.EROFS: "the disk is read-only",
-    }.get(error.errno or 0, error.strerror or str(error))
+    }.get(number, error.strerror or str(error))
     return FameError(
         f"cannot write {place}: {what}.",
         "Everything finished so far is kept: mend that and run the same command again.",

@@ -159,6 +159,7 @@ class ShardWriter:
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
+        self.path = Path(file.filename)
         self.bytes = file.create_dataset("jpeg", (0,), "uint8", maxshape=(None,), chunks=(CHUNK_BYTES,))
         self.offsets = [0]
         self.first_frame: list[int] = []
@@ -183,6 +184,7 @@ class ShardWriter:
 
     def flush(self) -> None:
         if self.buffer:
+            stage.require_space(self.path, self.buffered)
             end = self.bytes.shape[0]
             self.bytes.resize((end + self.buffered,))
             self.bytes[end:] = np.concatenate(self.buffer, axis=None)

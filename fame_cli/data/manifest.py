@@ -116,8 +116,8 @@ def index_file(root: Path, path: Path, label: str = "", split: str = "") -> Vide
 def combine(work: Path, fresh: Manifest) -> Manifest:
     """The manifest of a WORK folder after indexing its videos anew.
 
-    Videos that were known keep their place, so that finished shards stay good; new ones come last. Raises
-    ArtefactError where WORK was made from other videos.
+    Videos that were known keep their place, so that finished shards stay good, and what became of them; new
+    ones come last. Raises ArtefactError where WORK was made from other videos.
     """
     if not manifest_path(work).exists():
         return fresh
@@ -129,7 +129,17 @@ def combine(work: Path, fresh: Manifest) -> Manifest:
             "Choose another output folder with -o.",
         )
     videos = sorted(fresh.videos, key=lambda video: (place.get(video.id, len(place)), video.id))
-    return dataclasses.replace(fresh, videos=tuple(videos))
+    known = {video.id: video for video in old.videos}
+    return dataclasses.replace(
+        fresh, videos=tuple(with_outcome(video, known.get(video.id)) for video in videos)
+    )
+
+
+def with_outcome(video: Video, before: Video | None) -> Video:
+    """A freshly indexed video with what is known of its decoding, if its file has not changed since."""
+    if before is None or before.identity != video.identity:
+        return video
+    return dataclasses.replace(before, label=video.label, split=video.split)
 
 
 def manifest_path(work: Path) -> Path:

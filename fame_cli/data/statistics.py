@@ -114,6 +114,7 @@ def write_video(group: h5py.Group, results: Sequence[ClipStatistics]) -> None:
     group["scale"] = np.array(scales, np.float32)
     for name, values in columns.items():
         data = np.stack(values)
+        stage.require_space(Path(group.file.filename), data.nbytes)
         # A clip is read alone, so it is compressed alone; shuffling its bytes makes colour bins larger.
         chunks = (1, *data.shape[1:])
         group.create_dataset(name, data=data, chunks=chunks, compression="gzip", compression_opts=4)

@@ -85,6 +85,15 @@ def test_known_videos_keep_their_place_and_new_ones_come_last(tmp_path: Path) ->
     assert [video.id for video in combined.videos] == ["b", "d", "a", "c"]
 
 
+def test_outcome_of_a_video_is_kept_until_its_file_changes(tmp_path: Path) -> None:
+    done = Video("a", "a", "run", "train", 5, 7, 30, 25.0, 64, 48, "ok")
+    write_manifest(tmp_path, Manifest(tmp_path, {}, (done,)))
+    same = Manifest(tmp_path, {}, (Video("a", "a", "jump", "test", 5, 7),))
+    assert combine(tmp_path, same).videos == (dataclasses.replace(done, label="jump", split="test"),)
+    changed = Manifest(tmp_path, {}, (Video("a", "a", "jump", "test", 5, 8),))
+    assert combine(tmp_path, changed).videos[0].status == "pending"
+
+
 def test_work_made_from_other_videos_is_refused(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest_of(tmp_path / "one", "a"))
     with pytest.raises(ArtefactError, match="shares no video with"):
