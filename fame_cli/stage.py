@@ -28,7 +28,7 @@ from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 
 SCHEMA_VERSION = 1
 SUFFIX = ".h5"
-SPARE_BYTES = 1 << 20
+SPARE_BYTES = 64 << 20
 
 Summary = dict[str, Any]
 Compute = Callable[[Path, Any], Summary]
