@@ -88,11 +88,6 @@ def test_failed_computation_leaves_no_shard_and_no_leftover(tmp_path: Path) -> N
     assert not stage.is_complete(tmp_path / "out")
 
 
-def test_full_disk_is_recognised_in_what_hdf5_says(tmp_path: Path) -> None:
-    told = OSError("Unable to write (errno = 28, error message = 'No space left on device', buf = 0x1)")
-    assert "the disk is full" in stage.disk_error(told, tmp_path).message
-
-
 def test_leftover_of_a_killed_process_is_not_taken_for_a_shard(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".00000.h5.123.tmp").write_text("half")
@@ -181,36 +176,3 @@ def test_content_fingerprint_tells_results_apart(tmp_path: Path) -> None:
     run(tmp_path, make_shards(tmp_path, ["y"]))
     assert before
     assert stage.read_description(tmp_path / "out").content != before
-
-
-def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    stage.write_whole(tmp_path / "new" / "a.bin", b"old")
-    stage.write_whole(tmp_path / "new" / "a.bin", b"new")
-    assert (tmp_path / "new" / "a.bin").read_bytes() == b"new"
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.bin"]
-
-
-def test_a_write_that_fails_leaves_the_old_file_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    stage.write_whole(tmp_path / "a.bin", b"old")
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(FameError, match=r"a\.bin: the disk is full"):
-        stage.write_whole(tmp_path / "a.bin", b"newer")
-    assert (tmp_path / "a.bin").read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(FameError, match=r"cannot write .*a\.bin: File exists"):
-        stage.write_whole(tmp_path / "file" / "a.bin", b"data")
-
-
-def test_space_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
-    stage.require_space(tmp_path / "a.h5", 1)
-    with pytest.raises(OSError, match="No space left"):
-        stage.require_space(tmp_path / "a.h5", 1 << 60)

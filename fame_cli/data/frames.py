@@ -17,7 +17,7 @@ import cv2
 import h5py
 import numpy as np
 
-from fame_cli import stage
+from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
 from fame_cli.data.decode import Frame
@@ -184,7 +184,7 @@ class ShardWriter:
 
     def flush(self) -> None:
         if self.buffer:
-            stage.require_space(self.path, self.buffered)
+            disk.require_space(self.path, self.buffered)
             end = self.bytes.shape[0]
             self.bytes.resize((end + self.buffered,))
             self.bytes[end:] = np.concatenate(self.buffer, axis=None)

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from fame_cli.config import fingerprint
+from fame_cli.disk import write_json, write_text
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.stage import write_json, write_text
 
 VIDEOS_PER_SHARD = 8
 """Videos in a shard of every stage: the most a killed worker has to do again."""

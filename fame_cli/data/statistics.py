@@ -18,7 +18,7 @@ import cv2
 import h5py
 import numpy as np
 
-from fame_cli import stage
+from fame_cli import disk, stage
 from fame_cli.config import Hue, StatisticsConfig, fingerprint
 from fame_cli.data.clips import Indices, clip_span, hop_starts
 from fame_cli.data.frames import OPEN_SHARDS, FrameStore, damaged, each_frame, scaled_size
@@ -114,7 +114,7 @@ def write_video(group: h5py.Group, results: Sequence[ClipStatistics]) -> None:
     group["scale"] = np.array(scales, np.float32)
     for name, values in columns.items():
         data = np.stack(values)
-        stage.require_space(Path(group.file.filename), data.nbytes)
+        disk.require_space(Path(group.file.filename), data.nbytes)
         # A clip is read alone, so it is compressed alone; shuffling its bytes makes colour bins larger.
         chunks = (1, *data.shape[1:])
         group.create_dataset(name, data=data, chunks=chunks, compression="gzip", compression_opts=4)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fame_cli.disk import write_json
 from fame_cli.errors import ArtefactError
-from fame_cli.stage import write_json
 
 SCHEMA_VERSION = 1
 

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import BackboneName
+from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
 from fame_cli.learning.backbones import Backbone, build_backbone
-from fame_cli.stage import write_whole
 
 METADATA = "fame"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import tomli_w
 
+from fame_cli.disk import write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.stage import write_json, write_text
 
 SCHEMA_VERSION = 1
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
-from fame_cli.stage import write_whole
 from fame_cli.visualization.lettering import printable, shorten, text_width
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A4C93", "#5C5C5C")

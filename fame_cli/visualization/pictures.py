@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
-from fame_cli.stage import write_whole
 
 Picture = NDArray[Any]
 RGB = NDArray[np.uint8]

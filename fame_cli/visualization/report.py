@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
-from fame_cli.stage import write_whole
 from fame_cli.visualization.lettering import printable
 
 MEDIA_TYPES = {b"\x89PNG": "image/png", b"GIF8": "image/gif"}
