@@ -1,3 +1,87 @@
-"""Foreground-background merging (FAME) for self-supervised video learning."""
+"""Foreground-background merging (FAME) for self-supervised video learning.
+
+What a program of one's own uses, by name: ``from fame_cli import ForegroundBackgroundMerging``. A name is
+imported when it is first asked for, so that ``import fame_cli`` itself costs nothing (docs/library.md).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArtefactError",
+    "Backbone",
+    "ConfigurationError",
+    "FameError",
+    "ForegroundBackgroundMerging",
+    "FrameStore",
+    "InputError",
+    "MoCo",
+    "StatisticsStore",
+    "__version__",
+    "build_backbone",
+    "chance_level",
+    "clip_indices",
+    "clip_span",
+    "colour_bins",
+    "info_nce",
+    "load_backbone",
+    "merge",
+    "normalise",
+    "open_frame_store",
+    "open_statistics_store",
+    "read_manifest",
+    "save_backbone",
+    "seed_region",
+    "soft_mask",
+    "to_clips",
+    "top_share",
+]
+
+if TYPE_CHECKING:
+    from fame_cli.data.clips import clip_indices, clip_span
+    from fame_cli.data.frames import FrameStore, open_frame_store
+    from fame_cli.data.manifest import read_manifest
+    from fame_cli.data.statistics import StatisticsStore, open_statistics_store
+    from fame_cli.data.views import normalise, to_clips
+    from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
+    from fame_cli.learning.backbones import Backbone, build_backbone
+    from fame_cli.learning.checkpoint import load_backbone, save_backbone
+    from fame_cli.learning.losses import chance_level, info_nce
+    from fame_cli.learning.moco import MoCo
+    from fame_cli.merging.mask import soft_mask, top_share
+    from fame_cli.merging.merge import merge
+    from fame_cli.merging.statistics import colour_bins, seed_region
+    from fame_cli.merging.transform import ForegroundBackgroundMerging
+
+ROOMS = {
+    "data.clips": ("clip_indices", "clip_span"),
+    "data.frames": ("FrameStore", "open_frame_store"),
+    "data.manifest": ("read_manifest",),
+    "data.statistics": ("StatisticsStore", "open_statistics_store"),
+    "data.views": ("normalise", "to_clips"),
+    "errors": ("ArtefactError", "ConfigurationError", "FameError", "InputError"),
+    "learning.backbones": ("Backbone", "build_backbone"),
+    "learning.checkpoint": ("load_backbone", "save_backbone"),
+    "learning.losses": ("chance_level", "info_nce"),
+    "learning.moco": ("MoCo",),
+    "merging.mask": ("soft_mask", "top_share"),
+    "merging.merge": ("merge",),
+    "merging.statistics": ("colour_bins", "seed_region"),
+    "merging.transform": ("ForegroundBackgroundMerging",),
+}
+"""Where each name lives; the same as the imports above, which only type checkers see."""
+
+HOMES = {name: f"fame_cli.{room}" for room, names in ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in HOMES:
+        raise AttributeError(f"module 'fame_cli' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOMES})

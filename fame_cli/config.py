@@ -15,11 +15,13 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 from fame_cli.errors import ConfigurationError
 
 Hue = Literal["correct", "published"]
-Variant = Literal["fame", "seed", "grid", "gauss"]
+Motion = Literal["plain", "compensated"]
+Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
 Background = Literal["none", "intra", "inter"]
 Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
-BackboneName = Literal["r2plus1d_18", "r3d_18", "i3d", "small"]
+BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
+FrameworkName = Literal["moco", "simclr", "byol"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
@@ -74,11 +76,14 @@ class ExtractConfig(Configuration):
     """Shorter side of the stored frames in pixels; smaller videos are kept as they are."""
     jpeg_quality: int = 95
     """JPEG quality of the stored frames, 1 to 100."""
+    max_fps: float = 0.0
+    """Most frames a second to keep, evenly spread; 0 keeps all."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.short_side_px >= 16, "short_side_px", "at least 16 pixels")
         self.require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100")
+        self.require(self.max_fps >= 0, "max_fps", "0 or more")
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ class StatisticsConfig(Configuration):
     """Shorter side of the stored seed and colour-bin maps in pixels."""
     hue: Hue = "correct"
     """How hue is binned: correct, or as in the published code (where it wraps), for parity only."""
+    motion: Motion = "plain"
+    """Whether the seed is of the frames as they are, or after undoing the camera's motion between them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,6 +115,8 @@ class StatisticsConfig(Configuration):
 class PretrainConfig(Configuration):
     """Everything that decides what a pretraining computes (FAME, section 4.2, unless said otherwise)."""
 
+    framework: FrameworkName = "moco"
+    """How the two clips of a video teach: moco, as the paper, simclr, or byol."""
     backbone: BackboneName = "r2plus1d_18"
     """The 3-D encoder."""
     clip_frames: int = 16
@@ -123,7 +132,7 @@ class PretrainConfig(Configuration):
     steps: int = 0
     """Training steps in all, instead of epochs; 0 means as many as the epochs make."""
     batch_size: int = 64
-    """Videos in a step; each gives two clips."""
+    """Videos in a step, of all processes together; each gives two clips."""
     optimizer: Optimizer = "sgd"
     """sgd (momentum 0.9), as the paper, or adamw."""
     learning_rate: float = 0.01
@@ -131,13 +140,13 @@ class PretrainConfig(Configuration):
     weight_decay: float = 1e-4
     """Weight decay."""
     queue_length: int = 2048
-    """Negatives in the queue, K: 2048 for UCF101, 65536 for Kinetics-400."""
+    """Negatives in MoCo's queue, K: 2048 for UCF101, 65536 for Kinetics-400; the others have none."""
     embedding_dim: int = 128
     """Size of the embedding that the loss compares."""
     momentum: float = 0.999
-    """Momentum of the key encoder."""
+    """Momentum of MoCo's key encoder, or of BYOL's target at the start (it rises to 1); SimCLR has none."""
     temperature: float = 0.1
-    """Temperature of the InfoNCE loss."""
+    """Temperature of the loss of MoCo and SimCLR; BYOL has none."""
     beta: float = 0.5
     """Share of a clip that is kept as foreground, β in Eq. 4; 1 merges nothing (the MoCo baseline)."""
     variant: Variant = "fame"
@@ -172,7 +181,7 @@ class PretrainConfig(Configuration):
         self.require(self.learning_rate > 0, "learning_rate", "a positive number")
         self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
         self.require(
-            self.queue_length >= self.batch_size,
+            self.framework != "moco" or self.queue_length >= self.batch_size,
             "queue_length",
             f"at least the batch size, {self.batch_size}",
         )
@@ -222,6 +231,21 @@ class EvaluationConfig(Configuration):
 @dataclass(frozen=True)
 class RetrievalConfig(EvaluationConfig):
     """Nearest neighbours of test videos among training videos (FAME, section 4.2, Table 2)."""
+
+
+@dataclass(frozen=True)
+class KnnConfig(EvaluationConfig):
+    """A vote among the nearest training videos (Wu et al. 2018, section 3.4)."""
+
+    neighbours: int = 20
+    """Training videos that vote, k."""
+    temperature: float = 0.07
+    """A neighbour votes with exp(similarity / temperature)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.neighbours >= 1, "neighbours", "at least 1")
+        self.require(self.temperature > 0, "temperature", "a positive number")
 
 
 @dataclass(frozen=True)
@@ -276,3 +300,12 @@ class LinearConfig(ClassifierConfig):
     """Dropout before the last layer."""
     train_on: TrainOn = "clips"
     """clips: augmented anew in every epoch, as the paper; features: of evenly spread clips, kept on disk."""
+    sweep: tuple[float, ...] = ()
+    """Learning rates to choose from on held-out training videos, with features; none: learning_rate."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(all(rate > 0 for rate in self.sweep), "sweep", "positive numbers")
+        self.require(
+            self.train_on == "features" or not self.sweep, "sweep", "nothing, except with --train-on features"
+        )

@@ -33,6 +33,7 @@ from fame_cli.evaluation.results import Result
 from fame_cli.evaluation.subject import Phase, Subject, Weights, random_weights, read_weights
 from fame_cli.learning.pretrain import choose_device, pretrain
 from fame_cli.learning.run import RunFolder
+from fame_cli.stage import Workers
 from fame_cli.visualization import scenes
 from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.curves import draw_bars, draw_curves
@@ -119,7 +120,7 @@ def extract_set(demo: Demo, name: str) -> FrameStore:
     manifest = combine(work, index_folder((demo.folder / "videos" / name).absolute()))
     with demo.phase(f"extracting {name}", "videos") as tell:
         report, manifest = extract(
-            work, manifest, ExtractConfig(), demo.jobs, lambda done, total: tell(done, total, "")
+            work, manifest, ExtractConfig(), Workers(demo.jobs), lambda done, total: tell(done, total, "")
         )
     write_manifest(work, manifest)
     return FrameStore(report.folder, manifest)
@@ -130,7 +131,11 @@ def compute_statistics(demo: Demo, frames: FrameStore) -> StatisticsStore:
     config = StatisticsConfig(CLIP_FRAMES, FRAME_STRIDE, hop_frames=1)
     with demo.phase("statistics", "videos") as tell:
         report = statistics_room.compute(
-            demo.work("pretrain"), frames, config, demo.jobs, lambda done, total: tell(done, total, "")
+            demo.work("pretrain"),
+            frames,
+            config,
+            Workers(demo.jobs),
+            lambda done, total: tell(done, total, ""),
         )
     return StatisticsStore(report.folder, frames)
 

@@ -1,11 +1,15 @@
 """Files that are on disk whole or not at all, and what is said where a disk fails."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from fame_cli.errors import FameError
@@ -14,10 +18,26 @@ SPARE_BYTES = 64 << 20
 """What is left free: HDF5 needs some for its own bookkeeping, and other workers write beside."""
 
 
+UNFINISHED = ".tmp"
+"""How the names of files end that are still being written."""
+
+
+def unfinished(path: Path) -> Path:
+    """A hidden name beside ``path`` to write to first.
+
+    Host and thread are part of it, so that no two write to the same file, on one machine or on many that
+    share the folder.
+    """
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{threading.get_native_id()}{UNFINISHED}")
+
+
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Put ``content`` at ``path`` whole or not at all: where that fails, what was there before stands."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
+    """Put ``content`` at ``path`` whole or not at all: where that fails, what was there before stands.
+
+    On return it is on disk to stay, and so is whatever was renamed in its folder before.
+    """
+    beside = unfinished(path)
+    with in_words(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with beside.open("wb") as file:
@@ -27,8 +47,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise disk_error(error, path) from error
+        flush_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,18 +67,34 @@ def require_space(path: Path, count: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def disk_error(error: OSError, place: Path) -> FameError:
-    """A full disk, a quota or a missing permission, said in words."""
-    # HDF5 tells the number within its own message alone.
+def number_told(error: Exception) -> int:
+    """The number of what the operating system refused, which HDF5 tells within its own message alone."""
     told = re.search(r"errno = (\d+)", str(error))
-    number = error.errno or (int(told[1]) if told else 0)
+    return int(told[1]) if told else 0
+
+
+@contextlib.contextmanager
+def in_words(place: Path) -> Iterator[None]:
+    """Raise what a disk refuses as a FameError; HDF5 calls some of that a RuntimeError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) or number_told(error):
+            raise disk_error(error, place) from error
+        raise
+
+
+def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
+    """A full disk, a quota or a missing permission, said in words."""
+    number = getattr(error, "errno", None) or number_told(error)
     what = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
         errno.EFBIG: "the file-size limit is reached",
         errno.EACCES: "permission was denied",
         errno.EROFS: "the disk is read-only",
-    }.get(number, error.strerror or str(error))
+        errno.ENOENT: "the folder is not there (all machines of a cluster must see it by this path)",
+    }.get(number, getattr(error, "strerror", None) or str(error))
     return FameError(
         f"cannot write {place}: {what}.",
         "Everything finished so far is kept: mend that and run the same command again.",
@@ -67,10 +102,22 @@ def disk_error(error: OSError, place: Path) -> FameError:
 
 
 def flush(path: Path) -> str:
-    """Force a file to disk and return the SHA-256 of what can be read back."""
+    """Force a file's content to disk and return the SHA-256 of what can be read back."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush_folder(folder: Path) -> None:
+    """Force the names in a folder to disk: a rename alone may be lost where the power fails."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot, and need not
+            raise
+    finally:
+        os.close(handle)
 
 
 def sha256_of(path: Path) -> str:

@@ -5,23 +5,39 @@ and then signed by a receipt (``00000.json`` beside ``00000.h5``) that holds the
 computed from and the SHA-256 of what was written. A shard counts as done when its receipt names the inputs
 that it would be computed from today and the file is the one that was signed; everything else is made again.
 So a killed stage goes on where it stopped, a warm one does nothing, and adding videos redoes no finished
-slice.
+shard.
+
+Every shard is computed in a child process: its crash takes nothing else with it, whether the workers are
+those of this machine or of a cluster.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fame_cli.child import ChildDiedError, Children
 from fame_cli.config import fingerprint
-from fame_cli.disk import disk_error, flush, sha256_of, write_json
-from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.disk import (
+    UNFINISHED,
+    flush,
+    in_words,
+    require_space,
+    sha256_of,
+    unfinished,
+    write_json,
+)
+from fame_cli.errors import DONE, ArtefactError, ConfigurationError, FameError
+from fame_cli.lock import WHOLE
+from fame_cli.lock import locked as locked
+from fame_cli.workers import ONE_PROCESS as ONE_PROCESS
+from fame_cli.workers import Workers as Workers
+from fame_cli.workers import each_result
 
 SCHEMA_VERSION = 1
 SUFFIX = ".h5"
@@ -85,6 +101,12 @@ class Report:
     seconds: float
 
 
+class SliceDoneError(FameError):
+    """A slice is done and others are not: there is no result yet that anyone could take for finished."""
+
+    exit_code = DONE
+
+
 def stage_folder(parent: Path, name: str, configuration: Mapping[str, Any], above: str = "") -> Path:
     """The folder of a stage: its configuration and its parent's fingerprint are part of its name."""
     return parent / f"{name}-{fingerprint([SCHEMA_VERSION, dict(configuration), above])}"
@@ -98,7 +120,7 @@ def run(
     compute: Compute,
     *,
     parent: str = "",
-    jobs: int = 1,
+    workers: Workers = ONE_PROCESS,
     progress: Progress | None = None,
     after_crash: Callable[[Any], Any] | None = None,
     versions: Mapping[str, str] | None = None,
@@ -107,124 +129,150 @@ def run(
     """Compute every shard that is not done, and nothing else.
 
     ``compute(path, task)`` writes one shard to ``path`` and returns its summary of plain values. It runs in
-    ``jobs`` worker processes, or in this one with ``in_process``. Where a worker process dies, the shards it
-    had begun are computed again with ``after_crash(task)``: the same work with each input by itself.
+    child processes, or in this one with ``in_process``. Where a child dies, the shard is computed once more
+    with ``after_crash(task)``: the same work with each input by itself.
+
+    Of a slice, raises SliceDoneError as long as others are not done; whoever finds all done says so in
+    ``stage.json``.
     """
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        remove_leftovers(folder)
-        pending, remade = [], []
-        for shard in shards:
-            if (receipt := read_receipt(folder, shard.name)) is None or not is_whole(folder, shard, receipt):
-                pending.append(shard)
-                if receipt is not None:
-                    remade.append(shard.name)
+    with in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
+    with locked(folder, workers.slice):
+        remove_leftovers(folder, mine if workers.slice != WHOLE else None)
+        receipts, remade = finished(folder, mine)
+        pending = [shard for shard in mine if shard.name not in receipts]
         description = Description(kind, dict(configuration), parent, dict(versions or {}))
-        if pending or not is_complete(folder, parent):
+        if pending:
             write_description(folder, description)
-            finished = published(folder, pending, compute, jobs, after_crash, in_process)
-            count(progress, shards, pending, finished)
-            remove_orphans(folder, shards)
-        receipts = [receipt for shard in shards if (receipt := read_receipt(folder, shard.name))]
+        signed = published(folder, pending, compute, workers, after_crash, in_process)
+        with contextlib.closing(signed):
+            receipts |= counted(progress, mine, pending, signed)
+        receipts |= finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
+        if left := len(shards) - len(receipts):
+            raise slice_done(folder, workers, made=len(pending), left=left, total=len(shards))
         if pending or not is_complete(folder, parent):
-            content = fingerprint([receipt.sha256 for receipt in receipts])
+            remove_orphans(folder, shards)
+            content = fingerprint([receipts[shard.name].sha256 for shard in shards])
             write_description(folder, dataclasses.replace(description, complete=True, content=content))
     return Report(
         folder=folder,
         made=len(pending),
-        kept=len(shards) - len(pending),
+        kept=len(mine) - len(pending),
         remade=tuple(remade),
-        summaries=tuple(receipt.summary for receipt in receipts),
+        summaries=tuple(receipts[shard.name].summary for shard in shards),
         seconds=time.monotonic() - started,
     )
 
 
-def count(
-    progress: Progress | None, shards: Sequence[Shard], pending: Sequence[Shard], finished: Iterable[str]
-) -> None:
+def slice_done(folder: Path, workers: Workers, made: int, left: int, total: int) -> SliceDoneError:
+    number, count = workers.slice
+    return SliceDoneError(
+        f"Slice {number}/{count} is done ({made} shards made now). Of all {total} shards, {left} are left to "
+        f"other slices: {folder} is not complete.",
+        "Run the slices that are missing; the one that ends last completes it.",
+    )
+
+
+def finished(folder: Path, shards: Sequence[Shard]) -> tuple[dict[str, Receipt], list[str]]:
+    """The receipts of the shards that are done, and the names of those that are damaged or out of date."""
+    receipts, stale = {}, []
+    for shard in shards:
+        if (receipt := read_receipt(folder, shard.name)) is not None:
+            if is_whole(folder, shard, receipt):
+                receipts[shard.name] = receipt
+            else:
+                stale.append(shard.name)
+    return receipts, stale
+
+
+def counted(
+    progress: Progress | None,
+    shards: Sequence[Shard],
+    pending: Sequence[Shard],
+    signed: Iterable[tuple[str, Receipt]],
+) -> dict[str, Receipt]:
     """Draw the finished shards out of the workers, telling ``progress`` of each."""
     items = {shard.name: shard.items for shard in pending}
     total = sum(shard.items for shard in shards)
     done = total - sum(items.values())
+    receipts = {}
     if progress:
         progress(done, total)
-    for name in finished:
+    for name, receipt in signed:
+        receipts[name] = receipt
         done += items[name]
         if progress:
             progress(done, total)
+    return receipts
 
 
 def published(
     folder: Path,
     pending: Sequence[Shard],
     compute: Compute,
-    jobs: int,
+    workers: Workers,
     after_crash: Callable[[Any], Any] | None,
     in_process: bool,
-) -> Iterator[str]:
-    """Publish the pending shards, yielding the name of each, past the crash of any worker."""
-    if in_process:
+) -> Generator[tuple[str, Receipt], None, None]:
+    """Publish the pending shards, in whatever order; yields the name and the receipt of each."""
+    if in_process or not pending:
         yield from (publish(folder, shard, compute) for shard in pending)
         return
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    left = {shard.name: shard for shard in pending}
-    while left:
-        try:
-            for name in in_workers([(folder, shard, compute) for shard in left.values()], jobs):
-                del left[name]
-                yield name
-        except BrokenProcessPool as error:
-            begun = [left[name] for name in remove_leftovers(folder) if name in left]
-            done = [name for name, shard in left.items() if is_done(folder, shard)]
-            if after_crash is None or not (begun or done):
-                raise FameError(
-                    f"a worker process died while computing {folder}.",
-                    "Finished shards are kept: run the command again, with fewer --jobs if memory ran out.",
-                ) from error
-            for name in done:
-                del left[name]
-                yield name
-            for shard in begun:
-                if shard.name in left:
-                    careful = Shard(shard.name, shard.inputs, shard.items, after_crash(shard.task))
-                    yield publish(folder, careful, compute)
-                    del left[shard.name]
+    place = folder.absolute()  # a cluster's workers have a current folder of their own
+    with_care = after_crash or (lambda task: task)
+    calls = (
+        (place, shard, dataclasses.replace(shard, task=with_care(shard.task)), compute) for shard in pending
+    )
+    for name, receipt in each_result(publish_in_child, calls, workers):
+        if not shard_path(folder, name).exists():
+            raise FameError(
+                f"{shard_path(folder, name)} was written on another machine and is not here.",
+                "Choose an output folder that all machines of the cluster share.",
+            )
+        yield name, receipt
 
 
-def in_workers(calls: Sequence[tuple[Path, Shard, Compute]], jobs: int) -> Iterator[str]:
-    if jobs == 1:
-        # joblib would run a single job in this process, where a decoder's crash would end everything.
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        with ProcessPoolExecutor(max_workers=1) as executor:
-            for call in calls:
-                yield executor.submit(publish, *call).result()
-        return
-    import joblib
-
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    yield from parallel(joblib.delayed(publish)(*call) for call in calls)
-
-
-def publish(folder: Path, shard: Shard, compute: Compute) -> str:
-    """Compute one shard beside its place, sign it and move it there; returns its name."""
-    beside = folder / f".{shard.name}{SUFFIX}.{os.getpid()}.tmp"
+def publish_in_child(
+    children: Children, folder: Path, shard: Shard, careful: Shard, compute: Compute
+) -> tuple[str, Receipt]:
+    """Publish a shard in a child process; where that dies, the careful shard in another."""
     try:
-        beside.touch()
-        summary = compute(beside, shard.task)
-        sha256 = flush(beside)
-        target = shard_path(folder, shard.name)
-        os.replace(beside, target)
-        status = target.stat()
-        receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
-        write_json(receipt_path(folder, shard.name), asdict(receipt))
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return shard.name
+        return children.call(publish, folder, shard, compute)
+    except ChildDiedError:
+        remove_leftovers(folder, [shard])
+    try:
+        return children.call(publish, folder, careful, compute)
+    except ChildDiedError as error:
+        remove_leftovers(folder, [shard])
+        with in_words(folder):
+            require_space(shard_path(folder, shard.name), 0)
+        raise FameError(
+            f"a worker process died twice ({error}) while computing {shard_path(folder, shard.name)}.",
+            "Finished shards are kept: run the command again, with fewer --jobs if memory ran out.",
+        ) from error
+
+
+def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]:
+    """Compute one shard beside its place, move it there and sign it; returns its name and receipt.
+
+    Its content is on disk before it gets its name, and it has its name before it is signed. A crash of the
+    machine may lose the name and keep the receipt, or the other way round: either is noticed.
+    """
+    target = shard_path(folder, shard.name)
+    beside = unfinished(target)
+    with in_words(folder):
+        try:
+            beside.touch()
+            summary = compute(beside, shard.task)
+            sha256, status = flush(beside), beside.stat()
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
+    write_json(receipt_path(folder, shard.name), asdict(receipt))
+    return shard.name, receipt
 
 
 def shard_path(folder: Path, name: str) -> Path:
@@ -237,7 +285,8 @@ def receipt_path(folder: Path, name: str) -> Path:
 
 def read_receipt(folder: Path, name: str) -> Receipt | None:
     try:
-        return Receipt(**json.loads(receipt_path(folder, name).read_text()))
+        with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
+            return Receipt(**json.load(file))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
@@ -265,15 +314,27 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
         return False
     if status.st_size != receipt.bytes:
         return False
-    return status.st_mtime_ns == receipt.modified_ns or sha256_of(path) == receipt.sha256
+    if status.st_mtime_ns == receipt.modified_ns:
+        return True
+    if sha256_of(path) != receipt.sha256:
+        return False
+    # Copied to another disk, say. Signed anew, so that it is not read again each time.
+    with contextlib.suppress(FameError):
+        again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
+        write_json(receipt_path(folder, shard.name), asdict(again))
+    return True
 
 
-def remove_leftovers(folder: Path) -> list[str]:
-    """Remove what a killed process left half-written; returns the names of those shards."""
-    leftovers = sorted(folder.glob(".*.tmp"))
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return [path.name[1:].split(".")[0] for path in leftovers]
+def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:
+    """Remove what killed processes left half-written: of some shards, or of everyone with None.
+
+    That of others may be theirs at this very moment. A shard has one slice, and its lock is ours; the lock of
+    the whole folder says that nobody else is at work at all.
+    """
+    names = {shard.name for shard in shards or ()}
+    for path in folder.glob(f".*{UNFINISHED}"):
+        if shards is None or path.name[1:].split(".")[0] in names:
+            path.unlink(missing_ok=True)
 
 
 def remove_orphans(folder: Path, shards: Sequence[Shard]) -> None:
@@ -283,24 +344,6 @@ def remove_orphans(folder: Path, shards: Sequence[Shard]) -> None:
         if path.stem not in wanted:
             receipt_path(folder, path.stem).unlink(missing_ok=True)
             path.unlink()
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; a second process is told so instead of working on the same shards."""
-    with (folder / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise FameError(
-                f"{folder} is being worked on by process {file.read().strip() or '(unknown)'}.",
-                "Wait until it is done, then run the command again: what is finished is not done twice.",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def write_description(folder: Path, description: Description) -> None:

@@ -1,6 +1,9 @@
 """Files are on disk whole or not at all."""
 
+import errno
 import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,61 @@ from fame_cli.errors import FameError
 def test_full_disk_is_recognised_in_what_hdf5_says(tmp_path: Path) -> None:
     told = OSError("Unable to write (errno = 28, error message = 'No space left on device', buf = 0x1)")
     assert "the disk is full" in disk.disk_error(told, tmp_path).message
+
+
+def test_what_hdf5_calls_a_runtime_error_is_told_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FameError, match="the file-size limit is reached"), disk.in_words(tmp_path):
+        raise RuntimeError("Can't decrement id ref count (unable to extend file properly, errno = 27)")
+    with pytest.raises(RuntimeError, match="a bug"), disk.in_words(tmp_path):
+        raise RuntimeError("a bug")
+
+
+def test_unfinished_files_of_threads_and_machines_have_names_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        elsewhere = thread.submit(disk.unfinished, tmp_path / "a.h5").result()
+    here = disk.unfinished(tmp_path / "a.h5")
+    monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
+    names = {here, elsewhere, disk.unfinished(tmp_path / "a.h5")}
+    assert len(names) == 3
+    assert all(name.name.startswith(".a.h5.") and name.name.endswith(disk.UNFINISHED) for name in names)
+
+
+def test_file_is_on_disk_before_its_name_and_its_name_before_the_call_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushed(handle: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "content")
+        fsync(handle)
+
+    def renamed(source: Path, target: Path) -> None:
+        steps.append("name")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    disk.write_whole(tmp_path / "a.bin", b"data")
+    assert steps == ["content", "name", "folder"]
+
+
+def test_file_system_that_cannot_flush_folders_is_put_up_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(number: int) -> None:
+        def fsync(_: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    refuses(errno.EINVAL)
+    disk.flush_folder(tmp_path)
+    refuses(errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        disk.flush_folder(tmp_path)
 
 
 def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:

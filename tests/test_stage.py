@@ -113,7 +113,7 @@ def test_crash_of_a_worker_is_survived_by_every_other_shard(tmp_path: Path, jobs
         {},
         shards,
         write_text_shard,
-        jobs=jobs,
+        workers=stage.Workers(jobs),
         after_crash=lambda task: {**task, "careful": True},
     )
     assert report.made == 4

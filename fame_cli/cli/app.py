@@ -6,11 +6,16 @@ from typing import Annotated
 
 import typer
 
-from fame_cli.cli import console, evaluate, visualize
+from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
+from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
+from fame_cli.cli.recipes import list_unless_more_is_asked, show_recipe
+from fame_cli.cli.status import status
+from fame_cli.cli.verify import verify
+from fame_cli.errors import FameError
 
 app = typer.Typer(
     name="fame",
@@ -51,7 +56,18 @@ def command(function: object, example: str, name: str | None = None, group: type
 
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
+command(status, "fame status work")
+command(verify, "fame verify work")
 command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size 64 --epochs 200")
+
+recipes = typer.Typer(help="Recipes: the options behind each row of the paper's tables.")
+app.add_typer(recipes, name="recipes")
+recipes.callback(invoke_without_command=True)(list_unless_more_is_asked)
+command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
+
+benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine does.")
+app.add_typer(benchmarks, name="benchmark")
+command(benchmark.train, "fame benchmark train work --backbone r2plus1d_18", group=benchmarks)
 
 command(demo, "fame demo -o demo")
 
@@ -60,6 +76,14 @@ app.add_typer(evaluations, name="eval")
 command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluations)
 command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
 command(evaluate.retrieval, "fame eval retrieval work run --clips 10", group=evaluations)
+command(evaluate.knn, "fame eval knn work run --neighbours 20", group=evaluations)
+command(
+    score_masks.masks,
+    "fame eval masks --truth DAVIS -o scores --variant fame --variant seed",
+    group=evaluations,
+)
+
+command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 
 pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
 app.add_typer(pictures, name="visualize")
@@ -67,12 +91,18 @@ command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
 command(visualize.cam, "fame visualize cam work run", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
+command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 
 def main() -> None:
     console.stop_like_interrupt()
+    console.show_any_name()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ["FAME_DEBUG"] = "1"
-    app(arguments, prog_name="fame")
+    try:
+        app(arguments, prog_name="fame")
+    except FameError as error:
+        # A recipe is read while options are parsed, before any command could catch its errors.
+        sys.exit(console.explain(error))

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import io
 import os
 import signal
 import sys
@@ -83,6 +84,13 @@ def admit(error: Exception) -> int:
         err.print(f"[bold red]unexpected error:[/bold red] {escape(what)}")
         err.print("This is a bug. Run the command again with --debug for the details to report.")
     return BUG
+
+
+def show_any_name() -> None:
+    """Let names of files that are not UTF-8 be printed, escaped, instead of ending a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def stop_like_interrupt() -> None:

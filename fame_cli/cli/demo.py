@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.extract import Jobs, available_cores
 from fame_cli.cli.pretrain import Device
+from fame_cli.cli.workers import Jobs, available_cores
 
 
 def demo(

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.extract import available_cores
 from fame_cli.cli.masks import Frames, Work
 from fame_cli.cli.pretrain import Device, Workers
+from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.workers import available_cores
 from fame_cli.config import (
     BackboneName,
     EvaluationConfig,
     FinetuneConfig,
+    KnnConfig,
     LinearConfig,
     Precision,
     RetrievalConfig,
@@ -25,7 +27,7 @@ from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from fame_cli.evaluation.results import Result
+    from fame_cli.evaluation.results import Figure, Result
     from fame_cli.evaluation.subject import Subject, Weights
 
 BACKBONE_FILE = "backbone.safetensors"
@@ -35,13 +37,15 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help='Backbone file, or "random" for an untrained network, the baseline.',
+        help="Weights of this toolkit, torchvision, MoCo, FAME or BE (docs/library.md), or 'random' for an "
+        "untrained network, the baseline.",
         metavar="PATH|random",
         show_default="RUN/backbone.safetensors",
     ),
 ]
 BackboneOption = Annotated[
-    BackboneName | None, typer.Option("--backbone", help="Network of --weights random.")
+    BackboneName | None,
+    typer.Option("--backbone", help="Network of --weights random, or of a file that does not name its own."),
 ]
 TrainSplit = Annotated[str, typer.Option(help="Split whose videos are learned from, or retrieved.")]
 TestSplit = Annotated[str, typer.Option(help="Split whose videos are classified, or query.")]
@@ -81,6 +85,8 @@ def listed(epochs: tuple[int, ...]) -> str:
 def linear(
     work: Work,
     run: Run,
+    recipe: RecipeOption = None,
+    settings: Settings = None,
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
@@ -88,6 +94,13 @@ def linear(
         TrainOn,
         typer.Option(help="Clips augmented anew in every epoch, or features of even clips, kept on disk."),
     ] = LinearConfig.train_on,
+    sweep: Annotated[
+        str,
+        typer.Option(
+            help="Learning rates to choose from on held-out training videos (with --train-on features).",
+            metavar="RATE,RATE,…",
+        ),
+    ] = "",
     train_split: TrainSplit = LinearConfig.train_split,
     test_split: TestSplit = LinearConfig.test_split,
     clips: Clips = LinearConfig.clips,
@@ -118,6 +131,8 @@ def linear(
 def finetune(
     work: Work,
     run: Run,
+    recipe: RecipeOption = None,
+    settings: Settings = None,
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
@@ -150,6 +165,8 @@ def finetune(
 def retrieval(
     work: Work,
     run: Run,
+    recipe: RecipeOption = None,
+    settings: Settings = None,
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
@@ -172,6 +189,36 @@ def retrieval(
     return evaluate(RetrievalConfig, **locals())
 
 
+def knn(
+    work: Work,
+    run: Run,
+    recipe: RecipeOption = None,
+    settings: Settings = None,
+    weights: WeightsOption = None,
+    backbone: BackboneOption = None,
+    frames: Frames = None,
+    train_split: TrainSplit = KnnConfig.train_split,
+    test_split: TestSplit = KnnConfig.test_split,
+    neighbours: Annotated[int, typer.Option(help="Training videos that vote, k.")] = KnnConfig.neighbours,
+    temperature: Annotated[
+        float, typer.Option(help="A neighbour votes with exp(similarity / temperature).")
+    ] = KnnConfig.temperature,
+    clips: Clips = KnnConfig.clips,
+    clip_frames: ClipFrames = None,
+    frame_stride: FrameStride = None,
+    crop_px: CropPx = None,
+    seed: Seed = KnnConfig.seed,
+    precision: PrecisionOption = KnnConfig.precision,
+    device: Device = "auto",
+    workers: Workers = None,
+) -> int:
+    """Nearest neighbours: classify each test video by a vote of the training videos nearest to it.
+
+    Nothing is trained and nothing is tuned. Features are those of fame eval retrieval, kept once for both.
+    """
+    return evaluate(KnnConfig, **locals())
+
+
 def evaluate(
     config_type: type[EvaluationConfig],
     *,
@@ -182,12 +229,16 @@ def evaluate(
     frames: str | None,
     device: str,
     workers: int | None,
+    recipe: str | None,
+    settings: list[str] | None,
     **options: Any,
 ) -> int:
     """Evaluate, unless that was done before, and show the result."""
+    del recipe, settings  # their callbacks have given the other options their defaults
     refuse_wrong_folders(run, weights)
-    if "milestones" in options:
-        options["milestones"] = parse_milestones(options["milestones"])
+    for name, kind in (("milestones", int), ("sweep", float)):
+        if name in options:
+            options[name] = parse_list(name, options[name], kind)
     given = {name: options.pop(name) for name in ("clip_frames", "frame_stride", "crop_px")}
     config_type(**options)  # a wrong option is told before anything is read
     from fame_cli.data.frames import open_frame_store
@@ -211,7 +262,9 @@ def evaluate(
 
 def show(subject: "Subject", config: EvaluationConfig) -> None:
     """Evaluate by the protocol that the configuration belongs to, and print the result."""
-    from fame_cli.evaluation import classify, retrieval
+    from fame_cli.evaluation import classify
+    from fame_cli.evaluation.knn import knn
+    from fame_cli.evaluation.retrieval import retrieval
 
     match config:
         case LinearConfig():
@@ -219,7 +272,9 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
         case FinetuneConfig():
             protocol, evaluate_it = "finetune", partial(classify.finetune, subject, config)
         case RetrievalConfig():
-            protocol, evaluate_it = "retrieval", partial(retrieval.retrieval, subject, config)
+            protocol, evaluate_it = "retrieval", partial(retrieval, subject, config)
+        case KnnConfig():
+            protocol, evaluate_it = "knn", partial(knn, subject, config)
         case _:
             raise AssertionError(config)
     path = subject.result_path(protocol, config)
@@ -237,11 +292,21 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
 def show_table(result: "Result") -> None:
     test, classes = result.splits["test"], len(result.classes)
     rows = [
-        [label(name, figure.k), f"{figure.percent:.2f}", f"{figure.chance:.2f}", str(figure.videos)]
+        [
+            label(name, figure.k),
+            f"{figure.percent:.2f}",
+            interval(figure),
+            f"{figure.chance:.2f}",
+            str(figure.videos),
+        ]
         for name, figure in result.figures.items()
     ]
     title = f"{result.protocol} on split {test['name']!r}, {classes} classes"
-    console.table(title, ["figure", "%", "chance %", "test videos"], rows)
+    console.table(title, ["figure", "%", "95 % interval", "chance %", "test videos"], rows)
+
+
+def interval(figure: "Figure") -> str:
+    return "{:.1f} – {:.1f}".format(*figure.interval)
 
 
 def label(name: str, k: int) -> str:
@@ -271,10 +336,14 @@ def refuse_wrong_folders(run: Path, weights: str | None) -> None:
 def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, seed: int) -> "Weights":
     from fame_cli.evaluation.subject import random_weights, read_weights
 
-    if wanted != "random":
+    if wanted is None:
         if backbone is not None:
-            raise ConfigurationError("--backbone goes with --weights random: a file names its own backbone.")
-        return read_weights(Path(wanted) if wanted else run / BACKBONE_FILE)
+            raise ConfigurationError(
+                "--backbone goes with --weights random or --weights PATH: those of RUN name their own."
+            )
+        return read_weights(run / BACKBONE_FILE)
+    if wanted != "random":
+        return read_weights(Path(wanted), backbone)
     if backbone is None:
         raise ConfigurationError(
             "--weights random does not say which network.",
@@ -290,10 +359,12 @@ def choose_workers(wanted: int | None, device: "torch.device") -> int:
     return min(8, available_cores()) if device.type == "cuda" else 0
 
 
-def parse_milestones(text: str) -> tuple[int, ...]:
+def parse_list(name: str, text: str, kind: type[int] | type[float]) -> tuple[float, ...]:
+    """Numbers with commas between, as an option's value."""
     try:
-        return tuple(int(epoch) for epoch in text.split(",") if epoch.strip())
+        return tuple(kind(part) for part in text.split(",") if part.strip())
     except ValueError:
+        example = "60,80" if kind is int else "10,3,1,0.3"
         raise ConfigurationError(
-            f"--milestones is {text!r}; expected epochs with commas between.", "Example: --milestones 60,80"
+            f"--{name} is {text!r}; expected numbers with commas between.", f"Example: --{name} {example}"
         ) from None

@@ -1,103 +1,136 @@
 """``fame extract``: videos to a manifest and a frame store."""
 
-import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.workers import Address, BackendOption, Jobs, Shard, choose_workers, place
 from fame_cli.config import ExtractConfig
-from fame_cli.errors import DONE, SOME_INPUTS_FAILED, ConfigurationError
+from fame_cli.data.sources import SourceName
+from fame_cli.errors import DONE, SOME_INPUTS_FAILED
 
 if TYPE_CHECKING:
     from fame_cli.data.manifest import Manifest
+    from fame_cli.data.sources.check import Check
     from fame_cli.stage import Report
 
 FAILURES_SHOWN = 10
 
 
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", "-j", min=1, help="Worker processes.", show_default="all cores", metavar="N"),
-]
-
-
 def extract(
     data: Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")],
     work: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", metavar="WORK")],
+    recipe: RecipeOption = None,
+    settings: Settings = None,
     source: Annotated[
-        Literal["folder", "ucf101"],
-        typer.Option(help="How DATA is laid out: class folders or flat; or UCF101 with its split files."),
+        SourceName,
+        typer.Option(
+            help="What tells the class and split of a video: its folders (folder), or the annotations of "
+            "ucf101, hmdb51, diving48, kinetics or csv.",
+            metavar="NAME",
+        ),
     ] = "folder",
     annotations: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of UCF101's official split files.", show_default="ucfTrainTestlist in or beside DATA"
+            help="ucf101, hmdb51, diving48: folder of the official lists. kinetics: CSV file or folder of "
+            "them, or none to go by folders. csv: CSV file with the columns path, label, split.",
+            show_default="in or beside DATA",
+            metavar="PATH",
         ),
     ] = None,
-    split: Annotated[int, typer.Option(help="Official split: 1, 2 or 3 (UCF101).")] = 1,
+    split: Annotated[
+        int | None,
+        typer.Option(help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare annotations and disk, and end.")
+    ] = False,
     short_side_px: Annotated[
         int, typer.Option(help="Shorter side of the stored frames, in pixels.")
     ] = ExtractConfig.short_side_px,
     jpeg_quality: Annotated[
         int, typer.Option(help="JPEG quality of the stored frames, 1 to 100.")
     ] = ExtractConfig.jpeg_quality,
+    max_fps: Annotated[
+        float, typer.Option(help="Most frames a second to keep, evenly spread; 0 keeps all.")
+    ] = ExtractConfig.max_fps,
     jobs: Jobs = None,
+    backend: BackendOption = "processes",
+    address: Address = "",
+    shard: Shard = "",
 ) -> int:
     """Decode videos once into packed JPEG frames, and list them in WORK/manifest.csv.
 
     DATA holds class folders (DATA/class/video.mp4), split folders of class folders
-    (DATA/train/class/video.mp4), or just videos without labels. Videos extracted before with the same
-    options are not decoded again; a video that cannot be read is listed with its reason.
+    (DATA/train/class/video.mp4), or just videos without labels; or a dataset that --source names. Before any
+    work, what annotations and disk lack of each other is told and listed in WORK/check.csv. Videos extracted
+    before with the same options are not decoded again; a video that cannot be read is listed with its reason.
     """
-    config = ExtractConfig(short_side_px=short_side_px, jpeg_quality=jpeg_quality)
-    from fame_cli.data.frames import extract as extract_frames
-    from fame_cli.data.manifest import write_manifest
+    del recipe, settings  # their callbacks have given the other options their defaults
+    config = ExtractConfig(short_side_px, jpeg_quality, max_fps)
+    workers = choose_workers(jobs, backend, address, shard)
+    work = place(work, workers)
+    from fame_cli.data.sources.index import index_videos
 
-    found = index(data, work, source, annotations, split)
+    found = index_videos(data.absolute(), source, annotations, split)
+    if check:
+        return tell_findings(found.check, work)
+    from fame_cli.data.frames import extract as extract_frames
+    from fame_cli.data.manifest import combine, write_manifest
+    from fame_cli.stage import SliceDoneError
+
+    manifest = combine(work, found)
+    tell_findings(found.check, work)
     work.mkdir(parents=True, exist_ok=True)
-    write_manifest(work, found)
-    with console.progress("extracting", "videos") as tell:
-        report, finished = extract_frames(work, found, config, jobs or available_cores(), tell)
+    write_manifest(work, manifest)
+    try:
+        with console.progress("extracting", "videos") as tell:
+            report, finished = extract_frames(work, manifest, config, workers, tell)
+    except SliceDoneError as slice_done:
+        console.say(str(slice_done))
+        return DONE
     write_manifest(work, finished)
+    if max_fps == 0:
+        tell_lengths(found.check, finished)
     return summarise(report, finished)
 
 
-def index(data: Path, work: Path, source: str, annotations: Path | None, split: int) -> "Manifest":
-    from fame_cli.data.manifest import combine
-    from fame_cli.data.sources.folder import index_folder
-    from fame_cli.data.sources.ucf101 import index_ucf101
+def tell_findings(check: "Check", work: Path) -> int:
+    """Say what the check found and list all names in ``check.csv``; returns the exit code of ``--check``."""
+    from fame_cli.data.sources.check import check_path, shown, write_findings
 
-    data = data.absolute()
-    if source == "ucf101":
-        found = index_ucf101(data, annotations, split)
-        unnamed = sum(not video.split for video in found.videos)
-        console.say(
-            f"UCF101 split {split} names {found.source['named_by_split']} videos, "
-            f"{found.source['missing_on_disk']} of them not on disk; "
-            f"{len(found.videos)} videos on disk, {unnamed} of them not in the split."
-        )
-    elif annotations is not None:
-        raise ConfigurationError("--annotations goes with --source ucf101.")
-    else:
-        found = index_folder(data)
-    return combine(work, found)
+    console.say(shown(check.summary))
+    for finding in check.findings:
+        console.warn(str(finding))
+    write_findings(work, check.findings)
+    if not check.findings:
+        return DONE
+    console.say(f"All names: {shown(str(check_path(work)))}")
+    return SOME_INPUTS_FAILED
+
+
+def tell_lengths(check: "Check", manifest: "Manifest") -> None:
+    from fame_cli.data.sources.check import other_lengths
+
+    if (finding := other_lengths(check, manifest.videos)).names:
+        console.warn(str(finding))
 
 
 def summarise(report: "Report", manifest: "Manifest") -> int:
     """Say what was done, name what failed; returns the exit code."""
+    from fame_cli.data.sources.check import shown
+
     count = Counter(video.status for video in manifest.videos)
     frames = sum(video.frames for video in manifest.videos)
     say_stage(report, f"{len(manifest.videos)} videos, {frames} frames")
     troubled = [video for video in manifest.videos if video.status != "ok"]
     for video in troubled[:FAILURES_SHOWN]:
-        console.warn(f"{video.path}: {video.status}: {video.reason}")
+        console.warn(shown(f"{video.path}: {video.status}: {video.reason}"))
     if len(troubled) > FAILURES_SHOWN:
         console.warn(f"and {len(troubled) - FAILURES_SHOWN} more: see status and reason in manifest.csv")
     if not troubled:
@@ -108,10 +141,13 @@ def summarise(report: "Report", manifest: "Manifest") -> int:
 
 def say_stage(report: "Report", content: str) -> None:
     """One line on what a stage did; the other stages' commands use it too."""
+    from fame_cli.data.sources.check import shown
+
+    folder = shown(str(report.folder))
     if report.remade:
-        console.warn(f"damaged or out of date, made again: {', '.join(report.remade)} in {report.folder}")
+        console.warn(f"damaged or out of date, made again: {', '.join(report.remade)} in {folder}")
     if report.made == 0:
-        console.say(f"Nothing to do: {content} already in {report.folder}")
+        console.say(f"Nothing to do: {content} already in {folder}")
     else:
         kept = f" ({report.kept} shards kept from before)" if report.kept else ""
-        console.say(f"Done in {console.duration(report.seconds)}: {content} in {report.folder}{kept}")
+        console.say(f"Done in {console.duration(report.seconds)}: {content} in {folder}{kept}")

@@ -1,5 +1,6 @@
-"""``fame pretrain``: a backbone learned from videos by MoCo with merged clips."""
+"""``fame pretrain``: a backbone learned from videos by contrast of merged clips."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +8,12 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
+from fame_cli.cli.recipes import RecipeOption, Settings
 from fame_cli.config import (
     BackboneName,
     Background,
     Branch,
+    FrameworkName,
     Hue,
     Optimizer,
     Precision,
@@ -21,6 +24,7 @@ from fame_cli.config import (
 
 if TYPE_CHECKING:
     from fame_cli.learning.log import Standing
+    from fame_cli.learning.pretrain import Outcome
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes the first GPU if there is one.")]
 Workers = Annotated[
@@ -28,11 +32,20 @@ Workers = Annotated[
     typer.Option(help="Processes that load clips.", show_default="0 on a CPU, up to 8 on a GPU", min=0),
 ]
 
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Translate the backbone by torch.compile: slow start, fast steps.")
+]
+
 
 def pretrain(
     work: Work,
     run: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.", metavar="RUN")],
+    recipe: RecipeOption = None,
+    settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    framework: Annotated[
+        FrameworkName, typer.Option(help="How the two clips of a video teach: MoCo v2, SimCLR or BYOL.")
+    ] = PretrainConfig.framework,
     backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
     clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
     frame_stride: Annotated[
@@ -47,7 +60,7 @@ def pretrain(
         int, typer.Option(help="Training steps in all, instead of --epochs (0: as the epochs say).")
     ] = PretrainConfig.steps,
     batch_size: Annotated[
-        int, typer.Option(help="Videos in a step; each gives two clips.")
+        int, typer.Option(help="Videos in a step, of all processes together; each gives two clips.")
     ] = PretrainConfig.batch_size,
     optimizer: Annotated[
         Optimizer, typer.Option(help="sgd with momentum 0.9, or adamw.")
@@ -57,12 +70,14 @@ def pretrain(
     ] = PretrainConfig.learning_rate,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = PretrainConfig.weight_decay,
     queue_length: Annotated[
-        int, typer.Option(help="Negatives in the queue: 2048 for UCF101, 65536 for Kinetics-400.")
+        int, typer.Option(help="Negatives in MoCo's queue: 2048 for UCF101, 65536 for Kinetics-400.")
     ] = PretrainConfig.queue_length,
     embedding_dim: Annotated[int, typer.Option(help="Size of the embedding.")] = PretrainConfig.embedding_dim,
-    momentum: Annotated[float, typer.Option(help="Momentum of the key encoder.")] = PretrainConfig.momentum,
+    momentum: Annotated[
+        float, typer.Option(help="Momentum of MoCo's key encoder, or of BYOL's target at the start.")
+    ] = PretrainConfig.momentum,
     temperature: Annotated[
-        float, typer.Option(help="Temperature of the InfoNCE loss.")
+        float, typer.Option(help="Temperature of the loss of MoCo and SimCLR.")
     ] = PretrainConfig.temperature,
     beta: Annotated[
         float, typer.Option(help="Share of a clip kept as foreground; 1 is plain MoCo.")
@@ -94,6 +109,7 @@ def pretrain(
     precision: Annotated[Precision, typer.Option(help="fp32, or bf16 autocast.")] = PretrainConfig.precision,
     device: Device = "auto",
     workers: Workers = None,
+    compile: Compile = False,
     checkpoint_seconds: Annotated[
         float, typer.Option(help="Time between checkpoints, in seconds.", min=0)
     ] = 60,
@@ -102,24 +118,28 @@ def pretrain(
         str | None,
         typer.Option(help="Statistics to read, a folder in WORK/statistics.", show_default="the only one"),
     ] = None,
-) -> int:
-    """Pretrain a backbone: MoCo whose clips keep their foreground and get the background of others.
+) -> int:  # recipe and settings have done their work by their callbacks
+    """Pretrain a backbone: contrast of clips that keep their foreground and get the background of others.
 
     Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
-    end, backbone.safetensors. A stopped run goes on with --resume.
+    end, backbone.safetensors. A stopped run goes on with --resume. Several GPUs train together with
+    torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what one would.
     """
     values = {name: value for name, value in locals().items() if name in PretrainConfig.__dataclass_fields__}
     config = PretrainConfig.from_dict(values)
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.learning.distributed import rank, together
     from fame_cli.learning.pretrain import pretrain as learn
 
-    store = open_frame_store(work, read_manifest(work), frames)
-    cached = None
-    if config.merges and config.statistics == "cached":
-        cached = open_statistics_store(work, store, clip_frames, frame_stride, statistics_store)
-    with console.progress_with_note("pretraining", "steps") as tell:
+    with together(), contextlib.ExitStack() as shown:
+        store = open_frame_store(work, read_manifest(work), frames)
+        cached = None
+        if config.merges and config.statistics == "cached":
+            cached = open_statistics_store(work, store, clip_frames, frame_stride, statistics_store)
+        speaks = rank() == 0
+        tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None
         outcome = learn(
             run,
             store,
@@ -128,18 +148,24 @@ def pretrain(
             resume=resume,
             device=device,
             workers=workers,
+            compile=compile,
             checkpoint_seconds=checkpoint_seconds,
-            tell=lambda standing: tell(standing.step, standing.total_steps, describe(standing)),
+            tell=tell and (lambda at: tell(at.step, at.total_steps, describe(at))),
         )
+    if speaks:
+        report(outcome)
+    return 0
+
+
+def report(outcome: "Outcome") -> None:
     last = outcome.last
     figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f}), accuracy {last['accuracy']:.1%}"
     if outcome.first_step == outcome.total_steps:
-        console.say(f"Nothing to do: {run} is finished ({outcome.total_steps} steps, {figures}).")
+        console.say(f"Nothing to do: {outcome.run} is finished ({outcome.total_steps} steps, {figures}).")
     else:
         begun = f" from step {outcome.first_step}" if outcome.first_step else ""
         took = console.duration(outcome.seconds)
-        console.say(f"Done in {took}: {outcome.total_steps} steps{begun}, {figures}, in {run}")
-    return 0
+        console.say(f"Done in {took}: {outcome.total_steps} steps{begun}, {figures}, in {outcome.run}")
 
 
 def describe(standing: "Standing") -> str:

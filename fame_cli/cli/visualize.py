@@ -1,7 +1,7 @@
 """``fame visualize``: pictures a person can judge by."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -145,6 +145,27 @@ def retrieval(
     queries = retrieval_queries(open_frames(work, frames), run, count, neighbours)
     target = (output or run / "pictures") / "retrieval.png"
     save_png(target, retrieval_gallery(queries))
+    return told(target)
+
+
+def confusion(
+    run: Run,
+    output: Output = None,
+    protocol: Annotated[
+        Literal["linear", "finetune", "knn"], typer.Option(help="Evaluation whose predictions are drawn.")
+    ] = "linear",
+) -> int:
+    """Draw which classes the last evaluation took for which: its confusion matrix."""
+    from fame_cli.evaluation.scores import confusion_matrix
+    from fame_cli.visualization.confusion import draw_confusion
+    from fame_cli.visualization.scenes import last_result
+
+    _, result = last_result(run, protocol)
+    top1 = result.figures["top1"]
+    title = f"{run.resolve().name}, {protocol}: top-1 {top1.percent:.1f} % of {top1.videos} videos"
+    target = (output or run / "pictures") / f"confusion-{protocol}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draw_confusion(confusion_matrix(result.predictions, result.classes), result.classes, target, title)
     return told(target)
 
 

@@ -1,6 +1,7 @@
 """What a training step is made of: two clips of each video, and what a merge needs to know of them."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -47,15 +48,25 @@ class PretrainClips(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Any]:
         epoch, position = index
-        views = [self._view(epoch, position, number) for number in range(VIEWS)]
-        sample: dict[str, Any] = {
-            name: np.stack([view[name] for view in views if name in view])
-            for name in ("clips", "seed", "bins", "backgrounds")
-            if name in views[0]
-        }
-        return {**sample, "views": [view["drawn"] for view in views]}
+        sample = self._room()
+        views = [self._view(epoch, position, number, sample) for number in range(VIEWS)]
+        return {**sample, "views": views}
 
-    def _view(self, epoch: int, position: int, number: int) -> dict[str, Any]:
+    def _room(self) -> dict[str, Array]:
+        """A sample's arrays, still empty: views that fill parts of them cost no copy."""
+        config = self.config
+        clip = (config.clip_frames, config.crop_px, config.crop_px, 3)
+        side = min(config.crop_px, MAP_PX)
+        room: dict[str, Array] = {"clips": np.empty((VIEWS, *clip), np.uint8)}
+        if config.merges and self.statistics is not None:
+            room["seed"] = np.empty((self.merged_views, side, side), np.float32)
+            room["bins"] = np.empty((self.merged_views, side, side), np.int64)
+        if config.merges and config.background == "intra":
+            room["backgrounds"] = np.empty((self.merged_views, *clip), np.uint8)
+        return room
+
+    def _view(self, epoch: int, position: int, number: int, sample: dict[str, Array]) -> dict[str, Any]:
+        """Fill the rows of one view; returns what was drawn for its augmentation."""
         config = self.config
         video = self.frames.videos[position]
         generator = address(config.seed, "view", epoch, video.id, number)
@@ -63,37 +74,42 @@ class PretrainClips(Dataset[dict[str, Any]]):
         start = random_start(video.frames, span, generator)
         other_start = random_start(video.frames, span, generator)
         frames = self._read(position, start)
-        H, W = frames.shape[1:3]
+        first = next(frames)
+        H, W = first.shape[:2]
         box = random_resized_crop(H, W, config.crop_scale_min, generator)
-        view: dict[str, Any] = {
-            "clips": crop_clip(frames, box, config.crop_px),
-            "drawn": draw_view(generator, config.color_jitter, config.flip_probability),
-        }
-        if config.merges and number < self.merged_views:
-            if self.statistics is not None:
+        crop_frames(itertools.chain([first], frames), box, sample["clips"][number])
+        if number < self.merged_views:
+            if "seed" in sample:
+                assert self.statistics is not None
                 seed, bins = self.statistics.read_maps(position, start)
-                side = min(config.crop_px, MAP_PX)
-                view["seed"] = crop_map(seed, box, (H, W), side, cv2.INTER_LINEAR)
-                view["bins"] = crop_map(bins, box, (H, W), side, cv2.INTER_NEAREST).astype(np.int64)
-            if config.background == "intra":
-                view["backgrounds"] = crop_clip(self._read(position, other_start), box, config.crop_px)
-        return view
+                side = sample["seed"].shape[-1]
+                sample["seed"][number] = crop_map(seed, box, (H, W), side, cv2.INTER_LINEAR)
+                sample["bins"][number] = crop_map(bins, box, (H, W), side, cv2.INTER_NEAREST)
+            if "backgrounds" in sample:
+                crop_frames(self._read(position, other_start), box, sample["backgrounds"][number])
+        return draw_view(generator, config.color_jitter, config.flip_probability)
 
-    def _read(self, position: int, start: int) -> Frame:
+    def _read(self, position: int, start: int) -> Iterator[Frame]:
         config = self.config
         count = self.frames.videos[position].frames
         indices = clip_indices(start, config.clip_frames, config.frame_stride, count)
-        return self.frames.frames(position, indices)
+        return self.frames.each_frame(position, indices)
 
 
 def crop_clip(frames: Frame, box: Box, side_px: int) -> Frame:
     """The box of each frame, scaled bilinearly to a square: (T, H, W, 3) to (T, side, side, 3) uint8."""
-    top, left, height, width = box
     clip = np.empty((len(frames), side_px, side_px, 3), np.uint8)
+    crop_frames(frames, box, clip)
+    return clip
+
+
+def crop_frames(frames: Iterable[Frame], box: Box, clip: Frame) -> None:
+    """The same into ``clip``, frame by frame: one that is cropped as it is decoded is still in the cache."""
+    top, left, height, width = box
+    size = clip.shape[2], clip.shape[1]
     for frame, target in zip(frames, clip, strict=True):
         region = frame[top : top + height, left : left + width]
-        cv2.resize(region, (side_px, side_px), dst=target, interpolation=cv2.INTER_LINEAR)
-    return clip
+        cv2.resize(region, size, dst=target, interpolation=cv2.INTER_LINEAR)
 
 
 def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, interpolation: int) -> Array:

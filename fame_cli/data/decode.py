@@ -2,77 +2,264 @@
 
 Frames are decoded in order and counted as they come. Declared frame counts and seeking are not trusted: both
 are wrong in common files, and time stamps of B-frame AVIs put frames in the wrong order.
+
+OpenCV reads first; what it cannot read goes to PyAV where that is installed. Both are the same decoders of
+FFmpeg, and PyAV is asked for the same conversion to BGR (bicubic where chroma is coarser or samples are finer
+than 8 bits, in one thread, with the file's own colour matrix and range) and turns frames upright as OpenCV
+does: on every file that both could read, their frames were equal to the bit.
 """
 
+import contextlib
+import functools
+import importlib.metadata
+import importlib.util
+import itertools
+import math
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from fame_cli.errors import InputError
 
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+
 Frame = np.ndarray[Any, np.dtype[np.uint8]]
+
+FASTEST_FPS = 500.0
+"""Declared rates above this are those of a clock (1000 and 90000 are common), not of frames."""
+
+
+class Picture(NamedTuple):
+    """A decoded frame, not converted yet; it lasts until the next is decoded."""
+
+    seconds: float
+    """When it is shown, as far as the file tells."""
+    convert: Callable[[], Frame]
+    """Makes it (H, W, 3) uint8 BGR, upright."""
 
 
 @dataclass(frozen=True)
-class DecodedVideo:
-    """An opened video: what it declares, and its frames in order (each read once)."""
+class Source:
+    """A file as a reader opens it."""
 
-    fps: float
+    declared_fps: float
     declared_frames: int
-    """What the file says; off by a few in about one file in thirty, and 0 where it says nothing."""
-    frames: Iterator[Frame]
-    """(H, W, 3) uint8, BGR as decoded."""
+    pictures: Iterator[Picture]
 
 
-def decoder_version() -> str:
-    return f"opencv {cv2.__version__}"
+class DecodedVideo:
+    """An opened video: what it declares, and its frames in order (each read once).
+
+    Of more than ``max_fps`` frames a second, that many are kept, evenly spread: frame n where
+    ⌊n · max_fps / fps⌋ is more than for the frame before. The count decides and not time stamps, so a
+    variable rate is thinned by its mean. Frames that are left out are decoded and not converted.
+    """
+
+    def __init__(self, reader: str, source: Source, max_fps: float = 0.0) -> None:
+        self.reader = reader
+        """Name and version of what decodes it."""
+        self.declared_fps = believable_rate(source.declared_fps)
+        """0 where the file declares none, or one that cannot be: then all frames are kept."""
+        self.declared_frames = source.declared_frames
+        """What the file says; off by a few in about one file in thirty, and 0 where it says nothing."""
+        self.max_fps = max_fps if 0 < max_fps < self.declared_fps else 0.0
+        self.decoded = 0
+        """Frames decoded so far, kept or not."""
+        self.seconds = 0.0
+        """When the last of them is shown."""
+        self.frames = self._kept(source.pictures)
+        """(H, W, 3) uint8, BGR as decoded."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of those that are kept; 0 where it is not known."""
+        return self.max_fps or self.declared_fps
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether clearly fewer frames came than the file declares: it is damaged or cut off.
+
+        Some containers tell their length in seconds alone, so that the declared frames of a variable rate are
+        more than there are: such a video ends when it should.
+        """
+        few = self.decoded < self.declared_frames - max(5, self.declared_frames // 20)
+        return few and self.seconds * self.declared_fps < 0.95 * self.declared_frames
+
+    def _kept(self, pictures: Iterator[Picture]) -> Iterator[Frame]:
+        for number, picture in enumerate(pictures):
+            self.decoded, self.seconds = number + 1, picture.seconds
+            if self._keeps(number):
+                yield picture.convert()
+
+    def _keeps(self, number: int) -> bool:
+        if not self.max_fps:
+            return True
+        due, before = (math.floor(n * self.max_fps / self.declared_fps) for n in (number, number - 1))
+        return due > before
 
 
-def open_video(path: Path) -> DecodedVideo:
-    """Open a video for decoding from its first frame; raises InputError where it cannot be read."""
+def believable_rate(fps: float) -> float:
+    """A declared rate in frames a second, or 0 where it is none or cannot be one."""
+    return fps if 0 < fps <= FASTEST_FPS else 0.0
+
+
+def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None = None) -> DecodedVideo:
+    """Open a video for decoding from its first frame, with the first reader that gets a frame out of it.
+
+    Raises InputError where none does.
+    """
+    for reader in available_readers() if readers is None else readers:
+        source = READERS[reader](path)
+        if source and (first := next(source.pictures, None)):
+            pictures = itertools.chain([first], source.pictures)
+            source = Source(source.declared_fps, source.declared_frames, pictures)
+            return DecodedVideo(version_of(reader), source, max_fps)
+    raise InputError(why_unreadable(path), "Replace or remove the file.")
+
+
+def open_with_opencv(path: Path) -> Source | None:
     cv2.setNumThreads(1)  # many processes with one thread each are the fast way to read many videos
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    with name_in_utf8(path) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise InputError(why_unreadable(path), "Replace or remove the file.")
-    return DecodedVideo(
-        fps=float(capture.get(cv2.CAP_PROP_FPS)),
-        declared_frames=max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
-        frames=decoded_frames(capture),
+        return None
+    return Source(
+        float(capture.get(cv2.CAP_PROP_FPS)),
+        max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
+        opencv_pictures(capture),
     )
 
 
-def decoded_frames(capture: cv2.VideoCapture) -> Iterator[Frame]:
+@contextlib.contextmanager
+def name_in_utf8(path: Path) -> Iterator[str]:
+    """A name under which OpenCV can open a file: one that is not UTF-8 would crash it."""
     try:
-        while True:
-            there, frame = capture.read()
-            if not there:
-                return
-            yield frame  # type: ignore[misc]
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        try:
+            with path.open("rb") as file:
+                yield f"/dev/fd/{file.fileno()}"
+        except OSError:
+            yield ""
+    else:
+        yield str(path)
+
+
+def opencv_pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
+    def convert() -> Frame:
+        there, frame = capture.retrieve()
+        if not there:
+            raise InputError("OpenCV cannot convert its frames")
+        return frame  # type: ignore[return-value]
+
+    try:
+        while capture.grab():
+            yield Picture(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, convert)
     finally:
         capture.release()
 
 
+def open_with_pyav(path: Path) -> Source | None:
+    import av
+
+    try:
+        # Titles and comments in old encodings are no reason to refuse a video.
+        container = av.open(str(path), metadata_errors="ignore")
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+    if not container.streams.video:
+        container.close()
+        return None
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return Source(float(rate), stream.frames, pyav_pictures(container))
+
+
+def pyav_pictures(container: "InputContainer") -> Iterator[Picture]:
+    with container:
+        for frame in pyav_frames(container):
+            yield Picture(frame.time or 0.0, functools.partial(upright_bgr, frame))
+
+
+def pyav_frames(container: "InputContainer") -> Iterator["VideoFrame"]:
+    """Frames in order; a packet that does not decode is passed over, as OpenCV does."""
+    from av import FFmpegError
+
+    with contextlib.suppress(FFmpegError):
+        for packet in container.demux(container.streams.video[0]):
+            with contextlib.suppress(FFmpegError):
+                yield from packet.decode()
+
+
+def upright_bgr(frame: "VideoFrame") -> Frame:
+    from av import FFmpegError
+
+    try:
+        picture = frame.to_ndarray(format="bgr24", interpolation="BICUBIC", threads=1)
+    except (FFmpegError, ValueError) as error:
+        raise InputError(f"PyAV cannot convert its frames: {error}") from error
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
+
+
+READERS: dict[str, Callable[[Path], Source | None]] = {"opencv": open_with_opencv, "pyav": open_with_pyav}
+"""Each opens a file, or returns None where it cannot."""
+
+
+def available_readers() -> list[str]:
+    return ["opencv", "pyav"] if importlib.util.find_spec("av") else ["opencv"]
+
+
+def version_of(reader: str) -> str:
+    return f"opencv {cv2.__version__}" if reader == "opencv" else f"pyav {importlib.metadata.version('av')}"
+
+
+def decoder_versions() -> str:
+    return ", ".join(version_of(reader) for reader in available_readers())
+
+
 def why_unreadable(path: Path) -> str:
-    """The most telling reason why a file could not be opened as a video."""
+    """The most telling reason why no frame could be read from a file."""
     try:
         with path.open("rb") as file:
             if not file.read(1):
                 return "the file is empty"
     except OSError as error:
         return f"the file cannot be opened: {error.strerror}"
-    return "not a video that the decoder can read"
+    if "pyav" in available_readers():
+        return "not a video that the decoders can read"
+    return "not a video that the decoder can read (PyAV reads some others, and is not installed)"
 
 
-def crash_of_decoder(path: Path) -> str:
-    """Decode a whole video in a process of its own; returns the signal that killed it, or nothing."""
-    program = "import sys; from pathlib import Path; from fame_cli.data.decode import open_video\n"
-    program += "for frame in open_video(Path(sys.argv[1])).frames: pass"
-    result = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, check=False)
-    return signal.Signals(-result.returncode).name if result.returncode < 0 else ""
+def reader_that_survives(path: Path) -> str:
+    """The first reader that decodes a whole video, each tried in a process of its own.
+
+    Raises InputError with the signal that killed a reader, or where none gets a frame out of the video.
+    """
+    crashes = []
+    for reader in available_readers():
+        program = "import sys; from fame_cli.data import decode; decode.read_through(*sys.argv[1:])"
+        result = subprocess.run(
+            [sys.executable, "-c", program, str(path), reader], capture_output=True, check=False
+        )
+        if result.returncode == 0:
+            return reader
+        if result.returncode < 0:
+            crashes.append(f"{version_of(reader)}: {signal.Signals(-result.returncode).name}")
+    if crashes:
+        raise InputError(f"the decoder crashed on it ({', '.join(crashes)})")
+    raise InputError(why_unreadable(path))
+
+
+def read_through(path: str, reader: str) -> None:
+    for _ in open_video(Path(path), readers=[reader]).frames:
+        pass

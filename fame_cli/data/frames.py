@@ -2,7 +2,8 @@
 
 A shard holds the frames of a few videos one after another: ``jpeg`` (bytes of all frames), ``offsets``
 (where each frame starts, and the end of the last), ``first_frame`` (which frame each video starts at, and the
-end of the last). A clip is one read of neighbouring bytes, however the video was compressed.
+end of the last). A clip is one read of neighbouring bytes, however the video was compressed. HDF5 keeps the
+bytes plain, in chunks; they are read from where it says that they lie, without its own detours.
 """
 
 import dataclasses
@@ -20,12 +21,18 @@ import numpy as np
 from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
-from fame_cli.data.decode import Frame
+from fame_cli.data.decode import DecodedVideo, Frame
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.errors import ArtefactError, InputError
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
+JPEG_CHUNK_BYTES = 256 << 10
+"""What is written at once; the last chunk of a shard is half empty on average."""
+OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason"})
+"""What the manifest takes from what a shard's receipt tells of each video."""
+SPARSE = 4
+"""How many times the bytes that are wanted one read may take."""
 OPEN_SHARDS = 256
 """Shards of a store that a process keeps open: with both stores, half of the usual limit of 1,024 files."""
 
@@ -33,7 +40,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def extract(
-    work: Path, manifest: Manifest, config: ExtractConfig, jobs: int, progress: stage.Progress | None = None
+    work: Path,
+    manifest: Manifest,
+    config: ExtractConfig,
+    workers: stage.Workers = stage.ONE_PROCESS,
+    progress: stage.Progress | None = None,
 ) -> tuple[stage.Report, Manifest]:
     """Decode every video of the manifest into the frame store of ``work``, as far as that is not done yet.
 
@@ -51,6 +62,7 @@ def extract(
         )
         for shard, videos in shard_slices(manifest.videos)
     ]
+    try_again_with_new_readers(folder, shards)
     report = stage.run(
         folder,
         "frames",
@@ -58,21 +70,34 @@ def extract(
         shards,
         extract_shard,
         parent=manifest.fingerprint,
-        jobs=jobs,
+        workers=workers,
         progress=progress,
         after_crash=lambda task: dataclasses.replace(task, in_own_process=True),
-        versions={"decoder": decode.decoder_version(), "h5py": h5py.__version__},
+        versions={"decoder": decode.decoder_versions(), "h5py": h5py.__version__},
     )
     return report, with_outcome(manifest, report.summaries)
+
+
+def try_again_with_new_readers(folder: Path, shards: Sequence[stage.Shard]) -> None:
+    """Take back the receipts of shards with failed videos that a reader installed since then may read."""
+    if not stage.is_complete(folder):
+        return
+    if stage.read_description(folder).versions["decoder"] == decode.decoder_versions():
+        return
+    readers = set(decode.available_readers())
+    for shard in shards:
+        receipt = stage.read_receipt(folder, shard.name)
+        if receipt is None or not readers - set(receipt.summary.get("readers", readers)):
+            continue
+        if any(video["status"] == "failed" for video in receipt.summary["videos"]):
+            stage.receipt_path(folder, shard.name).unlink()
 
 
 def with_outcome(manifest: Manifest, summaries: Sequence[stage.Summary]) -> Manifest:
     """The manifest with the size, frame count and status that the shards' receipts tell."""
     outcomes = [outcome for summary in summaries for outcome in summary["videos"]]
     videos = tuple(
-        dataclasses.replace(
-            video, **{key: value for key, value in outcome.items() if not key.startswith("stored")}
-        )
+        dataclasses.replace(video, **{key: value for key, value in outcome.items() if key in OUTCOME})
         for video, outcome in zip(manifest.videos, outcomes, strict=True)
     )
     return dataclasses.replace(manifest, videos=videos)
@@ -86,7 +111,7 @@ class ExtractTask:
     paths: tuple[str, ...]
     config: ExtractConfig
     in_own_process: bool = False
-    """Decode each video once in a process of its own first, to find the one that crashes the decoder."""
+    """Decode each video once in a process of its own first, to find the one that crashes a decoder."""
 
 
 def extract_shard(path: Path, task: ExtractTask) -> stage.Summary:
@@ -95,23 +120,22 @@ def extract_shard(path: Path, task: ExtractTask) -> stage.Summary:
         writer = ShardWriter(file)
         outcomes = [extract_video(writer, task.root / name, task) for name in task.paths]
         writer.close()
-    return {"videos": outcomes}
+    return {"videos": outcomes, "readers": decode.available_readers()}
 
 
 def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[str, Any]:
     writer.start_video()
     try:
-        if task.in_own_process and (crash := decode.crash_of_decoder(path)):
-            raise InputError(f"the decoder crashed on it ({crash})")
-        return {"status": "ok", "reason": "", **store_video(writer, path, task.config)}
+        readers = [decode.reader_that_survives(path)] if task.in_own_process else None
+        video = decode.open_video(path, task.config.max_fps, readers)
+        return {"status": "ok", "reason": "", **store_video(writer, video, task.config)}
     except (InputError, cv2.error) as error:
         writer.drop_video()
         return {"status": "failed", "reason": error.message if isinstance(error, InputError) else str(error)}
 
 
-def store_video(writer: "ShardWriter", path: Path, config: ExtractConfig) -> dict[str, Any]:
-    """Decode, scale and store one video; returns its size, rate and count."""
-    video = decode.open_video(path)
+def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
+    """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
     height, width, stored_size, count = 0, 0, (0, 0), 0
     quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
     for frame in video.frames:
@@ -120,8 +144,6 @@ def store_video(writer: "ShardWriter", path: Path, config: ExtractConfig) -> dic
             stored_size = scaled_size(width, height, config.short_side_px)
         writer.add_frame(cv2.imencode(".jpg", scale(frame, stored_size), quality)[1])
         count += 1
-    if count == 0:
-        raise InputError("no frame could be decoded")
     outcome: dict[str, Any] = {
         "frames": count,
         "fps": round(video.fps, 4),
@@ -129,10 +151,13 @@ def store_video(writer: "ShardWriter", path: Path, config: ExtractConfig) -> dic
         "height": height,
         "stored_width": stored_size[0],
         "stored_height": stored_size[1],
+        "decoder": video.reader,
+        "decoded_frames": video.decoded,
+        "declared_frames": video.declared_frames,
     }
-    # Declared counts are off by a few in sound files, so only a clear shortfall means a damaged one.
-    if count < video.declared_frames - max(5, video.declared_frames // 20):
-        outcome |= {"status": "partial", "reason": f"only {count} of {video.declared_frames} frames decode"}
+    if video.ended_early:
+        reason = f"only {video.decoded} of {video.declared_frames} frames decode"
+        outcome |= {"status": "partial", "reason": reason}
     return outcome
 
 
@@ -155,61 +180,99 @@ def scale(frame: Frame, size: tuple[int, int]) -> Frame:
 
 
 class ShardWriter:
-    """Appends frames to a shard through a small buffer, so memory stays flat however long a video is."""
+    """Appends frames to a shard chunk by chunk, so memory stays flat however long a video is."""
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
         self.path = Path(file.filename)
-        self.bytes = file.create_dataset("jpeg", (0,), "uint8", maxshape=(None,), chunks=(CHUNK_BYTES,))
+        self.chunk = np.zeros(JPEG_CHUNK_BYTES, np.uint8)
+        self.bytes = file.create_dataset("jpeg", (0,), "uint8", maxshape=(None,), chunks=self.chunk.shape)
+        self.written = 0
+        """Bytes in whole chunks that the file holds; what follows them is in ``chunk``."""
         self.offsets = [0]
         self.first_frame: list[int] = []
-        self.buffer: list[Array] = []
-        self.buffered = 0
 
     def start_video(self) -> None:
         self.first_frame.append(len(self.offsets) - 1)
 
     def add_frame(self, jpeg: Array) -> None:
-        self.buffer.append(jpeg)
-        self.buffered += jpeg.size
+        used = self.offsets[-1] - self.written
         self.offsets.append(self.offsets[-1] + jpeg.size)
-        if self.buffered >= BUFFER_BYTES:
-            self.flush()
+        while used + jpeg.size >= self.chunk.size:
+            room = self.chunk.size - used
+            self.chunk[used:] = jpeg[:room]
+            self.write_chunk()
+            jpeg, used = jpeg[room:], 0
+        self.chunk[used : used + jpeg.size] = jpeg
+
+    def write_chunk(self) -> None:
+        disk.require_space(self.path, self.chunk.size)
+        self.bytes.resize((self.written + self.chunk.size,))
+        self.bytes.id.write_direct_chunk((self.written,), self.chunk)
+        self.written += self.chunk.size
 
     def drop_video(self) -> None:
         """Forget the frames of the video begun last; it stays in the shard with no frames."""
-        self.flush()
         del self.offsets[self.first_frame[-1] + 1 :]
-        self.bytes.resize((self.offsets[-1],))
-
-    def flush(self) -> None:
-        if self.buffer:
-            disk.require_space(self.path, self.buffered)
-            end = self.bytes.shape[0]
-            self.bytes.resize((end + self.buffered,))
-            self.bytes[end:] = np.concatenate(self.buffer, axis=None)
-            self.buffer, self.buffered = [], 0
+        if self.offsets[-1] < self.written:
+            self.written = self.offsets[-1] // self.chunk.size * self.chunk.size
+            self.chunk[:] = self.bytes[self.written : self.written + self.chunk.size]
 
     def close(self) -> None:
-        self.flush()
+        if self.written < self.offsets[-1]:
+            self.chunk[self.offsets[-1] - self.written :] = 0
+            self.write_chunk()
+        self.bytes.resize((self.offsets[-1],))
         self.file["offsets"] = np.array(self.offsets, np.int64)
         self.file["first_frame"] = np.array([*self.first_frame, len(self.offsets) - 1], np.int64)
 
 
 @dataclass(frozen=True)
 class OpenShard:
-    jpeg: h5py.Dataset
+    file: h5py.File
+    """Kept open, so that ``descriptor`` stays valid."""
+    descriptor: int
     offsets: Array
     first_frame: Array
+    chunk_bytes: int
+    places: list[int]
+    """Where in the file each chunk of ``jpeg`` begins."""
+    runs: list[int]
+    """Chunks with the same number here follow one another in the file."""
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes of ``jpeg`` from ``start`` to before ``end``; raises OSError."""
+        first, last = start // self.chunk_bytes, (end - 1) // self.chunk_bytes
+        if self.runs[first] == self.runs[last]:
+            data = os.pread(self.descriptor, end - start, self.places[first] + start % self.chunk_bytes)
+            if len(data) < end - start:
+                raise OSError("it is cut off")
+            return data
+        border = (first + 1) * self.chunk_bytes
+        return self.read(start, border) + self.read(border, end)
 
 
 @functools.lru_cache(maxsize=OPEN_SHARDS)
 def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
-        # Clips are read once and at random: a cache would cost memory and copy whole chunks.
-        file = h5py.File(path, "r", rdcc_nbytes=0)
-        return OpenShard(file["jpeg"], file["offsets"][()], file["first_frame"][()])
+        file = h5py.File(path, "r")
+        jpeg = file["jpeg"]
+        places = np.zeros(-(-jpeg.size // jpeg.chunks[0]), np.int64)
+
+        def note_place(chunk: Any) -> None:
+            places[chunk.chunk_offset[0] // jpeg.chunks[0]] = chunk.byte_offset
+
+        jpeg.id.chunk_iter(note_place)
+        return OpenShard(
+            file,
+            file.id.get_vfd_handle(),
+            file["offsets"][()],
+            file["first_frame"][()],
+            jpeg.chunks[0],
+            places.tolist(),
+            np.cumsum(np.diff(places, prepend=places[:1]) != jpeg.chunks[0]).tolist(),
+        )
     except (OSError, KeyError) as error:
         raise damaged(path, str(error)) from error
 
@@ -241,8 +304,12 @@ class FrameStore:
 
     def frames(self, position: int, indices: Sequence[int] | Array) -> Frame:
         """(len(indices), H, W, 3) uint8 RGB frames of the video at a place in the manifest."""
+        return np.stack(list(self.each_frame(position, indices)))
+
+    def each_frame(self, position: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
+        """The same one by one, (H, W, 3) each: cheaper where each is used up before the next."""
         path, row = self.locate(position)
-        return np.stack([decode_jpeg(jpeg, path) for jpeg in read_jpegs(path, row, indices)])
+        return (decode_jpeg(jpeg, path) for jpeg in read_jpegs(path, row, indices))
 
     def locate(self, position: int) -> tuple[Path, int]:
         """The shard that holds the video at a place in the manifest, and its row there."""
@@ -250,15 +317,18 @@ class FrameStore:
 
 
 def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
-    """The JPEG bytes of some frames of the video in one row of a shard, by one read."""
+    """The JPEG bytes of some frames of the video in one row of a shard, by one read if they lie together."""
     shard = open_shard(path, os.getpid())
     wanted = np.asarray(indices) + int(shard.first_frame[row])
-    start = int(shard.offsets[wanted.min()])
+    starts, ends = shard.offsets[wanted].tolist(), shard.offsets[wanted + 1].tolist()
+    first, last = min(starts), max(ends)
     try:
-        data = shard.jpeg[start : int(shard.offsets[wanted.max() + 1])]
+        if last - first > SPARSE * (sum(ends) - sum(starts)):
+            return [np.frombuffer(shard.read(*span), np.uint8) for span in zip(starts, ends, strict=True)]
+        data = np.frombuffer(shard.read(first, last), np.uint8)
     except OSError as error:
         raise damaged(path, str(error)) from error
-    return [data[shard.offsets[n] - start : shard.offsets[n + 1] - start] for n in wanted.tolist()]
+    return [data[start - first : end - first] for start, end in zip(starts, ends, strict=True)]
 
 
 def decode_jpeg(jpeg: Array, path: Path) -> Frame:
@@ -266,13 +336,6 @@ def decode_jpeg(jpeg: Array, path: Path) -> Frame:
     if frame is None:
         raise damaged(path, "a frame in it is no JPEG")
     return frame  # type: ignore[return-value]
-
-
-def each_frame(path: Path, row: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
-    """Frames of a video in order, (H, W, 3) uint8 RGB, with only a few in memory at a time."""
-    for start in range(0, len(indices), 64):
-        for jpeg in read_jpegs(path, row, indices[start : start + 64]):
-            yield decode_jpeg(jpeg, path)
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:

@@ -4,24 +4,21 @@ import csv
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from fame_cli.config import fingerprint
 from fame_cli.disk import write_json, write_text
-from fame_cli.errors import ArtefactError, InputError
+from fame_cli.errors import ArtefactError
 
 VIDEOS_PER_SHARD = 8
 """Videos in a shard of every stage: the most a killed worker has to do again."""
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
-)
-
 Status = Literal["pending", "ok", "partial", "failed"]
+STATUSES = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,16 @@ class Video:
     def identity(self) -> list[Any]:
         """What decides the pixels; label and split do not, so another split needs no new extraction."""
         return [self.id, self.path, self.bytes, self.modified_ns]
+
+
+COLUMNS = [column.name for column in fields(Video)]
+NUMBERS: list[tuple[int, type]] = [
+    (place, column.type)
+    for place, column in enumerate(fields(Video))
+    if isinstance(column.type, type) and column.type is not str
+]
+"""Which columns hold numbers, and of what type."""
+values_of = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -85,34 +92,6 @@ def shard_name(position: int) -> str:
     return f"{position // VIDEOS_PER_SHARD:05d}"
 
 
-def find_video_files(root: Path) -> list[Path]:
-    """All video files below a folder, sorted; raises InputError where there is no folder or no video."""
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder.", "Give the folder that holds the videos.")
-    found = []
-    for folder, folders, names in os.walk(root, onerror=refuse_unreadable):
-        folders.sort()
-        found += [Path(folder, name) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
-    if not found:
-        raise InputError(
-            f"{root} holds no video files.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))} in all folders."
-        )
-    return sorted(found)
-
-
-def refuse_unreadable(error: OSError) -> None:
-    raise InputError(
-        f"cannot list {error.filename}: {error.strerror}.", "Give yourself permission to read it."
-    ) from error
-
-
-def index_file(root: Path, path: Path, label: str = "", split: str = "") -> Video:
-    """The manifest row of a video file that has not been decoded yet."""
-    status = path.stat()
-    relative = path.relative_to(root).as_posix()
-    return Video(relative, relative, label, split, status.st_size, status.st_mtime_ns)
-
-
 def combine(work: Path, fresh: Manifest) -> Manifest:
     """The manifest of a WORK folder after indexing its videos anew.
 
@@ -139,6 +118,8 @@ def with_outcome(video: Video, before: Video | None) -> Video:
     """A freshly indexed video with what is known of its decoding, if its file has not changed since."""
     if before is None or before.identity != video.identity:
         return video
+    if (before.label, before.split) == (video.label, video.split):
+        return before
     return dataclasses.replace(before, label=video.label, split=video.split)
 
 
@@ -146,48 +127,78 @@ def manifest_path(work: Path) -> Path:
     return work / "manifest.csv"
 
 
+def source_path(work: Path) -> Path:
+    return work / "source.json"
+
+
 def write_manifest(work: Path, manifest: Manifest) -> None:
     """Write ``manifest.csv`` and ``source.json``, each whole or not at all."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Video)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(video) for video in manifest.videos)
-    write_json(work / "source.json", {**manifest.source, "root": str(manifest.root)})
+    minimal = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    minimal.writerow(COLUMNS)
+    for video in manifest.videos:
+        row = values_of(video)
+        # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
+        (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
+    write_json(source_path(work), {**manifest.source, "root": str(manifest.root)})
     write_text(manifest_path(work), text.getvalue())
 
 
 def read_manifest(work: Path) -> Manifest:
     """Read a WORK folder's manifest; raises ArtefactError where it is missing or was damaged."""
-    path = manifest_path(work)
+    path = source_path(work)
     try:
-        source = json.loads((work / "source.json").read_text(encoding="utf-8", errors="surrogateescape"))
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        if rows.fieldnames != [field.name for field in fields(Video)]:
-            raise ValueError("its first line does not name the columns")
-        videos = tuple(parse_row(row) for row in rows)
+        source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
         root = Path(source["root"])
+        path = manifest_path(work)
+        videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
     except FileNotFoundError as error:
         raise ArtefactError(
-            f"{work} is not a WORK folder: it has no {Path(error.filename).name}.",
+            f"{work} is not a WORK folder: it has no {path.name}.",
             f"Make one: fame extract DATA -o {work}",
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path} cannot be read: {error}.", f"Make it again: fame extract DATA -o {work}"
         ) from error
     return Manifest(root, source, videos)
 
 
-def parse_row(row: dict[str, str]) -> Video:
-    path = PurePosixPath(row["path"])
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the path {row['path']!r} points outside the indexed folder")
-    if row["status"] not in ("pending", "ok", "partial", "failed"):
-        raise ValueError(f"{row['id']!r} has the unknown status {row['status']!r}")
-    kinds = {field.name: field.type for field in fields(Video)}
-    values = {
-        name: int(value) if kinds[name] is int else float(value) if kinds[name] is float else value
-        for name, value in row.items()
-    }
-    return Video(**values)  # type: ignore[arg-type]
+def parse(text: str) -> tuple[Video, ...]:
+    """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if next(rows, []) != COLUMNS:
+        raise ValueError("its first line does not name the columns")
+    videos = []
+    for row in rows:
+        try:
+            videos.append(parse_row(row))
+        except ValueError as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from error
+    if len({video.id for video in videos}) < len(videos):
+        raise ValueError("two rows have the same id")
+    return tuple(videos)
+
+
+def parse_row(row: Sequence[str]) -> Video:
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{len(row)} values for {len(COLUMNS)} columns")
+    values: list[Any] = list(row)
+    for place, number in NUMBERS:
+        values[place] = number(row[place])
+    video = Video(*values)
+    if not is_inside(video.path):
+        raise ValueError(f"the path {video.path!r} points outside the indexed folder")
+    if video.status not in STATUSES:
+        raise ValueError(f"{video.id!r} has the unknown status {video.status!r}")
+    return video
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path names something below the folder that it is relative to.
+
+    Symbolic links are not looked at: those below the folder were put there by whoever owns it, and indexing
+    follows them.
+    """
+    return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in path.split("/")

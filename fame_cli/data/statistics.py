@@ -8,47 +8,56 @@ their frames: each frame is then decoded once and each pair differenced once.
 """
 
 import functools
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import h5py
 import numpy as np
 
 from fame_cli import disk, stage
-from fame_cli.config import Hue, StatisticsConfig, fingerprint
+from fame_cli.config import StatisticsConfig, fingerprint
+from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
+from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
+from fame_cli.data.clip_statistics import statistics_of_frames
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.frames import OPEN_SHARDS, FrameStore, damaged, each_frame, scaled_size
+from fame_cli.data.decode import Frame
+from fame_cli.data.frames import (
+    BUFFER_BYTES,
+    CHUNK_BYTES,
+    OPEN_SHARDS,
+    FrameStore,
+    damaged,
+    decode_jpeg,
+    read_jpegs,
+)
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
+from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.errors import ArtefactError
-
-COLOUR_BINS = 1000
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FORMAT = 2
+"""Of what a shard holds; one written in another is made again."""
 
-@dataclass(frozen=True)
-class ClipStatistics:
-    """What is kept of one clip, over whole frames."""
+REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+"""How to decode a JPEG to a part of its size."""
 
-    seed: Array
-    """(h, w) float32, Eq. 2 in [0, 3], averaged over the pixels that a map pixel covers."""
-    bins: Array
-    """(h, w) uint16 in [0, 1000), the colour bin of the clip's mean over time."""
-    foreground: Array
-    """(1000,) uint16, how often each colour is where the blurred seed is greatest (50 %)."""
-    background: Array
-    """(1000,) uint16, how often each colour is where the blurred seed is least (10 %)."""
+FRAMES_AT_ONCE = 64
+
+Kept = TypeVar("Kept")
 
 
 def compute(
     work: Path,
     frames: FrameStore,
     config: StatisticsConfig,
-    jobs: int,
+    workers: stage.Workers = stage.ONE_PROCESS,
     progress: stage.Progress | None = None,
 ) -> stage.Report:
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
@@ -60,7 +69,7 @@ def compute(
         shards.append(
             stage.Shard(
                 name=name,
-                inputs=fingerprint([config.to_dict(), receipt.sha256]),
+                inputs=fingerprint([FORMAT, config.to_dict(), receipt.sha256]),
                 items=len(videos),
                 task=StatisticsTask(stage.shard_path(frames.folder, name), counts, config),
             )
@@ -72,7 +81,7 @@ def compute(
         shards,
         compute_shard,
         parent=frames.fingerprint,
-        jobs=jobs,
+        workers=workers,
         progress=progress,
         versions={"opencv": cv2.__version__, "h5py": h5py.__version__},
     )
@@ -96,43 +105,65 @@ class StatisticsTask:
 def compute_shard(path: Path, task: StatisticsTask) -> stage.Summary:
     """Write the statistics of one shard's clips to ``path``; returns how many there are."""
     cv2.setNumThreads(1)
-    clips = 0
     with h5py.File(path, "w", libver="latest") as file:
+        writer = ShardWriter(file)
         for row, frame_count in enumerate(task.frame_counts):
+            writer.start_video()
             if frame_count:
-                results = list(video_statistics(task.frames, row, frame_count, task.config))
-                write_video(file.create_group(str(row)), results)
-                clips += len(results)
-    return {"clips": clips}
+                for statistics in video_statistics(task.frames, row, frame_count, task.config):
+                    writer.add_clip(statistics)
+        writer.close()
+    return {"clips": len(writer.scales)}
 
 
-def write_video(group: h5py.Group, results: Sequence[ClipStatistics]) -> None:
-    seeds, scales = zip(*(pack_seed(result.seed) for result in results), strict=True)
-    columns: dict[str, Sequence[Array]] = {"seed": seeds}
-    for name in ("bins", "foreground", "background"):
-        columns[name] = [getattr(result, name) for result in results]
-    group["scale"] = np.array(scales, np.float32)
-    for name, values in columns.items():
-        data = np.stack(values)
-        disk.require_space(Path(group.file.filename), data.nbytes)
-        # A clip is read alone, so it is compressed alone; shuffling its bytes makes colour bins larger.
-        chunks = (1, *data.shape[1:])
-        group.create_dataset(name, data=data, chunks=chunks, compression="gzip", compression_opts=4)
+class ShardWriter:
+    """Appends clips to a shard through a small buffer, so memory stays flat however long a video is.
 
-
-def pack_seed(seed: Array) -> tuple[Array, float]:
-    """A seed as bytes, and its maximum: 255·√(S/max), since quiet regions need the finer steps.
-
-    It takes half of float16 and changes masks no more than that does (docs/statistics.md).
+    A shard holds the clips of a few videos one after another: ``packed`` (bytes of all clips), ``offsets``
+    (where each clip starts, and the end of the last), ``scale`` and ``checksum`` (each clip's greatest seed
+    and CRC-32), ``first_clip`` (which clip each video starts at, and the end of the last) and ``map_size``
+    (height and width of each video's maps).
     """
-    scale = float(seed.max())
-    return np.rint(255 * np.sqrt(seed / (scale or 1))).astype(np.uint8), scale
 
+    def __init__(self, file: h5py.File) -> None:
+        self.file = file
+        self.packed = file.create_dataset("packed", (0,), "uint8", maxshape=(None,), chunks=(CHUNK_BYTES,))
+        self.offsets = [0]
+        self.scales: list[float] = []
+        self.checksums: list[int] = []
+        self.first_clip: list[int] = []
+        self.map_sizes: list[tuple[int, ...]] = []
+        self.buffer: list[Array] = []
+        self.written = 0
 
-def unpack_seed(packed: Array, scale: float) -> Array:
-    share = packed.astype(np.float32) / 255
-    seed: Array = share * share * np.float32(scale)
-    return seed
+    def start_video(self) -> None:
+        self.first_clip.append(len(self.scales))
+        self.map_sizes.append((0, 0))
+
+    def add_clip(self, statistics: ClipStatistics) -> None:
+        packed, scale = pack(statistics)
+        self.buffer.append(packed)
+        self.offsets.append(self.offsets[-1] + len(packed))
+        self.scales.append(scale)
+        self.checksums.append(zlib.crc32(packed.data))
+        self.map_sizes[-1] = statistics.seed.shape
+        if self.offsets[-1] - self.written >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        end = self.offsets[-1]
+        disk.require_space(Path(self.file.filename), end - self.written)
+        self.packed.resize((end,))
+        self.packed[self.written :] = np.concatenate(self.buffer or [np.empty(0, np.uint8)])
+        self.buffer, self.written = [], end
+
+    def close(self) -> None:
+        self.flush()
+        self.file["offsets"] = np.array(self.offsets, np.int64)
+        self.file["scale"] = np.array(self.scales, np.float32)
+        self.file["checksum"] = np.array(self.checksums, np.uint32)
+        self.file["first_clip"] = np.array([*self.first_clip, len(self.scales)], np.int64)
+        self.file["map_size"] = np.array(self.map_sizes, np.int64)
 
 
 def video_statistics(
@@ -154,103 +185,57 @@ def clip_starts(frame_count: int, config: StatisticsConfig) -> Indices:
 def phase_statistics(
     shard: Path, row: int, frame_count: int, starts: Indices, config: StatisticsConfig
 ) -> Iterator[ClipStatistics]:
-    """One pass over every ``frame_stride``-th frame, with running sums read off where clips begin and end."""
-    T, stride = config.clip_frames, config.frame_stride
-    first = int(starts[0])
-    steps = (int(starts[-1]) - first) // stride + T
+    """One pass over every ``frame_stride``-th frame from the first of ``starts`` on."""
+    stride, first = config.frame_stride, int(starts[0])
+    steps = (int(starts[-1]) - first) // stride + config.clip_frames
     # Past the end of a short video its last frame is held, as when a clip is read.
     indices = np.minimum(first + stride * np.arange(steps), frame_count - 1)
-    sums = RunningSums()
-    begun: dict[int, tuple[Array, Array]] = {}
-    begins = {(start - first) // stride for start in starts.tolist()}
-    for step, frame in enumerate(each_frame(shard, row, indices)):
-        sums.add(frame, begins=step in begins, begun=begun, step=step)
-        if (begin := step - T + 1) in begun:
-            colour, change = begun.pop(begin)
-            mean = (sums.colour - colour) / (255 * T)
-            seed = (sums.change - change).sum(2) / (255 * (T - 1))
-            yield clip_statistics(seed, mean, config)
+    frames = reduced_frames(shard, row, indices, config)
+    yield from statistics_of_frames(frames, (starts - first) // stride, config)
 
 
-class RunningSums:
-    """Sums of the frames and of their absolute differences, in float64: exact for any length of video."""
+def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsConfig) -> Iterator[Frame]:
+    """Frames in order, (H, W, 3) uint8 RGB, only a few in memory at a time, as small as the maps allow.
 
-    def __init__(self) -> None:
-        self.last: Array | None = None
-        self.colour: Array
-        self.change: Array
-
-    def add(self, frame: Array, *, begins: bool, begun: dict[int, tuple[Array, Array]], step: int) -> None:
-        """Add a frame; where a clip begins with it, keep the sums up to before it."""
-        if self.last is None:
-            self.colour, self.change = np.zeros(frame.shape), np.zeros(frame.shape)
+    A JPEG decodes to a half, a quarter or an eighth of its size at less cost (docs/statistics.md says what
+    that changes). The camera's motion is followed on whole frames.
+    """
+    batches = range(0, len(indices), FRAMES_AT_ONCE)
+    jpegs = (jpeg for at in batches for jpeg in read_jpegs(shard, row, indices[at : at + FRAMES_AT_ONCE]))
+    first = next(jpegs)
+    short_side_px = min(decode_jpeg(first, shard).shape[:2])
+    fitting = [part for part in REDUCED if short_side_px // part >= config.map_short_side_px]
+    for jpeg in itertools.chain([first], jpegs):
+        if config.motion == "compensated" or not fitting:
+            yield decode_jpeg(jpeg, shard)
         else:
-            cv2.accumulate(cv2.absdiff(frame, self.last), self.change)
-        if begins:
-            begun[step] = self.colour.copy(), self.change.copy()
-        cv2.accumulate(frame, self.colour)
-        self.last = frame
+            yield decode_reduced(jpeg, shard, REDUCED[fitting[-1]])
 
 
-def clip_statistics(seed: Array, mean: Array, config: StatisticsConfig) -> ClipStatistics:
-    """Reduce a clip's seed (H, W) and mean over time (H, W, 3) to what is kept of it."""
-    height, width = seed.shape
-    size = scaled_size(width, height, config.map_short_side_px)
-    small_seed = cv2.resize(seed.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    # The counts are of the seed as it is kept, so that they can be made again from it.
-    small_seed = unpack_seed(*pack_seed(small_seed))
-    small_mean = cv2.resize(mean.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    bins = colour_bins(small_mean, config.hue)
-    foreground, background = colour_counts(small_seed, bins)
-    return ClipStatistics(small_seed, bins, foreground, background)
-
-
-def colour_bins(image: Array, hue: Hue) -> Array:
-    """``merging.statistics.colour_bins`` of one (H, W, 3) float32 RGB image in [0, 1], as uint16."""
-    degrees, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
-    angle = np.deg2rad(degrees) * (1 if hue == "correct" else 2 * np.pi)
-    x, y = (saturation * np.cos(angle) + 1) / 2, (saturation * np.sin(angle) + 1) / 2
-    levels = [np.rint(9 * level).astype(np.uint16) for level in (x, y, value)]
-    bins: Array = levels[0] + 10 * levels[1] + 100 * levels[2]
-    return bins
-
-
-def colour_counts(seed: Array, bins: Array) -> tuple[Array, Array]:
-    """``merging.statistics.colour_counts`` of one blurred (h, w) seed and its (h, w) bins, as uint16."""
-    radius = int(0.1 * min(seed.shape)) // 2
-    side = 2 * radius + 1
-    blurred = cv2.GaussianBlur(seed, (side, side), side / 3, borderType=cv2.BORDER_REFLECT_101)
-    order = np.argsort(-blurred, axis=None, kind="stable")
-    pixels = order.size
-    foreground = bins.ravel()[order[: pixels // 2]]
-    background = bins.ravel()[order[pixels - pixels // 10 :]]
-    count = functools.partial(np.bincount, minlength=COLOUR_BINS)
-    return count(foreground).astype(np.uint16), count(background).astype(np.uint16)
+def decode_reduced(jpeg: Array, path: Path, flag: int) -> Frame:
+    frame = cv2.imdecode(jpeg, flag)
+    if frame is None:
+        raise damaged(path, "a frame in it is no JPEG")
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
-class OpenVideo:
-    """The rows of one video; its datasets are found once, since finding them costs more than reading."""
-
-    seed: h5py.Dataset
-    bins: h5py.Dataset
-    foreground: h5py.Dataset
-    background: h5py.Dataset
+class OpenShard:
+    packed: h5py.Dataset
+    offsets: Array
     scale: Array
-
-
-def open_video(group: h5py.Group) -> OpenVideo:
-    return OpenVideo(
-        group["seed"], group["bins"], group["foreground"], group["background"], group["scale"][()]
-    )
+    checksum: Array
+    first_clip: Array
+    map_size: Array
 
 
 @functools.lru_cache(maxsize=OPEN_SHARDS)
-def open_shard(path: Path, process: int) -> dict[int, OpenVideo]:  # noqa: ARG001
+def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
         file = h5py.File(path, "r", rdcc_nbytes=0)
-        return {int(row): open_video(group) for row, group in file.items()}
+        columns = (file[name][()] for name in ("offsets", "scale", "checksum", "first_clip", "map_size"))
+        return OpenShard(file["packed"], *columns)
     except (OSError, KeyError) as error:
         raise damaged(path, str(error)) from error
 
@@ -276,28 +261,27 @@ class StatisticsStore:
 
     def read(self, position: int, start: int) -> ClipStatistics:
         """Statistics of the kept clip that begins nearest to frame ``start`` (at most half a hop away)."""
-        seed, bins = self.read_maps(position, start)
-        video, clip, _ = self._locate(position, start)
-        return ClipStatistics(seed, bins, video.foreground[clip], video.background[clip])
+        return self._read(position, start, unpack)
 
     def read_maps(self, position: int, start: int) -> tuple[Array, Array]:
         """Seed and bins alone, which is all that training needs."""
-        video, clip, path = self._locate(position, start)
+        return self._read(position, start, unpack_maps)
+
+    def _read(self, position: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
+        path = stage.shard_path(self.folder, shard_name(position))
+        shard = open_shard(path, os.getpid())
+        row = position % VIDEOS_PER_SHARD
+        clip = int(shard.first_clip[row]) + int(np.abs(self.starts(position) - start).argmin())
+        if clip >= shard.first_clip[row + 1]:
+            raise damaged(path, f"it holds too few clips of row {row}")
+        height, width = shard.map_size[row].tolist()
         try:
-            return unpack_seed(video.seed[clip], video.scale[clip]), video.bins[clip]
+            packed = shard.packed[shard.offsets[clip] : shard.offsets[clip + 1]]
         except OSError as error:
             raise damaged(path, str(error)) from error
-
-    def _locate(self, position: int, start: int) -> tuple[OpenVideo, int, Path]:
-        clip = int(np.abs(self.starts(position) - start).argmin())
-        path = stage.shard_path(self.folder, shard_name(position))
-        try:
-            video = open_shard(path, os.getpid())[position % VIDEOS_PER_SHARD]
-        except KeyError as error:
-            raise damaged(path, f"it has no row {error}") from error
-        if clip >= len(video.scale):
-            raise damaged(path, f"it has {len(video.scale)} clips of row {position % VIDEOS_PER_SHARD}")
-        return video, clip, path
+        if zlib.crc32(packed.data) != shard.checksum[clip]:
+            raise damaged(path, f"clip {clip} in it is not what was written")
+        return unpack(packed, height, width, float(shard.scale[clip]))
 
 
 def open_statistics_store(

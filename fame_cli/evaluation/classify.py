@@ -1,5 +1,6 @@
 """Linear probe and finetune: a last layer is trained on labelled videos, and tested (FAME, section 4.2)."""
 
+import dataclasses
 import itertools
 import math
 import time
@@ -15,11 +16,17 @@ from fame_cli.data.views import augment, to_clips
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
 from fame_cli.evaluation.features import compute_features, in_parts, prepare
-from fame_cli.evaluation.fit import Training, fit
+from fame_cli.evaluation.fit import Epochs, Training, fit
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
 from fame_cli.evaluation.samples import EpochBatches, EvenClips, TrainingClips, load
-from fame_cli.evaluation.scores import capped_notes, classification_figures, video_probabilities
+from fame_cli.evaluation.scores import (
+    capped_notes,
+    class_figures,
+    classification_figures,
+    video_probabilities,
+)
 from fame_cli.evaluation.subject import Subject
+from fame_cli.evaluation.sweep import choose_learning_rate
 
 CHECKPOINT = "last.pt"
 CLASSIFIER = "classifier.safetensors"
@@ -50,12 +57,15 @@ def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freez
     with stage.locked(folder):
         started = time.monotonic()
         classifier = build_classifier(subject, config, freeze)
-        training = train(subject, classifier, config, folder / CHECKPOINT)
+        training, used, notes = train(subject, classifier, config, folder / CHECKPOINT)
         classifier.eval()
         logits = test_logits(subject, classifier, config)
         save_classifier(folder / CLASSIFIER, classifier, subject.weights.name, subject.videos.class_names)
         seconds = training.earlier_seconds + time.monotonic() - started
         result = describe(subject, protocol, config, logits, training.losses, seconds)
+        result = dataclasses.replace(
+            result, notes=(*result.notes, *notes), training={"learning_rate": used.learning_rate}
+        )
         return write_result(path, result)
 
 
@@ -66,14 +76,42 @@ def build_classifier(subject: Subject, config: ClassifierConfig, freeze: bool) -
     return classifier.to(subject.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
-def train(subject: Subject, classifier: Classifier, config: ClassifierConfig, checkpoint: Path) -> Training:
-    on_features = isinstance(config, LinearConfig) and config.train_on == "features"
-    epochs = FeatureEpochs(subject, config) if on_features else ClipEpochs(subject, config)
-    model = classifier.head if on_features else classifier
+def train(
+    subject: Subject, classifier: Classifier, config: ClassifierConfig, checkpoint: Path
+) -> tuple[Training, ClassifierConfig, list[str]]:
+    """Train the classifier; returns how it went, with which options, and what there is to say of them."""
+    device, notes = subject.device, list[str]()
+    if not (isinstance(config, LinearConfig) and config.train_on == "features"):
+        epochs = ClipEpochs(subject, config)
+        with subject.progress("training", "clips") as tell:
+            training = fit(
+                classifier, classifier.trained, epochs, epochs.samples, config, checkpoint, device, tell
+            )
+        return training, config, notes
+    features, classes = training_features(subject, config)
+    if config.sweep:
+        labels, count = subject.videos.labels(subject.videos.train), len(subject.videos.class_names)
+        with subject.progress("choosing a learning rate", "clips") as tell:
+            rate, note = choose_learning_rate(
+                features, classes, labels, count, config, checkpoint.parent, feature_epochs, tell
+            )
+        config, notes = dataclasses.replace(config, learning_rate=rate), [note]
+    on_features, samples = feature_epochs(features, classes, config)
+    head = classifier.head
     with subject.progress("training", "clips") as tell:
-        return fit(
-            model, classifier.trained, epochs, epochs.samples, config, checkpoint, subject.device, tell
-        )
+        return fit(head, head, on_features, samples, config, checkpoint, device, tell), config, notes
+
+
+def training_features(subject: Subject, config: ClassifierConfig) -> tuple[Tensor, Tensor]:
+    """Unit-length features (N, clips, D) of the training videos' even clips, and their classes (N,)."""
+    videos = subject.videos
+    features = compute_features(subject, config, videos.train).read_all(videos.train)
+    return unit_length(features).to(subject.device), videos.class_numbers(videos.train).to(subject.device)
+
+
+def feature_epochs(features: Tensor, classes: Tensor, config: ClassifierConfig) -> tuple[Epochs, int]:
+    epochs = FeatureEpochs(features, classes, config)
+    return epochs, epochs.samples
 
 
 class ClipEpochs:
@@ -103,14 +141,12 @@ class ClipEpochs:
 class FeatureEpochs:
     """Batches of unit-length features: every evenly spread clip of each training video in each epoch."""
 
-    def __init__(self, subject: Subject, config: ClassifierConfig) -> None:
-        videos = subject.videos
-        features = compute_features(subject, config, videos.train).read_all(videos.train)
-        classes = videos.class_numbers(videos.train).repeat_interleave(features.shape[1])
-        self.features = unit_length(features.flatten(0, 1)).to(subject.device)
-        self.classes = classes.to(subject.device)
+    def __init__(self, features: Tensor, classes: Tensor, config: ClassifierConfig) -> None:
+        """``features`` (N, clips, D) and ``classes`` (N,) of the training videos."""
+        self.features = features.flatten(0, 1)
+        self.classes = classes.repeat_interleave(features.shape[1])
         self.config = config
-        self.samples = len(classes)
+        self.samples = len(self.classes)
 
     def __call__(self, first_epoch: int) -> Iterator[Iterable[tuple[Tensor, Tensor]]]:
         batches = plan_batches(self.samples, self.config, first_epoch)
@@ -176,6 +212,7 @@ def describe(
         protocol=protocol,
         figures=figures,
         predictions=tuple(predictions),
+        class_figures=class_figures(predictions, names),
         training_loss=losses,
         notes=tuple(notes),
         seconds=seconds,

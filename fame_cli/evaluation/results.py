@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fame_cli.disk import write_json
 from fame_cli.errors import ArtefactError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Figure:
     """What guessing would give, in percent."""
     k: int = 1
     """How many answers count: the k of top-k and R@k, as it was after capping."""
+    interval: tuple[float, float] = (0.0, 100.0)
+    """Where the percentage of endlessly many such videos lies, with 95 % confidence (Wilson 1927)."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class Result:
     notes: tuple[str, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     queries: tuple[Query, ...] = ()
+    class_figures: dict[str, Figure] = field(default_factory=dict)
+    """Top-1 of each class, where classes were predicted."""
+    training: dict[str, float] = field(default_factory=dict)
+    """What was chosen for the training from among what the configuration allows."""
     training_loss: tuple[float, ...] = ()
     """Mean over each epoch, where something was trained."""
     schema_version: int = SCHEMA_VERSION
@@ -114,13 +120,20 @@ def read_result(path: Path) -> Result:
 
 
 def parse_result(values: dict[str, Any]) -> Result:
-    figures = {name: Figure(**figure) for name, figure in values["figures"].items()}
+    figures, class_figures = (
+        {
+            name: Figure(**{**figure, "interval": tuple(figure.get("interval", ()))})
+            for name, figure in values[group].items()
+        }
+        for group in ("figures", "class_figures")
+    )
     queries = tuple(
         Query(**{**query, "neighbours": tuple(Neighbour(**one) for one in query["neighbours"])})
         for query in values["queries"]
     )
     rest = {
         "figures": figures,
+        "class_figures": class_figures,
         "queries": queries,
         "predictions": tuple(Prediction(**prediction) for prediction in values["predictions"]),
         **{name: tuple(values[name]) for name in ("classes", "notes", "training_loss")},

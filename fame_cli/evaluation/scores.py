@@ -1,13 +1,39 @@
 """Figures of classification and retrieval, with what guessing would give."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fame_cli.evaluation.labelled import UNSEEN
-from fame_cli.evaluation.results import Figure
+from fame_cli.evaluation.results import Figure, Prediction
+
+NORMAL_QUANTILE = 1.959963984540054
+"""97.5 % of a standard normal distribution lies below."""
 
 TOP_KS = {"top1": 1, "top5": 5}
 RECALL_KS = {"R@1": 1, "R@5": 5, "R@10": 10, "R@20": 20, "R@50": 50}
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """Interval of a share seen in ``count`` independent trials, at 95 % confidence (Wilson 1927, Eq. 4).
+
+    Unlike the share plus and minus its standard error, it stays within [0, 1] and is right for few trials
+    and for shares near 0 and 1. Returns (low, high), in [0, 1].
+    """
+    z2 = NORMAL_QUANTILE**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = NORMAL_QUANTILE * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share_figure(share: float, videos: int, chance: float, k: int = 1) -> Figure:
+    """A figure in percent from shares in [0, 1]; ``videos`` counts no clips, which resemble each other."""
+    low, high = wilson_interval(share, videos)
+    return Figure(100 * share, videos, 100 * chance, k, (100 * low, 100 * high))
 
 
 def video_probabilities(logits: Tensor) -> Tensor:
@@ -27,18 +53,47 @@ def top_k_share(scores: Tensor, classes: Tensor, k: int) -> float:
 
 def classification_figures(logits: Tensor, classes: Tensor) -> dict[str, Figure]:
     """Top-1 and top-5 of videos, top-1 of clips, from logits (N, clips, K) and class numbers (N,)."""
-    N, clips, K = logits.shape
-    videos = video_probabilities(logits)
+    N, clips, _ = logits.shape
+    figures = score_figures(video_probabilities(logits), classes)
+    clip_share = top_k_share(logits.flatten(0, 1), classes.repeat_interleave(clips), 1)
+    figures["clip_top1"] = share_figure(clip_share, N, figures["top1"].chance / 100)
+    return figures
+
+
+def score_figures(scores: Tensor, classes: Tensor) -> dict[str, Figure]:
+    """Top-1 and top-5 of videos from their scores (N, K) and class numbers (N,)."""
+    N, K = scores.shape
     # Guessing never hits a class that was not learned either.
     known = float((classes != UNSEEN).double().mean())
     figures = {}
     for name, k in TOP_KS.items():
         capped = min(k, K)
-        share = top_k_share(videos, classes, capped)
-        figures[name] = Figure(100 * share, N, 100 * known * capped / K, capped)
-    clip_share = top_k_share(logits.flatten(0, 1), classes.repeat_interleave(clips), 1)
-    figures["clip_top1"] = Figure(100 * clip_share, N, 100 * known / K)
+        share = top_k_share(scores, classes, capped)
+        figures[name] = share_figure(share, N, known * capped / K, capped)
     return figures
+
+
+def confusion_matrix(predictions: Sequence[Prediction], classes: Sequence[str]) -> NDArray[np.int64]:
+    """How often each class was taken for each: (K, K) counts of videos, truth by row, prediction by column.
+
+    Videos of a class that was not learned stand in no row.
+    """
+    number = {name: place for place, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    for prediction in predictions:
+        if prediction.label in number:
+            counts[number[prediction.label], number[prediction.predicted]] += 1
+    return counts
+
+
+def class_figures(predictions: Sequence[Prediction], classes: Sequence[str]) -> dict[str, Figure]:
+    """Top-1 of each class that has test videos; guessing is right once in as many classes as there are."""
+    counts = confusion_matrix(predictions, classes)
+    return {
+        name: share_figure(float(counts[place, place] / videos), int(videos), 1 / len(classes))
+        for place, name in enumerate(classes)
+        if (videos := counts[place].sum())
+    }
 
 
 def recall_figures(hits: Tensor, relevant: Tensor, train_videos: int) -> dict[str, Figure]:
@@ -54,7 +109,7 @@ def recall_figures(hits: Tensor, relevant: Tensor, train_videos: int) -> dict[st
         capped = min(k, train_videos)
         share = float(hits[:, :capped].any(dim=1).double().mean())
         chance = recall_chance(relevant, train_videos, capped)
-        figures[name] = Figure(100 * share, len(hits), 100 * chance, capped)
+        figures[name] = share_figure(share, len(hits), chance, capped)
     return figures
 
 

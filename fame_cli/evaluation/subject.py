@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -16,7 +16,8 @@ from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.evaluation.labelled import LabelledVideos
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.learning.backbones import Backbone, build_backbone
-from fame_cli.learning.checkpoint import KeyCount, load_backbone, read_safetensors, weights_fingerprint
+from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
+from fame_cli.learning.weights import KeyCount
 
 CLIP_OPTIONS = ("clip_frames", "frame_stride", "crop_px")
 
@@ -45,24 +46,36 @@ class Weights:
     """None for an untrained network."""
     clip_options: dict[str, int]
     """clip_frames, frame_stride and crop_px of the pretraining, as far as the file tells."""
+    account: str = ""
+    """What became of each entry of the file, for people to read."""
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.keys}" if self.keys else f"untrained {self.name} (the baseline)"
+        return f"{self.source}: {self.account}" if self.keys else f"untrained {self.name} (the baseline)"
 
 
-def read_weights(path: Path) -> Weights:
-    """The backbone of a pretraining; raises ArtefactError unless every key of the network is there."""
-    backbone, keys = load_backbone(path)
-    metadata = read_safetensors(path)[1]
+def read_weights(path: Path, name: BackboneName | None = None) -> Weights:
+    """The backbone in a file of any known kind, as network ``name`` where the file does not name its own.
+
+    Raises ArtefactError unless every key of the network is there in the right shape.
+    """
+    loaded = read_backbone(path, name)
+    metadata = loaded.metadata
     try:
-        options = {name: int(metadata[name]) for name in CLIP_OPTIONS if name in metadata}
+        options = {option: int(metadata[option]) for option in CLIP_OPTIONS if option in metadata}
     except ValueError as error:
         raise ArtefactError(
             f"{path}: the clips of its pretraining are no whole numbers ({error}).",
             "The file was changed: copy it again, or pretrain again.",
         ) from error
-    name = cast(BackboneName, metadata["backbone"])
-    return Weights(backbone, name, str(path), weights_fingerprint(path), keys, options)
+    return Weights(
+        backbone=loaded.backbone,
+        name=loaded.fit.name,
+        source=str(path),
+        fingerprint=weights_fingerprint(path),
+        keys=loaded.fit.keys,
+        clip_options=options,
+        account=str(loaded.fit),
+    )
 
 
 def random_weights(name: BackboneName, seed: int) -> Weights:

@@ -8,6 +8,7 @@ from torch import Tensor
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import address
 from fame_cli.data.views import augment, normalise, to_clips
+from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.merging.mask import soft_mask, top_share
 from fame_cli.merging.merge import cyclic_partners, merge
 from fame_cli.merging.statistics import colour_bins, seed_region
@@ -17,14 +18,13 @@ def make_views(
     batch: dict[str, Any], config: PretrainConfig, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """The two views of each video, merged, augmented and normalised: (B, 3, T, H, W) each, on the device."""
-    clips = to_clips(batch["clips"], device)
+    frames = batch["clips"].to(device, non_blocking=True)
     views = []
     for number, drawn in enumerate(batch["views"]):
-        view = clips[:, number]
+        view = to_clips(frames[:, number], device)
         if config.merges and (number == 0 or config.branch == "both"):
-            view = merge(
-                view, make_mask(batch, view, number, config), background(batch, view, number, config, step)
-            )
+            mask = make_mask(batch, view, number, config)
+            view = merge(view, mask, background(batch, frames[:, number], number, config, step))
         views.append(normalise(augment(view, drawn)).contiguous(memory_format=torch.channels_last_3d))
     return views[0], views[1]
 
@@ -40,10 +40,16 @@ def make_mask(batch: dict[str, Any], clips: Tensor, number: int, config: Pretrai
 
 
 def background(
-    batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig, step: int
+    batch: dict[str, Any], frames: Tensor, number: int, config: PretrainConfig, step: int
 ) -> Tensor:
-    """Where each clip's new background comes from: another video of the batch, or another time (Table 4)."""
+    """Where each clip's new background comes from: another video of the batch, or another time (Table 4).
+
+    ``frames`` (B, T, H, W, 3) uint8 are those of the view. The partners are drawn for the global batch, of
+    which a rank looks up its own.
+    """
     if config.background == "intra":
-        return to_clips(batch["backgrounds"], clips.device)[:, number]
-    partners = cyclic_partners(len(clips), address(config.seed, "background", step, number))
-    return clips[torch.from_numpy(partners).to(clips.device, non_blocking=True)]
+        return to_clips(batch["backgrounds"][:, number], frames.device)
+    everyone = gather(frames)
+    partners = cyclic_partners(len(everyone), address(config.seed, "background", step, number))
+    own = torch.from_numpy(partners[own_rows(len(frames))])
+    return to_clips(everyone[own.to(frames.device, non_blocking=True)], frames.device)

@@ -11,7 +11,7 @@ import pickle
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -23,8 +23,10 @@ from torch import Tensor
 
 from fame_cli.config import BackboneName
 from fame_cli.disk import write_whole
-from fame_cli.errors import ArtefactError
-from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.torch_file import read_torch
+from fame_cli.learning.weights import Fit, KeyCount, first_few, fit_backbone
 
 METADATA = "fame"
 
@@ -32,18 +34,6 @@ PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
 
 DAMAGE_SIGNS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
 """What the zip reader raises on bytes that are not what they should be."""
-
-
-@dataclass(frozen=True)
-class KeyCount:
-    """How the entries of a file met those of the network: all must match."""
-
-    matched: int
-    missing: int
-    unexpected: int
-
-    def __str__(self) -> str:
-        return f"{self.matched} backbone keys matched, {self.missing} missing, {self.unexpected} unexpected"
 
 
 def save_training(path: Path, state: dict[str, Any]) -> None:
@@ -81,20 +71,61 @@ def save_backbone(path: Path, backbone: Backbone, name: BackboneName, extra: dic
     write_safetensors(path, backbone.state_dict(), metadata)
 
 
-def load_backbone(path: Path) -> tuple[Backbone, KeyCount]:
-    """The backbone that ``save_backbone`` wrote, on the CPU; ArtefactError unless every key matches."""
-    tensors, metadata = read_safetensors(path)
-    name = metadata.get("backbone")
-    if name not in get_args(BackboneName):
+@dataclass(frozen=True)
+class Loaded:
+    """A backbone read from a file."""
+
+    backbone: Backbone
+    """On the CPU, in training mode, as it is built."""
+    fit: Fit
+    metadata: dict[str, str]
+    """What ``save_backbone`` wrote beside it; empty where another program wrote the file."""
+
+
+def load_backbone(path: Path | str, name: BackboneName | None = None) -> tuple[Backbone, KeyCount]:
+    """The backbone in a file of weights, on the CPU, and how its keys matched (all of them, or an error).
+
+    Read are ``backbone.safetensors`` and ``checkpoints/last.pt`` of this toolkit, state dicts of
+    torchvision's networks, and checkpoints of MoCo, FAME and BE (docs/library.md). No code of a file is run.
+
+    Args:
+        path: safetensors, or a checkpoint or state dict saved by torch.
+        name: the network, where the file does not name it; without it, the only known one that fits.
+
+    Returns:
+        The network in training mode, and the counts of matched, missing and unexpected keys.
+
+    Raises:
+        ArtefactError: the file is missing, damaged, needs code to be read, or does not fill the network.
+        ConfigurationError: the file names another network than ``name``.
+    """
+    loaded = read_backbone(Path(path), name)
+    return loaded.backbone, loaded.fit.keys
+
+
+def read_backbone(path: Path, name: BackboneName | None = None) -> Loaded:
+    """As ``load_backbone``, with all that is known of the file."""
+    entries, metadata = read_entries(path)
+    declared = metadata.get("backbone", name)
+    if declared is not None and declared not in get_args(BackboneName):
         raise ArtefactError(
-            f"{path}: names backbone {name!r}; known are {', '.join(get_args(BackboneName))}.",
+            f"{path}: names backbone {declared!r}; known are {', '.join(get_args(BackboneName))}.",
             "Give the backbone.safetensors of a run of this toolkit.",
         )
-    with torch.device("meta"):  # the shapes alone; no random number is drawn for weights to be replaced
-        backbone = build_backbone(cast(BackboneName, name))
-    count = match_keys(path, backbone.state_dict(), tensors)
-    backbone.load_state_dict(tensors, strict=True, assign=True)
-    return backbone, count
+    if name not in (None, declared):
+        raise ConfigurationError(f"{path} holds {declared}, not {name}.", "Leave --backbone out.")
+    backbone, fit = fit_backbone(path, entries, cast(BackboneName | None, declared))
+    return Loaded(backbone, fit, metadata)
+
+
+def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Named tensors and metadata of a file, of which the first bytes tell the kind."""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(9)
+        if start.startswith((b"PK", b"\x80")) and not start.endswith(b"{"):
+            return read_torch(path), {}
+    return read_safetensors(path)
 
 
 def weights_fingerprint(path: Path) -> str:
@@ -157,11 +188,6 @@ def match_keys(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]
             "The file does not hold the backbone that it names; nothing was evaluated. Export it again.",
         )
     return count
-
-
-def first_few(keys: Iterable[str], limit: int = 3) -> str:
-    ordered = sorted(keys)
-    return ", ".join(ordered[:limit]) + (", …" if len(ordered) > limit else "")
 
 
 def require_sound_archive(path: Path) -> None:

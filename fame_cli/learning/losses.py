@@ -1,4 +1,4 @@
-"""The contrastive loss."""
+"""The losses of the frameworks, as functions of embeddings alone."""
 
 import math
 
@@ -28,3 +28,46 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
 def chance_level(queue_length: int) -> float:
     """log(K+1): the loss of an encoder that tells no clip from another."""
     return math.log(queue_length + 1)
+
+
+def nt_xent(
+    anchors: Tensor, partners: Tensor, siblings: Tensor, start: int, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """NT-Xent (Chen et al. 2020, Eq. 1) of one view of each video, and its top-1 accuracy.
+
+    -log( exp(a·p⁺/τ) / Σ exp(a·v/τ) ) over all 2B − 1 views v but the anchor itself, the mean over the
+    anchors, in float32 even under autocast. The loss of a batch is the mean of both directions.
+
+    Args:
+        anchors: (b, D) unit vectors, rows ``start`` to ``start + b`` of ``siblings``.
+        partners: (B, D) unit vectors, the other views of all videos.
+        siblings: (B, D) unit vectors, the views of all videos on the anchors' side, themselves among them.
+        start: row of the first anchor.
+        temperature: τ.
+
+    Returns:
+        The loss, and without gradient the share of anchors nearer to their partner than to every other view.
+    """
+    own = torch.arange(start, start + len(anchors), device=anchors.device)
+    with torch.autocast(anchors.device.type, enabled=False):
+        views = torch.cat([partners, siblings]).float()
+        logits = anchors.float() @ views.T / temperature
+        logits = logits.scatter(1, own[:, None] + len(partners), -math.inf)
+        loss = functional.cross_entropy(logits, own)
+    return loss, hit_rate(logits, own)
+
+
+def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+    """‖q̄ − z̄′‖² = 2 − 2 q̄·z̄′ of unit vectors (B, D), the mean over the batch (Grill et al. 2020, Eq. 2).
+
+    From 0 to 4; no gradient reaches the targets.
+    """
+    return 2 - 2 * (predictions * targets.detach()).sum(dim=1).mean()
+
+
+@torch.no_grad()
+def hit_rate(similarities: Tensor, own: Tensor) -> Tensor:
+    """Share of rows of (b, N) whose entry at column ``own`` (b,) is above all others; a tie is a miss."""
+    others = similarities.scatter(1, own[:, None], -math.inf)
+    hits = similarities.gather(1, own[:, None]) > others.amax(dim=1, keepdim=True)
+    return hits.float().mean()

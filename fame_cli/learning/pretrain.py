@@ -1,5 +1,6 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,23 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fame_cli import stage
 from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.errors import ConfigurationError, InputError
-from fame_cli.learning.backbones import build_backbone
+from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
-from fame_cli.learning.checkpoint import load_training, save_backbone, save_training
+from fame_cli.learning.checkpoint import save_backbone
+from fame_cli.learning.distributed import (
+    OwnShare,
+    any_rank,
+    local_gpu,
+    mean_over_ranks,
+    rank,
+    rank_count,
+    require_shares,
+    together,
+    wait_for_all,
+)
 from fame_cli.learning.interrupt import leave_interrupts_to_the_parent, stop_requested
 from fame_cli.learning.log import Log, Standing
-from fame_cli.learning.moco import MoCo
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
+from fame_cli.learning.training import Training
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Outcome:
     seconds: float
 
 
+@together()
 def pretrain(
     run: Path,
     frames: FrameStore,
@@ -47,104 +58,80 @@ def pretrain(
     resume: bool = False,
     device: str = "auto",
     workers: int | None = None,
+    compile: bool = False,
     checkpoint_seconds: float = 60,
     tell: Callable[[Standing], None] | None = None,
 ) -> Outcome:
-    """Pretrain a backbone by MoCo with merged clips into the folder ``run``.
+    """Pretrain a backbone with merged clips into the folder ``run``.
 
     Stopped at any step (an interrupt saves first), it goes on from its last checkpoint with ``resume``. On a
-    CPU the result is the same to the last bit as that of a run never stopped.
+    CPU the result is the same to the last bit as that of a run never stopped. Called in each of the processes
+    that torchrun starts, they train together on what one process would: the first alone writes and tells.
+
+    Args:
+        run: the run's folder, made if need be.
+        frames: where the clips come from.
+        statistics: cached statistics of the same videos, or None where ``config`` needs none.
+        config: everything that decides the result.
+        resume: go on with a run that was stopped.
+        device: "cpu", "cuda", "cuda:1" … or "auto", the first GPU if there is one.
+        workers: processes that load clips, of each training process; None chooses by the device.
+        compile: translate the backbones by torch.compile.
+        checkpoint_seconds: time between checkpoints.
+        tell: called with where the training stands after each step whose loss is known.
+
+    Raises:
+        ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
+        FameError: where the loss is no finite number.
+        KeyboardInterrupt: after an interrupt or SIGTERM, when the step is done and saved.
     """
     started = time.monotonic()
+    require_shares(config.batch_size)
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
     target = choose_device(device)
-    folder = RunFolder(run)
+    if target.type == "cpu":
+        keep_freed_memory()
+    folder = RunFolder(run, writes=rank() == 0)
     folder.begin(config.to_dict(), describe_data(frames, statistics), resume)
-    with stage.locked(run), stop_requested() as stopping:
-        if folder.backbone.exists():
+    with folder.locked(), stop_requested() as stopping:
+        if any_rank(folder.writes and folder.backbone.exists()):
             return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)
-        training = Training(config, target)
-        step = training.restore(folder, resume)
+        training = Training(config, target, compile=compile)
+        begun = any_rank(folder.writes and resume and folder.checkpoint.exists())
+        step = training.restore(folder.checkpoint) if begun else 0
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
         loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
-        log = Log(folder, config, step, total_steps, steps_per_epoch, tell)
+        log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
         saved_at = time.monotonic()
-        for batch in loader:
+        for batch in log.timed(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
             first, second = make_views(batch, config, step, target)
-            with torch.autocast(target.type, torch.bfloat16, enabled=config.precision == "bf16"):
-                loss = training.model(first, second)
-            training.update(loss, learning_rate)
-            log.add(step, loss, training.model.accuracy, learning_rate)
+            figures = training.step(first, second, step, total_steps, learning_rate)
+            log.add(step, mean_over_ranks(figures), learning_rate)
             step += 1
-            if stopping() or time.monotonic() - saved_at >= checkpoint_seconds:
+            stop = any_rank(stopping())
+            if folder.writes and (stop or time.monotonic() - saved_at >= checkpoint_seconds):
                 log.drain()
-                training.save(folder, step)
+                training.save(folder.checkpoint, step)
                 saved_at = time.monotonic()
-            if stopping():
+            if stop:
+                wait_for_all()  # the first has saved then
                 folder.note(f"interrupted after step {step}")
                 raise KeyboardInterrupt
         log.close()
-        training.save(folder, step)
-        metadata = {name: str(getattr(config, name)) for name in ("clip_frames", "frame_stride", "crop_px")}
-        save_backbone(folder.backbone, training.model.encoder_q.backbone, config.backbone, metadata)
+        if folder.writes:
+            training.save(folder.checkpoint, step)
+            metadata = {
+                name: str(getattr(config, name)) for name in ("clip_frames", "frame_stride", "crop_px")
+            }
+            save_backbone(folder.backbone, training.model.backbone, config.backbone, metadata)
         folder.note(f"finished after step {step}")
+        wait_for_all()
         last = folder.read_metrics()[-1]
         return Outcome(run, total_steps - len(loader), total_steps, last, time.monotonic() - started)
-
-
-class Training:
-    """Model and optimizer, and their way to and from a checkpoint."""
-
-    def __init__(self, config: PretrainConfig, device: torch.device) -> None:
-        torch.manual_seed(config.seed)
-        model = MoCo(
-            build_backbone(config.backbone),
-            embedding_dim=config.embedding_dim,
-            queue_length=config.queue_length,
-            momentum=config.momentum,
-            temperature=config.temperature,
-            seed=config.seed,
-        )
-        self.model = model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.config = config
-        parameters = model.encoder_q.parameters()
-        self.optimizer: torch.optim.Optimizer
-        if config.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                parameters, config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
-            )
-        else:
-            self.optimizer = torch.optim.AdamW(
-                parameters, config.learning_rate, weight_decay=config.weight_decay
-            )
-
-    def update(self, loss: Tensor, learning_rate: float) -> None:
-        """One step of the optimizer, then the momentum step of the key encoder."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.model.update_keys()
-
-    def save(self, folder: RunFolder, step: int) -> None:
-        """Replace the checkpoint. Random states need no saving: every choice has an address."""
-        state = {"step": step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        save_training(folder.checkpoint, state)
-
-    def restore(self, folder: RunFolder, resume: bool) -> int:
-        """Go back to the last checkpoint, if there is one; returns the step to go on with."""
-        if not (resume and folder.checkpoint.exists()):
-            return 0
-        device = next(self.model.parameters()).device
-        state = load_training(folder.checkpoint, device)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"])
 
 
 def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
@@ -177,9 +164,19 @@ def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dic
 
 
 def choose_device(name: str) -> torch.device:
-    """A torch device; "auto" is the first GPU, or the CPU where there is none."""
+    """A torch device; "auto" is the first GPU, or the CPU where there is none.
+
+    Each of several processes gets a GPU of its own. In fp32, convolutions run in TF32 where the GPU has it,
+    as torch has always had them (and as published results had them), and matrix products in full fp32.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and torch.cuda.is_available():
+        name = local_gpu()
+    elif name.startswith("cuda:") and rank_count() > 1:
+        raise ConfigurationError(
+            f"--device {name} is one GPU, but there are {rank_count()} processes.", "Use --device cuda."
+        )
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -202,14 +199,22 @@ def make_loader(
     device: torch.device,
     workers: int | None,
 ) -> DataLoader[dict[str, Any]]:
-    sampler = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
-    if workers is None:
-        # On a CPU the step itself uses every core, so loading beside it gains nothing.
-        workers = min(8, torch.get_num_threads()) if device.type == "cuda" else 0
+    steps = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
     return DataLoader(
         PretrainClips(frames, statistics, config),
-        batch_sampler=sampler,
-        num_workers=workers,
+        batch_sampler=OwnShare(steps, config.batch_size),
+        num_workers=loader_processes(device) if workers is None else workers,
         pin_memory=device.type == "cuda",
         worker_init_fn=leave_interrupts_to_the_parent,
     )
+
+
+def loader_processes(device: torch.device) -> int:
+    """As many as cores for each training process of this machine, 8 at most; none where the CPU trains.
+
+    There the step itself uses every core: loading beside it would take from it what it gives.
+    """
+    if device.type == "cpu":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))

@@ -1,5 +1,6 @@
 """The folder of a training run: what it was asked to do, what it measured, and where it stands."""
 
+import contextlib
 import json
 import platform
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import tomli_w
 
+from fame_cli import stage
 from fame_cli.disk import write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError
 
@@ -17,10 +19,16 @@ SCHEMA_VERSION = 1
 
 
 class RunFolder:
-    """Paths and records of a run."""
+    """Paths and records of a run.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they are.
+        writes: whether this process may write; of several that train together only the first does.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = folder
+        self.writes = writes
         self.config = folder / "config.toml"
         self.checkpoint = folder / "checkpoints" / "last.pt"
         self.backbone = folder / "backbone.safetensors"
@@ -33,6 +41,8 @@ class RunFolder:
         Raises ConfigurationError where the folder holds a run of other options, or an unfinished one that
         is not to be resumed; ArtefactError where the data is no longer that of the run.
         """
+        if not self.writes:
+            return
         if not self.config.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "environment.json", environment())
@@ -56,6 +66,10 @@ class RunFolder:
                 "Add --resume to go on with it, or choose another folder with -o.",
             )
 
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process, if it is the one that writes."""
+        return stage.locked(self.folder) if self.writes else contextlib.nullcontext()
+
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
         try:
@@ -70,6 +84,8 @@ class RunFolder:
 
     def note(self, line: str) -> None:
         """Add a line with the time to ``log.txt``."""
+        if not self.writes:
+            return
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
@@ -87,10 +103,14 @@ class RunFolder:
 
     def cut_metrics(self, first_step: int) -> None:
         """Forget what was measured after the checkpoint: those steps are done again."""
+        if not self.writes:
+            return
         rows = [row for row in self.read_metrics() if row["step"] < first_step]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 
     def add_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        if not self.writes:
+            return
         with self.metrics.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 

@@ -7,11 +7,16 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
 from fame_cli.config import Variant
-from fame_cli.merging.statistics import COLOUR_BINS, colour_counts, top_pixels
+from fame_cli.merging import kernels
+from fame_cli.merging.kernels import BACKGROUND_SHARE, COLOUR_BINS, FOREGROUND_SHARE
+from fame_cli.merging.statistics import colour_counts, compilable, rows_of, top_pixels
 
 GRID_CELLS = 4
 GAUSS_SIGMA_SHARE = 0.25
 """Standard deviation of the "gauss" variant as a share of the side; the paper gives none."""
+
+JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE = 0.2, 0.5
+"""Pixels that the "joint" variant learns colours from: fewer and surer foreground, more background."""
 
 ROUNDING_SHARE = 1e-6
 """A map whose values differ by less than this share of them differs by float rounding alone."""
@@ -25,6 +30,11 @@ def colour_posterior(bins: Tensor, foreground: Tensor, background: Tensor) -> Te
 
     ``bins`` (B, H, W), ``foreground`` and ``background`` (B, 1000) counts. Returns (B, H, W) in [0, 1).
     """
+    if compilable(foreground):
+        posterior = torch.empty(bins.shape)
+        counts = foreground.contiguous().numpy(), background.contiguous().numpy()
+        kernels.colour_posterior(rows_of(bins), *counts, rows_of(posterior))
+        return posterior
     foreground_share = foreground / foreground.sum(1, keepdim=True)
     background_share = (background + 1) / (background.sum(1, keepdim=True) + COLOUR_BINS)
     likelihood = foreground_share / (foreground_share + background_share)
@@ -39,24 +49,32 @@ def blur(maps: Tensor) -> Tensor:
     ``maps`` (B, H, W). Returns the same shape.
     """
     H, W = maps.shape[-2:]
-    radius = int(0.1 * min(H, W)) // 2
-    sigma = (2 * radius + 1) / 3
-    weights = [math.exp(-((tap / sigma) ** 2) / 2) for tap in range(-radius, radius + 1)]
+    half = kernels.blur_weights(H, W)
+    if compilable(maps):
+        blurred = torch.empty(maps.shape)
+        kernels.blur(maps.contiguous().numpy(), half, blurred.numpy())
+        return blurred
+    radius = len(half) - 1
+    weights = [*half[:0:-1].tolist(), *half.tolist()]
     padded = pad(maps, (radius,) * 4, mode="reflect")
     rows = _weighted_sum([padded[..., tap : tap + W] for tap in range(2 * radius + 1)], weights)
     return _weighted_sum([rows[..., tap : tap + H, :] for tap in range(2 * radius + 1)], weights)
 
 
 def _weighted_sum(shifted: list[Tensor], weights: list[float]) -> Tensor:
-    # Sums of shifted maps, not a convolution: faster on a CPU, and in full float32 on every device.
-    total = shifted[0] * (weights[0] / sum(weights))
+    # Sums of shifted maps, not a convolution: in full float32 on every device.
+    total = shifted[0] * weights[0]
     for maps, weight in zip(shifted[1:], weights[1:], strict=True):
-        total.add_(maps, alpha=weight / sum(weights))
+        total.add_(maps, alpha=weight)
     return total
 
 
 def rescale(maps: Tensor) -> Tensor:
     """Stretch each of ``maps`` (B, H, W) to [0, 1] by its own extremes; a constant map becomes 0."""
+    if compilable(maps):
+        scaled = torch.empty(maps.shape)
+        kernels.rescale(rows_of(maps), ROUNDING_SHARE, rows_of(scaled))
+        return scaled
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     span = high - low
     constant = span <= ROUNDING_SHARE * torch.maximum(low.abs(), high.abs())
@@ -64,7 +82,7 @@ def rescale(maps: Tensor) -> Tensor:
 
 
 def soft_mask(seed: Tensor, bins: Tensor, variant: Variant, size_px: int) -> Tensor:
-    """How much each pixel belongs to the foreground: FAME, or one of the variants of Table 6.
+    """How much each pixel belongs to the foreground: FAME, a variant of Table 6, or "joint", which is ours.
 
     ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. Returns (B, size_px, size_px) in [0, 1].
     """
@@ -73,6 +91,8 @@ def soft_mask(seed: Tensor, bins: Tensor, variant: Variant, size_px: int) -> Ten
             return _fame(seed, bins, size_px)
         case "seed":
             return rescale(blur(_resize(seed, size_px)))
+        case "joint":
+            return _joint(seed, bins, size_px)
         case "grid":
             return _grid(seed, size_px)
         case "gauss":
@@ -81,8 +101,21 @@ def soft_mask(seed: Tensor, bins: Tensor, variant: Variant, size_px: int) -> Ten
 
 def _fame(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
     # The published code also rescales the blurred seed; only its order counts here, which rescaling keeps.
+    if compilable(seed) and seed.shape[1:] == (size_px, size_px):
+        mask, weights = torch.empty(seed.shape), kernels.blur_weights(size_px, size_px)
+        most, least = math.floor(FOREGROUND_SHARE * size_px**2), math.floor(BACKGROUND_SHARE * size_px**2)
+        maps = seed.contiguous().numpy(), rows_of(bins)
+        kernels.fame(*maps, weights, most, least, ROUNDING_SHARE, mask.numpy())
+        return mask
     foreground, background = colour_counts(blur(seed), bins)
     return rescale(blur(_resize(colour_posterior(bins, foreground, background), size_px)))
+
+
+def _joint(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
+    # Colour alone forgets where the motion was; the product keeps what both speak for (docs/masks.md).
+    shares = JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE
+    posterior = colour_posterior(bins, *colour_counts(blur(seed), bins, *shares))
+    return rescale(blur(_resize(seed, size_px)) * blur(_resize(posterior, size_px)).sqrt())
 
 
 def _grid(seed: Tensor, size_px: int) -> Tensor:

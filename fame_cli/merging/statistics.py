@@ -11,12 +11,9 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import Hue
-
-COLOUR_BINS = 1000
-"""Ten levels of each of s·cos h, s·sin h and v."""
-
-FOREGROUND_SHARE = 0.5
-BACKGROUND_SHARE = 0.1
+from fame_cli.merging import kernels
+from fame_cli.merging.kernels import BACKGROUND_SHARE, FOREGROUND_SHARE
+from fame_cli.merging.kernels import COLOUR_BINS as COLOUR_BINS
 
 
 def seed_region(clips: Tensor) -> Tensor:
@@ -74,11 +71,26 @@ def colour_bins(images: Tensor, hue: Hue) -> Tensor:
     return (levels[0] + 10 * levels[1] + 100 * levels[2]).long()
 
 
+def compilable(maps: Tensor) -> bool:
+    """Whether maps are what ``kernels`` compute with."""
+    return maps.device.type == "cpu" and maps.dtype == torch.float32 and not maps.requires_grad
+
+
+def rows_of(maps: Tensor) -> kernels.Array:
+    """``maps`` (B, H, W) on a CPU as (B, H·W), where possible without a copy."""
+    rows: kernels.Array = maps.flatten(1).contiguous().numpy()
+    return rows
+
+
 def top_pixels(maps: Tensor, count: int) -> Tensor:
     """Mark the ``count`` greatest values of each map; of equal values the first in row-major order.
 
     ``maps`` (B, H, W), ``count`` in 0..H·W. Returns (B, H, W) bool with exactly ``count`` True in each map.
     """
+    if compilable(maps):
+        marked = torch.empty(maps.shape, dtype=torch.bool)
+        kernels.top_pixels(rows_of(maps), count, rows_of(marked))
+        return marked
     values = maps.flatten(1)
     if count == 0:
         return torch.zeros_like(maps, dtype=torch.bool)
@@ -89,7 +101,12 @@ def top_pixels(maps: Tensor, count: int) -> Tensor:
     return (above | (equal & (equal.cumsum(1) <= room))).view(maps.shape)
 
 
-def colour_counts(seed: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+def colour_counts(
+    seed: Tensor,
+    bins: Tensor,
+    foreground_share: float = FOREGROUND_SHARE,
+    background_share: float = BACKGROUND_SHARE,
+) -> tuple[Tensor, Tensor]:
     """N_x of foreground and background: how often each colour is where the seed is greatest and least.
 
     Pixels are ranked by seed, equal ones in row-major order; the first ⌊0.5·H·W⌋ are foreground, the last
@@ -98,8 +115,12 @@ def colour_counts(seed: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
     ``seed`` (B, H, W), ``bins`` (B, H, W) of ``colour_bins``. Returns two float (B, 1000) of pixel counts.
     """
     pixels = seed.shape[1] * seed.shape[2]
-    foreground = top_pixels(seed, math.floor(FOREGROUND_SHARE * pixels))
-    background = ~top_pixels(seed, pixels - math.floor(BACKGROUND_SHARE * pixels))
+    most, least = math.floor(foreground_share * pixels), math.floor(background_share * pixels)
+    if compilable(seed):
+        counts = torch.zeros(len(seed), 3, COLOUR_BINS, dtype=torch.int32)
+        kernels.colour_counts(rows_of(seed), rows_of(bins), most, least, counts.numpy())
+        return counts[:, 0].float(), counts[:, 2].float()
+    foreground, background = top_pixels(seed, most), ~top_pixels(seed, pixels - least)
     return _count(bins, foreground), _count(bins, background)
 
 

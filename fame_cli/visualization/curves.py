@@ -1,20 +1,17 @@
-"""Curves of pretraining runs and bars of their evaluations. Matplotlib without pyplot: no global state."""
+"""Curves of pretraining runs and bars of their evaluations."""
 
-import io
 import textwrap
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
+from fame_cli.visualization.charts import new_figure, save_figure
 from fame_cli.visualization.lettering import printable, shorten, text_width
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A4C93", "#5C5C5C")
@@ -32,7 +29,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     for name, rows in runs.items():
         if not rows:
             raise ArtefactError(f"The run {name} has no logged steps.", "Pretrain it for at least one step.")
-    figure = _figure(12.0, 4.4)
+    figure = new_figure(12.0, 4.4)
     panels = figure.subplots(1, 3)
     columns = (
         ("loss", "InfoNCE loss", 1.0),
@@ -49,7 +46,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
         highest = axes.dataLim.y1
         axes.set_ylim(0, 1.05 * highest if 0 < highest < np.inf else 1)
     _legend(figure, list(runs))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_bars(
@@ -66,7 +63,7 @@ def draw_bars(
     runs = list(dict.fromkeys(run for values in groups.values() for run in values))
     assert runs, "bars need at least one value"
     heights = np.array([[values.get(run, np.nan) for values in groups.values()] for run in runs])
-    figure = _figure(max(6.0, 1.5 + 0.5 * len(groups) * (len(runs) + 1)), 4.6)
+    figure = new_figure(max(6.0, 1.5 + 0.5 * len(groups) * (len(runs) + 1)), 4.6)
     axes = figure.subplots()
     _dress(axes, value_label)
     width = 0.8 / max(2, len(runs))
@@ -84,7 +81,7 @@ def draw_bars(
     if chance is not None:
         _draw_chance(axes, {chance})
     _legend(figure, runs)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
@@ -129,13 +126,6 @@ def _write_value(axes: Axes, place: float, height: float) -> None:
     note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
 
 
-def _figure(width_inches: float, height_inches: float) -> Figure:
-    figure = Figure(figsize=(width_inches, height_inches), dpi=100, facecolor="white")
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _dress(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
@@ -155,12 +145,3 @@ def _legend(figure: Figure, names: Sequence[str]) -> None:
     for label, text in zip(legend.get_texts(), texts, strict=True):
         label.set_parse_math(False)
         label.set_text(text)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    data = io.BytesIO()
-    with warnings.catch_warnings():
-        # A name in letters that the font lacks is drawn as boxes; a warning for each letter helps nobody.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(data, format="png")
-    write_whole(path, data.getvalue())

@@ -21,7 +21,7 @@ from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.evaluation.classifier import SavedClassifier, load_classifier
 from fame_cli.evaluation.results import Query as QueryResult
-from fame_cli.evaluation.results import read_result
+from fame_cli.evaluation.results import Result, read_result
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.merging.mask import blur, soft_mask, top_share
@@ -225,19 +225,27 @@ def answer(looker: Looker, clips: Tensor) -> Answer:
     )
 
 
+def last_result(run: Path, protocol: str) -> tuple[Path, Result]:
+    """The run's newest result of a protocol, and its file."""
+    paths = sorted(run.glob(f"results/{protocol}-*.json"), key=lambda path: path.stat().st_mtime)
+    if not paths:
+        raise ArtefactError(
+            f"{run} holds no result of {protocol}.", f"Run fame eval {protocol} WORK {run} first."
+        )
+    return paths[-1], read_result(paths[-1])
+
+
 def retrieval_queries(frames: FrameStore, run: Path, count: int, neighbours: int) -> list[Query]:
     """Queries of the run's last retrieval, spread over it, each with its nearest videos."""
-    paths = sorted(run.glob("results/retrieval-*.json"), key=lambda path: path.stat().st_mtime)
-    if not paths:
-        raise ArtefactError(f"{run} holds no retrieval result.", f"Run fame eval retrieval WORK {run} first.")
-    found = read_result(paths[-1]).queries
+    path, result = last_result(run, "retrieval")
+    found = result.queries
     place = {video.id: position for position, video in enumerate(frames.videos)}
     chosen = [found[n] for n in np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))]
     try:
         return [retrieval_query(frames, place, query, neighbours) for query in chosen]
     except KeyError as error:
         raise ArtefactError(
-            f"{paths[-1]} names the video {error}, which this WORK does not have.",
+            f"{path} names the video {error}, which this WORK does not have.",
             "Give the WORK folder that the retrieval was run on.",
         ) from error
 

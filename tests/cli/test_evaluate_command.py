@@ -45,7 +45,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_work(work: Path, videos: Path) -> Path:
     work.mkdir()
-    _, manifest = extract(work, index_folder(videos), ExtractConfig(short_side_px=32), jobs=1)
+    _, manifest = extract(work, index_folder(videos), ExtractConfig(short_side_px=32))
     write_manifest(work, manifest)
     return work
 
@@ -163,7 +163,7 @@ def test_damaged_result_is_not_replaced_in_silence(work: Path, run: Path) -> Non
     [
         (("--weights", "random"), "--weights random does not say which network"),
         (("--backbone", "small"), "--backbone goes with --weights random"),
-        (("--milestones", "60;80"), "--milestones is '60;80'; expected epochs with commas between"),
+        (("--milestones", "60;80"), "--milestones is '60;80'; expected numbers with commas between"),
         (("--epochs", "0"), "--epochs is 0; expected at least 1"),
         (("--crop-px", "4"), "--crop-px is 4; expected at least 16 pixels"),
         (("--device", "cuda:99"), "--device cuda:99 cannot be used"),
@@ -215,7 +215,7 @@ def test_all_three_protocols_run_on_real_clips(real_data: Path, tmp_path: Path) 
     found = index_ucf101(tmp_path / "videos", real_data / "splits" / "ucf101", 1)
     work = tmp_path / "work"
     work.mkdir()
-    _, manifest = extract(work, found, ExtractConfig(short_side_px=64), jobs=1)
+    _, manifest = extract(work, found, ExtractConfig(short_side_px=64))
     write_manifest(work, manifest)
     weights = ("--weights", "random", "--backbone", "small")
     clips = ("--clips", "3", "--clip-frames", "8", "--crop-px", "48")

@@ -1,5 +1,6 @@
 """The frame store: what goes in comes out, and a bad video takes nothing else with it."""
 
+import importlib.util
 from pathlib import Path
 
 import cv2
@@ -12,14 +13,14 @@ from fame_cli.data.frames import FrameStore, extract, open_frame_store, scaled_s
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import ArtefactError
-from fame_cli.stage import Report
+from fame_cli.stage import Report, Workers
 
 Extracted = tuple[Report, Manifest]
 
 
 def run(work: Path, videos: Path, **options: int) -> Extracted:
     manifest = index_folder(videos)
-    report, manifest = extract(work, manifest, ExtractConfig(**options), jobs=1)
+    report, manifest = extract(work, manifest, ExtractConfig(**options))
     write_manifest(work, manifest)
     return report, manifest
 
@@ -68,7 +69,7 @@ def test_video_added_later_is_all_that_is_decoded(tmp_path: Path, videos: Path) 
     from fame_cli.data.manifest import combine
 
     combined = combine(tmp_path / "work", index_folder(videos))
-    report, manifest = extract(tmp_path / "work", combined, ExtractConfig(), jobs=1)
+    report, manifest = extract(tmp_path / "work", combined, ExtractConfig())
     assert (report.made, report.kept) == (1, 1)  # eleven videos: a shard of eight, and the last one anew
     assert manifest.videos[-1].id == "train/red/zz.avi"
     assert manifest.videos[-1].frames == 5
@@ -125,9 +126,12 @@ def test_video_that_aborts_the_decoder_fails_alone(tmp_path: Path, real_data: Pa
     (videos / "b hostile.avi").symlink_to(real_data / "hostile" / "rawvideo_aborts_opencv.avi")
     for name in "ac":
         write_video(videos / f"{name}.avi", moving_square(6, (200, 0, 0), seed=ord(name)))
-    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=jobs)
-    assert [video.status for video in manifest.videos] == ["ok", "failed", "ok"]
-    assert "SIGABRT" in manifest.videos[1].reason
+    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), Workers(jobs))
+    if importlib.util.find_spec("av"):  # the second reader takes it over
+        assert [video.status for video in manifest.videos] == ["ok", "ok", "ok"]
+    else:
+        assert [video.status for video in manifest.videos] == ["ok", "failed", "ok"]
+        assert "SIGABRT" in manifest.videos[1].reason
 
 
 @pytest.mark.real
@@ -136,7 +140,7 @@ def test_real_clips_decode_to_the_counted_number_of_frames(tmp_path: Path, real_
     videos.mkdir()
     for path in sorted(real_data.glob("hmdb51/*/*.avi")):
         (videos / path.name).symlink_to(path)
-    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=1)
+    _, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig())
     assert {video.status for video in manifest.videos} == {"ok"}
     for video in manifest.videos:
         capture = cv2.VideoCapture(str(videos / video.path))

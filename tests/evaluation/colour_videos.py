@@ -45,7 +45,7 @@ def make_work(folder: Path, **videos: int) -> FrameStore:
 
 def extracted(work: Path, videos: Path) -> FrameStore:
     work.mkdir(parents=True)
-    _, manifest = extract(work, index_folder(videos), ExtractConfig(short_side_px=32), jobs=1)
+    _, manifest = extract(work, index_folder(videos), ExtractConfig(short_side_px=32))
     write_manifest(work, manifest)
     return open_frame_store(work, read_manifest(work))
 

@@ -20,7 +20,7 @@ from fame_cli.evaluation.results import (
 
 RESULT = Result(
     protocol="linear",
-    figures={"top1": Figure(50.0, 2, 33.3), "top5": Figure(100.0, 2, 100.0, 3)},
+    figures={"top1": Figure(50.0, 2, 33.3, 1, (9.5, 90.5)), "top5": Figure(100.0, 2, 100.0, 3)},
     configuration={"clips": 10, "milestones": [60, 80]},
     splits={"train": {"name": "train", "videos": 4}, "test": {"name": "test", "videos": 2}, "source": {}},
     classes=("blue", "grün"),
@@ -39,7 +39,7 @@ RESULT = Result(
 def test_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "results" / "linear-1.json"
     assert write_result(path, RESULT) == read_result(path) == RESULT
-    assert json.loads(path.read_text())["schema_version"] == 1
+    assert json.loads(path.read_text())["schema_version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         ({"predictions": [{"id": "a"}]}, "missing 4 required"),
         ({"queries": [{"id": "a"}]}, "neighbours"),
         ({"surprise": 1}, "surprise"),
-        ({"schema_version": 2}, "has schema version 2, this version reads 1"),
+        ({"schema_version": 1}, "has schema version 1, this version reads 2"),
     ],
 )
 def test_result_that_is_not_what_it_should_be_is_refused(

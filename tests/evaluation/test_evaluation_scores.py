@@ -17,6 +17,7 @@ from fame_cli.evaluation.scores import (
     recall_figures,
     top_k_share,
     video_probabilities,
+    wilson_interval,
 )
 
 
@@ -135,3 +136,26 @@ def test_chance_of_a_hit_equals_counting_all_draws(k: int) -> None:
         draws = list(itertools.combinations(range(train_videos), k))
         expected.append(sum(min(draw) < r for draw in draws) / len(draws))
     assert recall_chance(torch.tensor(relevant), train_videos, k) == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.7, 400), (0.05, 300), (0.5, 60)])
+def test_interval_agrees_with_a_bootstrap(share: float, count: int) -> None:
+    hits = np.arange(count) < round(share * count)
+    generator = np.random.default_rng(0)
+    shares = generator.choice(hits, (20_000, count)).mean(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    np.testing.assert_allclose(wilson_interval(hits.mean(), count), (low, high), atol=1.2 / count + 0.004)
+
+
+def test_interval_of_a_perfect_score_ends_at_one_and_is_not_empty() -> None:
+    low, high = wilson_interval(1.0, 10)
+    assert (low, high) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 1 - 0.7225), abs=1e-4)
+
+
+def test_interval_of_clips_counts_the_videos_behind_them() -> None:
+    logits = torch.zeros(8, 10, 2)
+    logits[:6, :, 1] = 1
+    figures = classification_figures(logits, torch.ones(8, dtype=torch.long))
+    assert figures["clip_top1"].interval == figures["top1"].interval
+    assert figures["top1"].percent == 75

@@ -1,5 +1,6 @@
 """The encoders: their shapes, their names, and that torchvision's weights are interchangeable with ours."""
 
+from itertools import pairwise
 from typing import Literal, get_args
 
 import pytest
@@ -77,6 +78,47 @@ def test_resnets_have_the_published_parameter_count_less_the_classifier(
     assert parameter_count(build_backbone(name)) == published - (512 * 400 + 400)
 
 
+def test_r3d_34_has_the_63_5_million_parameters_that_are_published() -> None:
+    assert round(parameter_count(build_backbone("r3d_34")) / 1e6, 1) == 63.5
+
+
+def test_s3d_has_torchvisions_parameter_count_less_the_classifier_and_takes_its_weights() -> None:
+    torch.manual_seed(1)
+    theirs, ours = video.s3d(weights=None).eval(), build_backbone("s3d").eval()
+    assert parameter_count(ours) == 8_320_048 - (1024 * 400 + 400)
+    state = {name: value for name, value in theirs.state_dict().items() if name.startswith("features.")}
+    ours.load_state_dict(state, strict=True)
+    clips = random_clips(1, 3, 16, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.feature_map(clips), theirs.features(clips))
+
+
+def test_c3d_has_the_parameters_of_its_eight_convolutions() -> None:
+    widths = [3, 64, 128, 256, 256, 512, 512, 512, 512]
+    convolutions = sum(27 * before * after + after for before, after in pairwise(widths))
+    assert parameter_count(build_backbone("c3d")) == convolutions + 2 * sum(widths[1:])
+    assert round(convolutions / 1e6, 1) == 27.7
+
+
+@pytest.mark.parametrize(
+    ("name", "side_px", "shape"),
+    [
+        ("r2plus1d_18", 112, (1, 512, 2, 7, 7)),
+        ("r3d_18", 112, (1, 512, 2, 7, 7)),
+        ("r3d_34", 112, (1, 512, 2, 7, 7)),
+        ("c3d", 112, (1, 512, 2, 7, 7)),
+        ("s3d", 224, (1, 1024, 2, 7, 7)),
+        ("i3d", 224, (1, 1024, 2, 7, 7)),
+    ],
+)
+def test_sixteen_frames_give_the_published_map(
+    name: BackboneName, side_px: int, shape: tuple[int, ...]
+) -> None:
+    with torch.device("meta"):
+        clips = torch.empty(1, 3, 16, side_px, side_px)
+        assert build_backbone(name).feature_map(clips).shape == shape
+
+
 def test_i3d_has_the_parameters_that_its_table_of_widths_makes() -> None:
     # Convolutions without bias; two parameters a channel for each batch normalisation. With Kinetics' 400
     # classes (1024 · 400 + 400) this is the 12,697,264 of the PyTorch weights in circulation.
@@ -99,11 +141,6 @@ def test_i3d_names_its_layers_as_the_circulating_weights_do() -> None:
     for unit in ("Conv3d_1a_7x7", *(f"Mixed_3b.{b}" for b in ("b0", "b1a", "b1b", "b2a", "b2b", "b3b"))):
         assert {f"{unit}.{field}" for field in fields} <= names
     assert len(names) == 57 * 6  # 3 + 9 · 6 convolutions, each with batch normalisation and its counter
-
-
-def test_i3d_maps_sixteen_frames_of_224_pixels_to_two_by_seven_by_seven() -> None:
-    with torch.device("meta"):
-        assert I3D().feature_map(torch.empty(1, 3, 16, 224, 224)).shape == (1, 1024, 2, 7, 7)
 
 
 def test_i3d_takes_sizes_that_its_strides_do_not_divide() -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from fame_cli.errors import ArtefactError, FameError
+from fame_cli.disk import unfinished
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.checkpoint import (
-    KeyCount,
     load_backbone,
     load_training,
     read_safetensors,
@@ -23,6 +23,7 @@ from fame_cli.learning.checkpoint import (
     weights_fingerprint,
     write_safetensors,
 )
+from fame_cli.learning.weights import KeyCount
 
 CPU = torch.device("cpu")
 
@@ -107,7 +108,7 @@ def test_an_interrupt_in_the_middle_of_a_write_leaves_the_old_checkpoint(
 def test_what_a_killed_write_left_behind_is_no_hindrance(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     save_training(path, {"step": 1})
-    (tmp_path / ".last.pt.partial").write_bytes(b"half a checkpoint")
+    unfinished(path).write_bytes(b"half a checkpoint")
     assert load_training(path, CPU) == {"step": 1}
     save_training(path, {"step": 2})
     assert load_training(path, CPU) == {"step": 2}
@@ -131,7 +132,7 @@ def test_content_is_on_the_disk_before_the_name_changes(
     watch("fsync")
     watch("replace")
     save_training(tmp_path / "last.pt", {"step": 1})
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]  # the content, the name, the folder that holds the name
 
 
 def test_a_folder_in_the_place_of_the_checkpoint_is_an_error(tmp_path: Path) -> None:
@@ -272,11 +273,11 @@ def test_missing_keys_stop_with_counts_and_names(tmp_path: Path) -> None:
         load_backbone(path)
 
 
-def test_unexpected_keys_stop_with_counts_and_names(tmp_path: Path) -> None:
+def test_unexpected_keys_inside_the_network_stop_with_counts_and_names(tmp_path: Path) -> None:
     path = tmp_path / "backbone.safetensors"
-    rewrite(path, lambda tensors: tensors.update({"fc.weight": torch.zeros(2)}), backbone="small")
+    rewrite(path, lambda tensors: tensors.update({"layers.12.weight": torch.zeros(2)}), backbone="small")
     with pytest.raises(
-        ArtefactError, match=r"24 .* matched, 0 missing, 1 unexpected.*unexpected: fc\.weight\)"
+        ArtefactError, match=r"24 .* matched, 0 missing, 1 unexpected.*unexpected: layers\.12\.weight\)"
     ):
         load_backbone(path)
 
@@ -284,7 +285,9 @@ def test_unexpected_keys_stop_with_counts_and_names(tmp_path: Path) -> None:
 def test_a_key_of_another_shape_stops(tmp_path: Path) -> None:
     path = tmp_path / "backbone.safetensors"
     rewrite(path, lambda tensors: tensors.update({"layers.1.bias": torch.zeros(2)}), backbone="small")
-    with pytest.raises(ArtefactError, match=r"23 .* matched, .*1 of another shape.*: layers\.1\.bias\)"):
+    with pytest.raises(
+        ArtefactError, match=r"23 .* matched, .*1 of another shape.*: layers\.1\.bias \(2,\) for \(16,\)"
+    ):
         load_backbone(path)
 
 
@@ -295,12 +298,19 @@ def test_weights_of_another_backbone_than_named_stop(tmp_path: Path) -> None:
         load_backbone(path)
 
 
-@pytest.mark.parametrize("metadata", [{}, {"backbone": "resnet50"}])
-def test_a_file_that_names_no_known_backbone_stops(tmp_path: Path, metadata: dict[str, str]) -> None:
+def test_a_file_that_names_an_unknown_backbone_stops(tmp_path: Path) -> None:
     path = tmp_path / "backbone.safetensors"
-    rewrite(path, lambda _: None, **metadata)
-    with pytest.raises(ArtefactError, match="known are r2plus1d_18, r3d_18, i3d, small"):
+    rewrite(path, lambda _: None, backbone="resnet50")
+    with pytest.raises(ArtefactError, match="names backbone 'resnet50'; known are r2plus1d_18, r3d_18, "):
         load_backbone(path)
+
+
+def test_a_file_that_names_its_backbone_is_not_taken_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    save_backbone(path, make_small(), "small", {})
+    assert load_backbone(path, "small")[1].matched == 24
+    with pytest.raises(ConfigurationError, match=r"backbone\.safetensors holds small, not r3d_18"):
+        load_backbone(path, "r3d_18")
 
 
 def test_a_missing_backbone_file_is_named(tmp_path: Path) -> None:

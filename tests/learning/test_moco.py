@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.learning.framework import Encoder, projection_head
 from fame_cli.learning.losses import info_nce
-from fame_cli.learning.moco import Encoder, MoCo, projection_head, random_queue
+from fame_cli.learning.moco import MoCo, random_queue
 
 
 class MeanColour(Backbone):
@@ -58,7 +59,7 @@ def test_head_has_two_layers_around_one_relu() -> None:
 
 def test_encoder_gives_unit_vectors_in_float32_also_under_autocast() -> None:
     torch.manual_seed(0)
-    encoder = Encoder(build_backbone("small"), embedding_dim=5)
+    encoder = Encoder(build_backbone("small"), projection_head(128, 5))
     clips = torch.rand(2, 3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         embeddings = encoder(clips)

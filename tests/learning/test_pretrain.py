@@ -21,6 +21,7 @@ from fame_cli.learning import batch as batch_room
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.learning.log import Standing
 from fame_cli.learning.pretrain import pretrain, training_positions
+from fame_cli.learning.training import Training
 
 CONFIG = PretrainConfig(
     backbone="small",
@@ -36,9 +37,9 @@ CONFIG = PretrainConfig(
 
 @pytest.fixture
 def stores(tmp_path: Path, videos: Path) -> tuple[FrameStore, StatisticsStore]:
-    report, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig(), jobs=1)
+    report, manifest = extract(tmp_path / "work", index_folder(videos), ExtractConfig())
     frames = FrameStore(report.folder, manifest)
-    folder = compute(tmp_path / "work", frames, StatisticsConfig(4, 2, 4, 24), jobs=1).folder
+    folder = compute(tmp_path / "work", frames, StatisticsConfig(4, 2, 4, 24)).folder
     return frames, StatisticsStore(folder, frames)
 
 
@@ -85,6 +86,23 @@ def test_loader_workers_do_not_change_the_run(tmp_path: Path, stores: Stores) ->
     pretrain(tmp_path / "none", *stores, config, device="cpu", workers=0)
     pretrain(tmp_path / "two", *stores, config, device="cpu", workers=2)
     assert losses(tmp_path / "none") == losses(tmp_path / "two")
+
+
+def test_metrics_tell_what_a_step_did_and_how_long_it_waited_for_data(tmp_path: Path, stores: Stores) -> None:
+    pretrain(tmp_path / "run", *stores, dataclasses.replace(CONFIG, steps=2), device="cpu")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1]
+    assert rows[0]["chance"] == pytest.approx(np.log(17))
+    assert all(0 < row["data_wait"] < 1 for row in rows)
+    assert all(row["samples_per_second"] > 0 for row in rows)
+
+
+def test_compiled_backbones_keep_the_keys_of_checkpoints() -> None:
+    plain, compiled = (Training(CONFIG, torch.device("cpu"), compile=compile) for compile in (False, True))
+    assert compiled.model.state_dict().keys() == plain.model.state_dict().keys()
+    # Nothing is translated before the first forward pass, but it is arranged for both encoders.
+    waiting = [module for module in compiled.model.modules() if module._compiled_call_impl is not None]
+    assert waiting == [compiled.model.encoder_q.backbone, compiled.model.encoder_k.backbone]
 
 
 def test_finished_run_is_left_alone(tmp_path: Path, stores: Stores) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fame_cli.learning.schedule import cosine, multistep
+from fame_cli.learning.schedule import cosine, multistep, rising_cosine
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_multistep_multiplies_once_for_each_milestone_reached() -> None:
 
 def test_multistep_without_milestones_is_constant() -> None:
     assert multistep(1000, 0.5, (), 0.1) == 0.5
+
+
+def test_rising_cosine_goes_from_base_to_one() -> None:
+    momenta = [rising_cosine(step, total_steps=100, base=0.996) for step in (0, 50, 100, 120)]
+    assert momenta == pytest.approx([0.996, 0.998, 1.0, 1.0], abs=1e-12)

@@ -9,9 +9,9 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from fame_cli.merging.mask import blur, colour_posterior, rescale, soft_mask, top_share
-from fame_cli.merging.statistics import COLOUR_BINS, colour_bins, seed_region
+from fame_cli.merging.statistics import COLOUR_BINS, colour_bins, colour_counts, seed_region
 
-VARIANTS = ["fame", "seed", "grid", "gauss"]
+VARIANTS = ["fame", "seed", "grid", "gauss", "joint"]
 
 
 def square_clips(seed, count=2, frames=4, size=40):
@@ -113,7 +113,7 @@ def test_soft_mask_of_a_clip_does_not_depend_on_its_batch(variant):
         assert torch.equal(alone[0], together[index])
 
 
-@pytest.mark.parametrize("variant", ["fame", "seed"])
+@pytest.mark.parametrize("variant", ["fame", "seed", "joint"])
 def test_coarse_statistics_give_nearly_the_mask_of_fine_ones(variant):
     seed, bins = statistics_of(square_clips(0, size=80).float())
     coarse_seed, coarse_bins = avg_pool2d(seed, 2), bins[:, ::2, ::2]
@@ -170,6 +170,28 @@ def test_grid_keeps_whole_cells_where_sums_are_equal(size_px):
     cells = mask.view(4, side, 4, side).float().mean((1, 3))
     assert sorted(cells.flatten().tolist()) == [0.0] * 8 + [1.0] * 8
     assert cells[2].tolist() == [1, 1, 1, 1]
+
+
+def test_joint_mask_prefers_what_both_motion_and_colour_speak_for():
+    seed, bins = torch.full((1, 60, 60), 0.01), torch.full((1, 60, 60), 7)
+    bins[0, 5:20, 5:20], bins[0, 40:55, 40:55] = 300, 300  # two things of one colour
+    seed[0, 5:20, 5:20] = 1  # of which the first moves
+    seed[0, 5:20, 40:55] = 0.6  # and something of the background's colour that flickers
+    soft = soft_mask(seed, bins, "joint", 60)[0]
+    moving, alike, flicker = soft[8:17, 8:17].min(), soft[43:52, 43:52].max(), soft[8:17, 43:52].max()
+    assert moving > 2 * max(alike, flicker)
+    colour_alone = soft_mask(seed, bins, "fame", 60)[0]
+    assert colour_alone[43:52, 43:52].min() > 0.9, "colour alone takes both things"
+
+
+def test_joint_mask_is_seed_times_root_of_the_posterior_of_surer_pixels():
+    seed, bins = statistics_of(square_clips(0).float())
+    foreground, background = colour_counts(blur(seed), bins, 0.2, 0.5)
+    assert foreground.sum() == 2 * math.floor(0.2 * 40 * 40)
+    assert background.sum() == 2 * math.floor(0.5 * 40 * 40)
+    posterior = colour_posterior(bins, foreground, background)
+    expected = rescale(blur(seed) * blur(posterior) ** 0.5)
+    torch.testing.assert_close(soft_mask(seed, bins, "joint", 40), expected)
 
 
 def test_gauss_is_one_centred_bell_whatever_the_clip():

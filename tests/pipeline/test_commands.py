@@ -93,7 +93,7 @@ def test_unreadable_video_is_told_and_the_exit_code_says_so(tmp_path: Path) -> N
     said = refused(1, "extract", tmp_path / "videos", "-o", tmp_path / "work", "-j", 1)
     assert "bad.avi: failed: not a video" in said
     assert "1 ok, 0 partial, 1 failed" in said
-    assert "failed,not a video that the decoder can read" in (tmp_path / "work" / "manifest.csv").read_text()
+    assert "failed,not a video that the decoders can read" in (tmp_path / "work" / "manifest.csv").read_text()
     again = refused(1, "extract", tmp_path / "videos", "-o", tmp_path / "work", "-j", 1)
     assert "Nothing to do" in again
 
@@ -116,7 +116,7 @@ def test_wrong_input_is_named_with_its_exit_code(tmp_path: Path, work: Path, run
         2, "pretrain", work, "-o", tmp_path / "r", *SMALL, "--device", "abacus"
     )
     assert "fits 0 videos" in refused(3, "visualize", "masks", work, "--video", "zebra")
-    assert "holds no retrieval result" in refused(4, "visualize", "retrieval", work, run)
+    assert "holds no result of retrieval" in refused(4, "visualize", "retrieval", work, run)
     assert "is not the folder of a run" in refused(4, "visualize", "curves", tmp_path)
     assert not (tmp_path / "w").exists()
     assert not (tmp_path / "r").exists()

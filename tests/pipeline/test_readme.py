@@ -19,6 +19,8 @@ SMALLER = {
     "eval linear": "--epochs 2 --clips 2 --device cpu",
     "eval finetune": "--epochs 1 --clips 2 --device cpu",
     "eval retrieval": "--clips 2 --device cpu",
+    "eval knn": "--clips 2 --device cpu",
+    "compare": "",
     "visualize": "",
     "extract": "",
     "masks": "",

@@ -35,13 +35,13 @@ def pixels_of(picture: np.ndarray, color: str) -> int:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that were saved, for a look at what they hold."""
     figures: list[Figure] = []
-    save = curves._save
+    save = curves.save_figure
 
     def keep(figure: Figure, path: Path) -> None:
         figures.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(curves, "_save", keep)
+    monkeypatch.setattr(curves, "save_figure", keep)
     return figures
 
 

@@ -2,30 +2,34 @@
 
 from pathlib import Path
 
-from fame_cli.data.manifest import Manifest, find_video_files, index_file
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+from fame_cli.data.manifest import Video
+from fame_cli.data.sources.annotations import SPLIT_NAMES
+from fame_cli.data.sources.check import Check, Indexed, both_sides, counted
+from fame_cli.data.sources.files import find_videos
 
 
-def index_folder(root: Path) -> Manifest:
+def index_folder(root: Path) -> Indexed:
     """Index ``root/class/video``, ``root/split/class/video`` or ``root/video``.
 
     The first level counts as splits where every folder on it is called train, val or test (or a
     longer form of these). Raises InputError where there is no video.
     """
-    files = find_video_files(root)
-    parts = [path.relative_to(root).parts[:-1] for path in files]
-    split_folders = all(part and part[0].lower() in SPLIT_NAMES for part in parts)
+    files = find_videos(root)
+    folders = [file.folders for file in files]
+    split_folders = all(names and names[0].lower() in SPLIT_NAMES for names in folders)
     videos = []
-    for path, part in zip(files, parts, strict=True):
-        split = SPLIT_NAMES[part[0].lower()] if split_folders else ""
-        folders = part[1:] if split_folders else part
-        videos.append(index_file(root, path, label=folders[0] if folders else "", split=split))
-    return Manifest(root, {"source": "folder"}, tuple(videos))
+    for file, names in zip(files, folders, strict=True):
+        split = SPLIT_NAMES[names[0].lower()] if split_folders else ""
+        classes = names[1:] if split_folders else names
+        videos.append(file.video(classes[0] if classes else "", split))
+    leaks = both_sides((video.path, video.split) for video in videos)
+    return Indexed(
+        root, {"source": "folder"}, tuple(videos), Check(summary(videos), (leaks,) if leaks.names else ())
+    )
+
+
+def summary(videos: list[Video]) -> str:
+    classes = len({video.label for video in videos if video.label})
+    splits = f": {counted(video.split for video in videos)}" if any(video.split for video in videos) else ""
+    where = f"in {classes} {'class' if classes == 1 else 'classes'}" if classes else "without classes"
+    return f"{len(videos)} videos {where} on disk{splits}."

@@ -1,57 +1,67 @@
 """UCF101: class folders and the official split files (Soomro et al. 2012)."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from fame_cli.data.manifest import Manifest, find_video_files, index_file
-from fame_cli.errors import ConfigurationError, InputError
+from fame_cli.data.sources.annotations import (
+    Named,
+    find_annotations,
+    gather,
+    read_lines,
+    same_class,
+)
+from fame_cli.data.sources.check import Indexed, match
+from fame_cli.data.sources.files import VideoFile, find_videos, stem
+from fame_cli.errors import ConfigurationError
 
 OFFICIAL_FOLDER = "ucfTrainTestlist"
 
 
-def index_ucf101(root: Path, annotations: Path | None, split: int) -> Manifest:
-    """Index UCF101's class folders with official split 1, 2 or 3.
+def index_ucf101(root: Path, annotations: Path | None, split: int) -> Indexed:
+    """Index UCF101 with official split 1, 2 or 3.
 
-    ``annotations`` holds trainlist0N.txt and testlist0N.txt; by default ``ucfTrainTestlist`` in or beside
-    ``root``. A video that the split does not name has an empty split. ``source`` tells how many videos
-    the split names that are not on disk.
+    ``annotations`` holds trainlist0N.txt, testlist0N.txt and, if it is there, classInd.txt; by default
+    ``ucfTrainTestlist`` in or beside ``root``. A video is known by its name without suffix, in whatever
+    folder it lies; small and large letters are the same.
     """
-    if split not in (1, 2, 3):
-        raise ConfigurationError(f"--split is {split}; UCF101 has the splits 1, 2 and 3.")
-    lists = annotations or find_annotations(root)
-    named = {
-        name: part for part in ("train", "test") for name in read_list(lists / f"{part}list{split:02d}.txt")
-    }
-    videos, on_disk = [], set()
-    for path in find_video_files(root):
-        name = f"{path.parent.name}/{path.name}"
-        on_disk.add(name)
-        videos.append(index_file(root, path, label=path.parent.name, split=named.get(name, "")))
-    source = {
-        "source": "ucf101",
-        "split": split,
-        "named_by_split": len(named),
-        "missing_on_disk": len(set(named) - on_disk),
-    }
-    return Manifest(root, source, tuple(videos))
-
-
-def find_annotations(root: Path) -> Path:
-    for folder in (root / OFFICIAL_FOLDER, root.parent / OFFICIAL_FOLDER):
-        if folder.is_dir():
-            return folder
-    raise InputError(
-        f"found no {OFFICIAL_FOLDER} in or beside {root}.",
-        "Name the folder of UCF101's official split files: --annotations FOLDER",
+    require_split(split, "UCF101")
+    files = find_videos(root)
+    lists = annotations or find_annotations(root, [OFFICIAL_FOLDER], "trainlist*.txt", "UCF101")
+    classes = read_classes(lists / "classInd.txt")
+    named = gather(
+        video
+        for part in ("train", "test")
+        for video in read_list(lists / f"{part}list{split:02d}.txt", part, classes)
     )
 
+    def label(file: VideoFile) -> str:
+        return classes.get(same_class(file.folder), file.folder)
 
-def read_list(path: Path) -> list[str]:
-    """Names in an official list, ``Class/video.avi`` with or without a class number behind it."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot read the split file {path}: {error}.",
-            "Name the folder of UCF101's official split files: --annotations FOLDER",
-        ) from error
-    return [line.split()[0] for line in lines if line.strip()]
+    source = {"source": "ucf101", "split": split, "annotations": str(lists)}
+    return match(root, source, f"UCF101 split {split}", files, named, key=name_of, label=label)
+
+
+def require_split(split: int, dataset: str) -> None:
+    if split not in (1, 2, 3):
+        raise ConfigurationError(f"--split is {split}; {dataset} has the splits 1, 2 and 3.")
+
+
+def name_of(file: VideoFile) -> str:
+    return file.stem.casefold()
+
+
+def read_classes(path: Path) -> dict[str, str]:
+    """Class names of classInd.txt ("1 ApplyEyeMakeup"), by what their spellings have in common."""
+    if not path.exists():
+        return {}
+    names = [line.split(maxsplit=1)[-1] for _, line in read_lines(path)]
+    return {same_class(name): name for name in names}
+
+
+def read_list(path: Path, split: str, classes: dict[str, str]) -> Iterator[tuple[str, Named]]:
+    """Videos of an official list, ``Class/video.avi`` with or without a class number behind it."""
+    for _, line in read_lines(path):
+        name = re.sub(r"\s+\d+$", "", line)
+        folder = name.rpartition("/")[0].rpartition("/")[2]
+        yield stem(name).casefold(), Named(name, classes.get(same_class(folder), folder), split)

@@ -26,18 +26,28 @@ class Backbone(nn.Module):
 
 def build_backbone(name: BackboneName) -> Backbone:
     """A freshly initialised encoder; the names are those of ``--backbone``."""
-    # Imported here since the networks derive from Backbone and only two of the four need torchvision.
-    if name == "small":
-        from fame_cli.learning.backbones.small import Small
+    # Imported here since the networks derive from Backbone and not all of them need torchvision.
+    match name:
+        case "small":
+            from fame_cli.learning.backbones.small import Small
 
-        return Small()
-    if name == "i3d":
-        from fame_cli.learning.backbones.i3d import I3D
+            return Small()
+        case "i3d":
+            from fame_cli.learning.backbones.i3d import I3D
 
-        return I3D()
-    from fame_cli.learning.backbones.resnet3d import ResNet3D18
+            return I3D()
+        case "s3d":
+            from fame_cli.learning.backbones.s3d import S3D
 
-    return ResNet3D18(name)
+            return S3D()
+        case "c3d":
+            from fame_cli.learning.backbones.c3d import C3D
+
+            return C3D()
+        case _:
+            from fame_cli.learning.backbones.resnet3d import ResNet3D
+
+            return ResNet3D(name)
 
 
 def initialise_convolutions(network: nn.Module) -> None:

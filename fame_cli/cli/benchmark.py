@@ -1,0 +1,76 @@
+"""``fame benchmark``: what this machine does with a training."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.masks import Frames
+from fame_cli.cli.pretrain import Compile, Device, Workers
+from fame_cli.config import BackboneName, FrameworkName, Precision, PretrainConfig, StatisticsSource
+
+
+def train(
+    work: Annotated[
+        Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
+    ] = None,
+    framework: Annotated[FrameworkName, typer.Option(help="moco, simclr or byol.")] = "moco",
+    backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
+    clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
+    frame_stride: Annotated[
+        int, typer.Option(help="Distance between a clip's frames, in frames of the video.")
+    ] = PretrainConfig.frame_stride,
+    crop_px: Annotated[int, typer.Option(help="Side of the crop, in pixels.")] = PretrainConfig.crop_px,
+    batch_size: Annotated[int, typer.Option(help="Videos in a step.")] = PretrainConfig.batch_size,
+    beta: Annotated[
+        float, typer.Option(help="Share of a clip kept as foreground; 1 merges nothing.")
+    ] = PretrainConfig.beta,
+    statistics: Annotated[
+        StatisticsSource, typer.Option(help="From fame masks, or computed on each crop.")
+    ] = PretrainConfig.statistics,
+    precision: Annotated[Precision, typer.Option(help="fp32, or bf16 autocast.")] = PretrainConfig.precision,
+    steps: Annotated[int, typer.Option(help="Steps to time.", min=1)] = 20,
+    device: Device = "auto",
+    workers: Workers = None,
+    compile: Compile = False,
+    frames: Frames = None,
+) -> int:
+    """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
+
+    What is possible is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32
+    on a CPU.
+    """
+    values = {name: value for name, value in locals().items() if name in PretrainConfig.__dataclass_fields__}
+    del values["steps"]
+    config = PretrainConfig.from_dict(values)
+    config = replace(config, queue_length=max(config.queue_length, batch_size))
+    from fame_cli.data.frames import open_frame_store
+    from fame_cli.data.manifest import read_manifest
+    from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.learning.benchmark import benchmark_training
+    from fame_cli.learning.pretrain import choose_device
+
+    store = cached = None
+    if work is not None:
+        store = open_frame_store(work, read_manifest(work), frames)
+        if config.merges and config.statistics == "cached":
+            cached = open_statistics_store(work, store, clip_frames, frame_stride, None)
+    target = choose_device(device)
+    with console.progress("training", "steps") as tell:
+        speed = benchmark_training(
+            config, target, store, cached, steps=steps, workers=workers, compile=compile, tell=tell
+        )
+    waiting = "nothing was loaded" if speed.data_wait is None else f"{speed.data_wait:.1%}"
+    rate, best = speed.flops_per_second / 1e9, speed.convolution_flops_per_second / 1e9
+    rows = [
+        ("samples a second", f"{speed.samples_per_second:.1f}"),
+        ("waiting for data", waiting),
+        ("peak memory", console.size(speed.peak_memory_bytes)),
+        ("arithmetic", f"{rate:,.0f} GFLOP/s"),
+        ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
+    ]
+    title = f"{framework}, {backbone}, {batch_size} x 2 x {clip_frames} x {crop_px}², {precision} on {target}"
+    console.table(title, ["", f"{steps} steps"], rows)
+    return 0

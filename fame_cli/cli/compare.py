@@ -1,0 +1,76 @@
+"""``fame compare``: results of several runs as one table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fame_cli.evaluation.compare import Comparison
+
+Format = Literal["table", "markdown", "latex", "csv"]
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="RUN folders or result files. NAME=RUN names a row; runs of one name are its repetitions.",
+            metavar="[NAME=]RUN…",
+        ),
+    ],
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="linear, finetune, retrieval or knn.", show_default="the only one there is"),
+    ] = None,
+    style: Annotated[Format, typer.Option("--format", help="How to print the table.")] = "table",
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Put results of different tests into one table, and say so.")
+    ] = False,
+) -> int:
+    """Put the results of several runs side by side, with mean and standard deviation over repetitions.
+
+    Runs that differ in their seed, or in the official split, are repetitions when they share a NAME. Results
+    of different tests (other videos, classes, splits or options of the protocol) are refused unless --mixed.
+    """
+    from fame_cli.evaluation.compare import as_csv, as_latex, as_markdown, compare, find_results
+
+    named: dict[str, list[Path]] = {}
+    for run in runs:
+        name, path = split_name(run)
+        named.setdefault(name, []).append(path)
+    groups = [
+        (name, [result for path in paths for result in find_results(path, protocol)])
+        for name, paths in named.items()
+    ]
+    comparison = compare(groups, mixed=mixed)
+    match style:
+        case "table":
+            show(comparison)
+        case "markdown":
+            console.say(as_markdown(comparison).rstrip())
+        case "latex":
+            console.say(as_latex(comparison).rstrip())
+        case "csv":
+            console.say(as_csv(comparison).rstrip())
+    return 0
+
+
+def split_name(run: str) -> tuple[str, Path]:
+    """NAME=RUN, or RUN, which is then named by its folder; a path that exists as it stands is no NAME=RUN."""
+    name, equals, path = run.partition("=")
+    if not equals or Path(run).exists():
+        return Path(run).name or run, Path(run)
+    if not (name and path):
+        raise ConfigurationError(f"{run}: expected NAME=RUN.")
+    return name, Path(path)
+
+
+def show(comparison: "Comparison") -> None:
+    title = f"{comparison.protocol}, % of {comparison.test}"
+    console.table(title, comparison.columns, comparison.cells())
+    if any(len(group.results) > 1 for group in comparison.groups):
+        console.say("mean ± standard deviation over the results of a row")

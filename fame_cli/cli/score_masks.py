@@ -1,0 +1,191 @@
+"""``fame eval masks``: masks against true ones."""
+
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.workers import Jobs, available_cores
+from fame_cli.config import Hue, Motion, Variant
+from fame_cli.evaluation.mask_protocol import MaskProtocol, MaskSetting
+
+if TYPE_CHECKING:
+    from fame_cli.evaluation.mask_scores import Figures, MaskScores
+    from fame_cli.evaluation.truth import TrueSequence
+
+SEQUENCES_NAMED = 5
+TITLES = {"auc": "AUC", "recall": "recall", "precision": "precision", "iou": "IoU"}
+
+
+# Typer takes no lists of literals; MaskSetting checks the values.
+Variants = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How foreground is told from background (repeatable).",
+        metavar="|".join(get_args(Variant)),
+        show_default=MaskSetting.variant,
+    ),
+]
+Motions = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Frames as they are, or after undoing the camera's motion (repeatable).",
+        metavar="|".join(get_args(Motion)),
+        show_default=MaskSetting.motion,
+    ),
+]
+Hues = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Hue as it is, or as the published code has it (repeatable).",
+        metavar="|".join(get_args(Hue)),
+        show_default=MaskSetting.hue,
+    ),
+]
+
+
+def masks(
+    truth: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of sequences: DIR/SEQUENCE/{frames,masks}, DIR/SET/SEQUENCE/{frames,masks}, DAVIS.",
+            metavar="DIR",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for masks.json and masks.png.", metavar="OUT")
+    ],
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            "--sequences",
+            help="Text file of sequences to score, a name a line, such as DAVIS's ImageSets/2016/val.txt.",
+            metavar="FILE",
+            show_default="all",
+        ),
+    ] = None,
+    variant: Variants = None,
+    motion: Motions = None,
+    hue: Hues = None,
+    beta: Annotated[
+        float, typer.Option(help="Share of a clip that the hard mask keeps.")
+    ] = MaskProtocol.beta,
+    clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = MaskProtocol.clip_frames,
+    frame_stride: Annotated[
+        int, typer.Option(help="Distance between a clip's frames, in frames of the sequence.")
+    ] = MaskProtocol.frame_stride,
+    hop_frames: Annotated[
+        int, typer.Option(help="Distance between the starts of clips, in frames of the sequence.")
+    ] = MaskProtocol.hop_frames,
+    size_px: Annotated[
+        int, typer.Option(help="Side of the square that frames and masks are scaled to, in pixels.")
+    ] = MaskProtocol.size_px,
+    map_short_side_px: Annotated[
+        int, typer.Option(help="Side of the maps that masks are made from, as stored, in pixels.")
+    ] = MaskProtocol.map_short_side_px,
+    count: Annotated[
+        int, typer.Option(help="Sequences in the picture, the worst and the best.", min=1, max=64)
+    ] = 8,
+    jobs: Jobs = None,
+) -> int:
+    """Score masks against true object masks, as DAVIS, SBI or CDnet have them.
+
+    AUC: how often a pixel of the object has a higher soft mask than one of the background (0.5 is chance).
+    Recall, precision and IoU are of the hard mask, which keeps --beta of all pixels: a mask laid at random
+    has a recall of --beta. Each figure is the mean over a sequence's clips, then over sequences.
+
+    A pixel is object where it is object in more than half of a clip's frames; pixels that any of them ignores
+    do not count, nor do clips with fewer than 20 object pixels. Gray masks: above 127 is object, 170 and 85
+    are ignored; coloured ones (DAVIS 2017): all but black is object.
+
+    Every combination of the --variant, --motion and --hue given is scored. Writes OUT/masks.json, all figures
+    down to each clip, and OUT/masks.png, the worst and the best sequences.
+    """
+    protocol = MaskProtocol(clip_frames, frame_stride, hop_frames, size_px, map_short_side_px, beta)
+    settings = combinations(variant=variant, motion=motion, hue=hue)
+    from fame_cli.evaluation.mask_scores import write_scores
+    from fame_cli.evaluation.masks import score_masks
+    from fame_cli.evaluation.truth import choose_sequences, find_sequences
+
+    started = time.monotonic()
+    sequences = find_sequences(truth)
+    if names is not None:
+        sequences = choose_sequences(sequences, names)
+    with console.progress("scoring", "sequences") as tell:
+        scores = score_masks(sequences, settings, protocol, jobs or available_cores(), tell)
+    write_scores(output / "masks.json", scores, truth, time.monotonic() - started)
+    draw(output / "masks.png", scores, sequences, count)
+    show(scores)
+    console.say(f"Done in {console.duration(time.monotonic() - started)}: {output / 'masks.json'}, masks.png")
+    return 0
+
+
+def combinations(**values: list[str] | None) -> list[MaskSetting]:
+    """Every combination of the values given, in their order; of what is not given, the default alone."""
+    given = {name: chosen for name, chosen in values.items() if chosen}
+    combined = dict.fromkeys(itertools.product(*given.values()))
+    return [MaskSetting.from_dict(dict(zip(given, choice, strict=True))) for choice in combined]
+
+
+def draw(path: Path, scores: "MaskScores", sequences: "list[TrueSequence]", count: int) -> None:
+    from fame_cli.visualization.mask_scores import examples_of, mask_score_sheet
+    from fame_cli.visualization.pictures import save_png
+
+    save_png(path, mask_score_sheet(examples_of(scores, sequences, count), scores.settings))
+
+
+def show(scores: "MaskScores") -> None:
+    """Print the figures and say what was left out."""
+    if len(scores.settings) == 1:
+        show_sequences(scores)
+    else:
+        show_settings(scores)
+    clips = sum(len(sequence.windows) for sequence in scores.sequences)
+    for reason, number in scores.left_out.items():
+        console.warn(f"{number} of {clips} clips left out: {reason}")
+    if unscored := [sequence.name for sequence in scores.sequences if not sequence.scored]:
+        more = f" and {len(unscored) - SEQUENCES_NAMED} more" if len(unscored) > SEQUENCES_NAMED else ""
+        console.warn(printable(f"no clip was scored of {', '.join(unscored[:SEQUENCES_NAMED])}{more}"))
+
+
+def show_sequences(scores: "MaskScores") -> None:
+    """One setting: a row a sequence, and the means."""
+    rows = [
+        [printable(sequence.name), str(len(sequence.scored)), *cells(sequence.mean(0))]
+        for sequence in scores.scored
+    ]
+    for group in [*(group for group in scores.groups if group), None]:
+        chosen = [sequence for sequence in scores.scored if group in (None, sequence.group)]
+        name = f"mean of {printable(group)}" if group else "mean"
+        clips = sum(len(sequence.scored) for sequence in chosen)
+        rows.append([name, str(clips), *cells(scores.mean(0, group))])
+    title = f"{scores.settings[0].name}, β = {scores.protocol.beta:g}"
+    console.table(title, ["sequence", "clips", *TITLES.values()], rows)
+
+
+def show_settings(scores: "MaskScores") -> None:
+    """Several settings: a row each, with the AUC of each set of sequences and the means over all."""
+    groups = [group for group in scores.groups if group]
+    rows = [
+        [
+            setting.name,
+            *(f"{scores.mean(number, group)['auc']:.3f}" for group in groups),
+            *cells(scores.mean(number)),
+        ]
+        for number, setting in enumerate(scores.settings)
+    ]
+    title = f"means over {len(scores.scored)} sequences, β = {scores.protocol.beta:g}"
+    console.table(title, ["masks", *(f"AUC {printable(group)}" for group in groups), *TITLES.values()], rows)
+
+
+def cells(figures: "Figures") -> list[str]:
+    return [f"{figures[name]:.3f}" for name in TITLES]
+
+
+def printable(name: str) -> str:
+    from fame_cli.data.sources.check import shown
+
+    return shown(name)

@@ -1,0 +1,78 @@
+"""The options that say who does the work of ``fame extract`` and ``fame masks``."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fame_cli.errors import ConfigurationError
+from fame_cli.lock import Slice
+from fame_cli.workers import Backend, Workers
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Worker processes.", show_default="all cores", metavar="N"),
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="This machine's processes, or an existing dask or ray cluster."),
+]
+Address = Annotated[
+    str,
+    typer.Option(help="The cluster's scheduler, as tcp://HOST:8786 (dask) or HOST:6379 (ray)."),
+]
+Shard = Annotated[
+    str,
+    typer.Option(
+        help="Do only the i-th of n slices of the work, as a job of a batch scheduler; the slice that ends "
+        "last completes the stage.",
+        metavar="i/n",
+        show_default=False,
+    ),
+]
+
+
+def choose_workers(jobs: int | None, backend: Backend, address: str, shard: str) -> Workers:
+    """Who is to do the work; raises ConfigurationError for options that do not go together."""
+    part = parse_slice(shard) if shard else (1, 1)
+    if backend == "processes":
+        if address:
+            raise ConfigurationError(
+                f"--address {address} does not go with --backend processes.",
+                "Add --backend dask or --backend ray, or leave out --address.",
+            )
+        return Workers(jobs or available_cores(), slice=part)
+    if jobs is not None:
+        raise ConfigurationError(
+            f"--jobs {jobs} does not go with --backend {backend}: the cluster has the workers that it has.",
+            "Leave out --jobs.",
+        )
+    if backend == "dask" and not address:
+        raise ConfigurationError(
+            "--backend dask needs the address of the cluster's scheduler.",
+            "Give what dask scheduler printed when it began: --address tcp://HOST:8786",
+        )
+    return Workers(backend=backend, address=address, slice=part)
+
+
+def parse_slice(text: str) -> Slice:
+    """(i, n) of ``i/n``."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise ConfigurationError(
+            f"--shard {text} is not a slice of the work.",
+            "Give i/n with i from 1 to n: --shard 1/4, 2/4, 3/4 and 4/4 are all of it.",
+        )
+    return int(found[1]), int(found[2])
+
+
+def place(work: Path, workers: Workers) -> Path:
+    """WORK as the workers can find it: those of a cluster are in other folders."""
+    return work if workers.backend == "processes" else work.absolute()

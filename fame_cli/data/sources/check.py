@@ -1,0 +1,203 @@
+"""The check before any work: what annotations name beside what lies on disk."""
+
+import csv
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fame_cli.data.manifest import Manifest, Video
+from fame_cli.data.sources.annotations import Annotations
+from fame_cli.data.sources.files import VideoFile
+from fame_cli.disk import write_text
+from fame_cli.errors import InputError
+
+EXAMPLES = 3
+UCF101_GROUP = re.compile(r"v_([^/]+)_(g\d+)_c\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of trouble, and all that have it."""
+
+    kind: str
+    message: str
+    names: tuple[str, ...]
+    mend: str
+
+    def __str__(self) -> str:
+        examples = ", ".join(shown(name) for name in self.names[:EXAMPLES])
+        more = len(self.names) - EXAMPLES
+        listed = f"{examples}, and {more} more" if more > 0 else examples
+        return f"{self.message} ({len(self.names)}): {listed}. {self.mend}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found by laying annotations and disk side by side."""
+
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    expected_frames: Mapping[str, int] = field(default_factory=dict)
+    """Published length of videos by id, where the annotations tell it."""
+
+
+@dataclass(frozen=True)
+class Indexed(Manifest):
+    """A manifest fresh from the disk, and what the check found."""
+
+    check: Check
+
+
+def match(
+    root: Path,
+    source: Mapping[str, Any],
+    title: str,
+    files: Sequence[VideoFile],
+    annotations: Annotations,
+    key: Callable[[VideoFile], str],
+    label: Callable[[VideoFile], str] | None = None,
+) -> Indexed:
+    """Index the files, each with the class and split that the annotations give it.
+
+    ``key`` tells under what the annotations would have a file. ``label`` tells the class of one to which they
+    give none; without it, files that they do not name are left out. Raises InputError where they name none of
+    the files.
+    """
+    named = annotations.videos
+    keyed = [(key(file), file) for file in files]
+    holders: dict[str, str] = {}
+    for name, file in keyed:
+        if name in named:
+            holders.setdefault(name, file.path)
+    if not holders:
+        raise nothing_named(root, title, files, annotations)
+    videos = []
+    for name, file in keyed:
+        if name in named:
+            split = named[name].split if holders[name] == file.path else ""
+            videos.append(file.video(named[name].label or (label(file) if label else ""), split))
+        elif label:
+            videos.append(file.video(label(file)))
+    unknown = [file.path for name, file in keyed if name not in named]
+    findings = [
+        missing(annotations, holders),
+        not_named(unknown, title, kept=label is not None),
+        repeated([file.path for name, file in keyed if holders.get(name, file.path) != file.path]),
+        contradicted(annotations),
+        both_sides((video.name, video.split) for video in named.values()),
+    ]
+    counts = {"named": len(named), "named_on_disk": len(holders), "not_named": len(unknown)}
+    check = Check(
+        summary=f"{title} names {counted(video.split for video in named.values())}; "
+        f"{counted(named[name].split for name in holders)} of these are on disk.",
+        findings=tuple(finding for finding in findings if finding.names),
+        expected_frames={path: named[name].frames for name, path in holders.items() if named[name].frames},
+    )
+    return Indexed(root, {**source, **counts}, tuple(videos), check)
+
+
+def missing(annotations: Annotations, holders: Mapping[str, str]) -> Finding:
+    names = [video.name for key, video in annotations.videos.items() if video.split and key not in holders]
+    return Finding("missing", "named but not on disk", tuple(names), "Get them, or go on without them.")
+
+
+def not_named(paths: Sequence[str], title: str, *, kept: bool) -> Finding:
+    what_becomes = "They are extracted and belong to no split." if kept else "They are left out."
+    return Finding("not named", f"on disk but not named by {title}", tuple(paths), what_becomes)
+
+
+def repeated(paths: Sequence[str]) -> Finding:
+    return Finding(
+        "repeated",
+        "named like a video that another file holds",
+        tuple(paths),
+        "They are extracted and belong to no split: remove one of each.",
+    )
+
+
+def contradicted(annotations: Annotations) -> Finding:
+    return Finding(
+        "contradicted",
+        "named twice, with different splits or classes",
+        annotations.contradicted,
+        "The first counts: mend the annotations.",
+    )
+
+
+def nothing_named(root: Path, title: str, files: Sequence[VideoFile], annotations: Annotations) -> InputError:
+    named = next((named.name for named in annotations.videos.values()), "nothing")
+    return InputError(
+        f"{title} names none of the {len(files)} videos in {root}.",
+        f"It names {shown(named)}, and so on; on disk is {shown(files[0].path)}, and so on. "
+        "Check DATA, --source and --annotations.",
+    )
+
+
+def both_sides(videos: Iterable[tuple[str, str]]) -> Finding:
+    """Groups of UCF101 (gNN within a class) whose videos, given by name and split, are in several splits.
+
+    The videos of a group are cut from the same film, so a network could know a test video by its room.
+    """
+    sides: dict[str, set[str]] = defaultdict(set)
+    for name, split in videos:
+        if split and (group := UCF101_GROUP.search(name)):
+            sides[f"{group[1]} {group[2]}"].add(split)
+    leaks = tuple(f"{group} ({', '.join(sorted(on))})" for group, on in sides.items() if len(on) > 1)
+    return Finding(
+        "both sides",
+        "groups of UCF101 on both sides of the split",
+        leaks,
+        "Test videos would show films that were trained on.",
+    )
+
+
+def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
+    """Decoded videos whose length is not the published one, give or take what decoders differ by."""
+    other = []
+    for video in videos:
+        expected = check.expected_frames.get(video.id, 0)
+        if video.usable and expected and abs(video.frames - expected) > max(5, expected // 20):
+            other.append(f"{video.path} ({video.frames} frames, published {expected})")
+    return Finding(
+        "length",
+        "of another length than published",
+        tuple(other),
+        "Are the files cut as they were released?",
+    )
+
+
+def counted(splits: Iterable[str]) -> str:
+    """Such as "9537 train and 3783 test videos"."""
+    count = Counter(splits)
+    known = [split for split in ("train", "val", "test") if count[split]]
+    others = sorted(count.keys() - {*known, ""})
+    parts = [f"{count[split]} {shown(split)}" for split in [*known, *others]]
+    parts += [f"{count['']} unused"] if count[""] else []
+    listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+    return f"{listed or 'no'} videos"
+
+
+def shown(name: str) -> str:
+    """A name that any terminal can print on one line, whatever bytes it is made of."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def check_path(work: Path) -> Path:
+    return work / "check.csv"
+
+
+def write_findings(work: Path, findings: Sequence[Finding]) -> None:
+    """Write all names of all findings to ``check.csv``, or remove one of before where there are none."""
+    if not findings:
+        check_path(work).unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["finding", "name"])
+    writer.writerows((finding.kind, name) for finding in findings for name in finding.names)
+    write_text(check_path(work), text.getvalue())

@@ -1,0 +1,43 @@
+"""Indexing a folder of videos, with options that go with its source."""
+
+from pathlib import Path
+
+from fame_cli.data.sources import SourceName
+from fame_cli.data.sources.check import Indexed
+from fame_cli.data.sources.diving48 import index_diving48
+from fame_cli.data.sources.folder import index_folder
+from fame_cli.data.sources.hmdb51 import index_hmdb51
+from fame_cli.data.sources.kinetics import index_kinetics
+from fame_cli.data.sources.table import index_table
+from fame_cli.data.sources.ucf101 import index_ucf101
+from fame_cli.errors import ConfigurationError
+
+
+def index_videos(root: Path, source: SourceName, annotations: Path | None, split: int | None) -> Indexed:
+    """Index a folder as the named source; raises ConfigurationError for options that do not go with it."""
+    if split is not None and source not in ("ucf101", "hmdb51"):
+        raise ConfigurationError(
+            f"--split {split} does not go with --source {source}.",
+            "Only ucf101 and hmdb51 have numbered splits: add --source ucf101, or leave out --split.",
+        )
+    if source == "folder":
+        if annotations is not None:
+            raise ConfigurationError(
+                "--annotations does not go with --source folder, whose folders tell classes and splits.",
+                "Add the source whose annotations they are, such as --source ucf101 or --source csv.",
+            )
+        return index_folder(root)
+    if source == "csv":
+        if annotations is None:
+            raise ConfigurationError(
+                "--source csv needs a CSV file with the columns path, label and split.",
+                "Name it: --annotations FILE",
+            )
+        return index_table(root, annotations)
+    if source == "ucf101":
+        return index_ucf101(root, annotations, 1 if split is None else split)
+    if source == "hmdb51":
+        return index_hmdb51(root, annotations, 1 if split is None else split)
+    if source == "diving48":
+        return index_diving48(root, annotations)
+    return index_kinetics(root, annotations)

@@ -1,0 +1,53 @@
+"""Any videos, by a CSV file with the columns path, label and split."""
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fame_cli.data.manifest import is_inside
+from fame_cli.data.sources.annotations import (
+    SPLIT_NAMES,
+    Named,
+    gather,
+    read_table,
+    unreadable,
+)
+from fame_cli.data.sources.check import Indexed, match
+from fame_cli.data.sources.files import VideoFile, list_videos
+
+
+def index_table(root: Path, table: Path) -> Indexed:
+    """Index the videos that a CSV file names, and no others.
+
+    Its first line names the columns ``path`` (relative to ``root``), ``label`` and ``split``; the values of
+    the last two may be empty, and other columns are passed over. A named file may have any suffix.
+    """
+    named = gather(read_rows(root, table))
+    files = list_videos(root)
+    files += other_files(root, named.videos.keys() - {file.path for file in files})
+    source = {"source": "csv", "annotations": str(table)}
+    return match(root, source, table.name, sorted(files), named, key=lambda file: file.path)
+
+
+def read_rows(root: Path, table: Path) -> Iterator[tuple[str, Named]]:
+    for line, row in read_table(table, ["path", "label", "split"]):
+        path = posixpath.normpath(row["path"])
+        if posixpath.isabs(path):
+            path = posixpath.relpath(path, root)
+        if path == "." or not is_inside(path):
+            raise unreadable(table, line, f"the path {row['path']!r} is no file in {root}")
+        split = row["split"].strip()
+        yield path, Named(row["path"], row["label"].strip(), SPLIT_NAMES.get(split.lower(), split))
+
+
+def other_files(root: Path, paths: Iterable[str]) -> Iterator[VideoFile]:
+    """Named files that are not named like videos, as far as they are on disk."""
+    for path in paths:
+        try:
+            status = os.stat(root / path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield VideoFile(path, status.st_size, status.st_mtime_ns)

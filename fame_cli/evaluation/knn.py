@@ -1,0 +1,71 @@
+"""Weighted nearest neighbours: a classifier with nothing to train (Wu et al. 2018, section 3.4)."""
+
+import time
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fame_cli.config import KnnConfig
+from fame_cli.evaluation.features import compute_features
+from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
+from fame_cli.evaluation.retrieval import nearest
+from fame_cli.evaluation.scores import capped_notes, class_figures, score_figures
+from fame_cli.evaluation.subject import Subject
+
+
+def knn(subject: Subject, config: KnnConfig) -> Result:
+    """The result of a vote among neighbours; where it was there already, it is read and nothing is done."""
+    path = subject.result_path("knn", config)
+    if path.exists():
+        return read_result(path)
+    started = time.monotonic()
+    videos = subject.videos
+    store = compute_features(subject, config, (*videos.train, *videos.test))
+    train, test = (
+        torch.stack([store.read(position).mean(dim=0) for position in positions])
+        for positions in (videos.train, videos.test)
+    )
+    count = min(config.neighbours, len(train))
+    similarities, order = nearest(train, test, count)
+    classes = videos.class_numbers(videos.train)[order]
+    shares = vote(similarities, classes, len(videos.class_names), config.temperature)
+    figures = score_figures(shares, videos.class_numbers(videos.test))
+    notes = [*videos.notes, *capped_notes(figures, "classes")]
+    if count < config.neighbours:
+        notes.append(f"--neighbours {config.neighbours}: only {count} training videos are there.")
+    predictions = describe_votes(subject, shares)
+    result = Result(
+        protocol="knn",
+        figures=figures,
+        predictions=predictions,
+        class_figures=class_figures(predictions, videos.class_names),
+        notes=tuple(notes),
+        seconds=time.monotonic() - started,
+        **subject.record(config),
+    )
+    return write_result(path, result)
+
+
+def vote(similarities: Tensor, classes: Tensor, class_count: int, temperature: float) -> Tensor:
+    """Each class's share of the neighbours' votes; a neighbour votes with exp(similarity / temperature).
+
+    ``similarities`` and ``classes`` (M, k) of the k nearest. Returns (M, class_count), rows that sum to 1.
+    """
+    # A common factor changes no share; this one keeps the exponentials finite.
+    weights = ((similarities - similarities.amax(dim=1, keepdim=True)) / temperature).exp()
+    votes = torch.zeros(len(classes), class_count).scatter_add_(1, classes, weights)
+    return functional.normalize(votes, p=1, dim=1)
+
+
+def describe_votes(subject: Subject, shares: Tensor) -> tuple[Prediction, ...]:
+    names, videos = subject.videos.class_names, subject.videos.frames.videos
+    best = shares.max(dim=1)
+    return tuple(
+        Prediction(
+            videos[n].id, videos[n].label, names[number], probability, names[number] == videos[n].label
+        )
+        for n, probability, number in zip(
+            subject.videos.test, best.values.tolist(), best.indices.tolist(), strict=True
+        )
+    )

@@ -1,0 +1,213 @@
+"""What a WORK folder holds: how far each stage is, and whether its bytes are still those that were written.
+
+``take_inventory`` looks at names, sizes and receipts alone; ``find_damage`` reads every byte back.
+"""
+
+import functools
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fame_cli import stage
+from fame_cli.config import ExtractConfig, StatisticsConfig, fingerprint, option_name
+from fame_cli.data.manifest import Manifest, read_manifest, shard_slices
+from fame_cli.disk import sha256_of
+from fame_cli.errors import ArtefactError
+from fame_cli.lock import holders, locked
+
+DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}
+"""The stages of a WORK folder, by the name of their folder, and the options of each."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """How far a stage is."""
+
+    folder: Path
+    kind: str
+    description: stage.Description | None
+    """Nothing where ``stage.json`` cannot be read."""
+    shards: int
+    """That a finished stage has."""
+    done: int
+    missing: tuple[str, ...]
+    damaged: tuple[str, ...]
+    """Shards of another size than was signed, or without a readable receipt."""
+    videos: Mapping[str, int]
+    """Videos of the finished shards by status, where the stage tells it."""
+    bytes: int
+    changed: float | None
+    """When a shard was finished last, in seconds since 1970."""
+    holders: tuple[str, ...]
+    """Who works on it now."""
+
+    @property
+    def complete(self) -> bool:
+        return self.description is not None and self.description.complete
+
+    @property
+    def options(self) -> list[str]:
+        """Those that are not the default, as on the command line."""
+        configuration = self.description.configuration if self.description else {}
+        changed = (name for name, value in configuration.items() if DEFAULTS[self.kind].get(name) != value)
+        return [part for name in changed for part in (option_name(name), str(configuration[name]))]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A WORK folder: its videos and its stages."""
+
+    work: Path
+    manifest: Manifest
+    stages: tuple[StageState, ...]
+
+    @property
+    def shard_names(self) -> list[str]:
+        return [name for name, _ in shard_slices(self.manifest.videos)]
+
+    def video_counts(self) -> dict[str, Counter[str]]:
+        """Videos by status, for each split."""
+        counts: dict[str, Counter[str]] = {}
+        for video in self.manifest.videos:
+            counts.setdefault(video.split, Counter())[video.status] += 1
+        return dict(sorted(counts.items()))
+
+    def is_current(self, state: StageState) -> bool:
+        """Whether a stage was computed from what there is today."""
+        parents = {self.manifest.fingerprint} if state.kind == "frames" else set(self.frame_stores)
+        return state.description is not None and state.description.parent in parents
+
+    @property
+    def frame_stores(self) -> dict[str, str]:
+        """The names of the frame stores by the fingerprint of what they hold."""
+        described = ((state.folder, state.description) for state in self.stages if state.kind == "frames")
+        return {description.content: folder.name for folder, description in described if description}
+
+    def command(self, state: StageState) -> str:
+        """What makes the shards of a stage that are missing or damaged."""
+        if state.kind == "frames":
+            words = ["extract", str(self.manifest.root), "-o", str(self.work)]
+            for name in ("source", "annotations", "split"):
+                if (value := self.manifest.source.get(name, "")) not in ("", "folder"):
+                    words += [option_name(name), str(value)]
+        else:
+            words = ["masks", str(self.work)]
+            if len(self.frame_stores) > 1 and state.description:
+                words += ["--frames", self.frame_stores.get(state.description.parent, "FRAMES")]
+        unknown = "" if state.description else " (with the options that it was begun with)"
+        return shlex.join(["fame", *words, *state.options]) + unknown
+
+
+def take_inventory(work: Path) -> Inventory:
+    """How far the stages of a WORK folder are; raises ArtefactError where it is none.
+
+    No shard is opened, so that 4,000 videos take a fraction of a second.
+    """
+    manifest = read_manifest(work)
+    names = [name for name, _ in shard_slices(manifest.videos)]
+    states = [look_at(folder, kind, names) for kind, folder in stage_folders(work)]
+    return Inventory(work, manifest, tuple(states))
+
+
+def stage_folders(work: Path) -> Iterator[tuple[str, Path]]:
+    for kind in DEFAULTS:
+        for folder in sorted((work / kind).glob("*-*")):
+            if folder.is_dir():
+                yield kind, folder
+
+
+def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
+    """The state of a stage, as names, sizes and receipts tell it."""
+    files = {entry.name: entry.stat() for entry in os.scandir(folder)}
+    done, missing, damaged = 0, [], []
+    videos: Counter[str] = Counter()
+    times = []
+    for name in names:
+        file = files.get(stage.shard_path(folder, name).name)
+        receipt = stage.read_receipt(folder, name)
+        if file is None or receipt is None:
+            missing.append(name)
+        elif file.st_size != receipt.bytes:
+            damaged.append(name)
+        else:
+            done += 1
+            times.append(file.st_mtime)
+            outcomes = receipt.summary.get("videos")
+            videos.update(outcome["status"] for outcome in outcomes or () if kind == "frames")
+    try:
+        description = stage.read_description(folder)
+    except ArtefactError:
+        description = None
+    return StageState(
+        folder=folder,
+        kind=kind,
+        description=description,
+        shards=len(names),
+        done=done,
+        missing=tuple(missing),
+        damaged=tuple(damaged),
+        videos=videos,
+        bytes=sum(file.st_size for file in files.values()),
+        changed=max(times, default=None),
+        holders=holders(folder),
+    )
+
+
+def find_damage(
+    state: StageState, names: Sequence[str], jobs: int, progress: stage.Progress | None = None
+) -> dict[str, str]:
+    """What is wrong with each shard of a stage that is not as it was written, by its name."""
+    found = {}
+    with ThreadPoolExecutor(jobs) as threads:
+        results = threads.map(functools.partial(damage_of, state.folder), names)
+        for number, (name, what) in enumerate(zip(names, results, strict=True)):
+            if what:
+                found[name] = what
+            if progress:
+                progress(number + 1, len(names))
+    return found
+
+
+def damage_of(folder: Path, name: str) -> str:
+    """What is wrong with a shard, or nothing; reads all of it."""
+    receipt, path = stage.read_receipt(folder, name), stage.shard_path(folder, name)
+    if receipt is None:
+        return "has no receipt" if path.exists() else "is missing"
+    if receipt.bytes < 0:
+        return "has a receipt that cannot be read"
+    try:
+        size = path.stat().st_size
+        if size != receipt.bytes:
+            return f"has {size} bytes where {receipt.bytes} were written"
+        return "" if sha256_of(path) == receipt.sha256 else "does not hold the bytes that were written"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def contradicts_its_shards(state: StageState, names: Sequence[str]) -> bool:
+    """Whether ``stage.json`` tells of other shards than there are, all of which are whole."""
+    if state.description is None:
+        return True
+    receipts = (stage.read_receipt(state.folder, name) for name in names)
+    content = fingerprint([receipt.sha256 if receipt else "" for receipt in receipts])
+    return state.complete and state.description.content != content
+
+
+def withdraw(state: StageState, damaged: Sequence[str]) -> None:
+    """Take a stage for unfinished: remove the receipts of shards that are still damaged now.
+
+    A shard of the same size and time looks whole to the next run of the stage; without its receipt it is
+    made again. Until then, whatever would read the stage says that it is not finished.
+    """
+    with locked(state.folder):
+        for name in damaged:
+            if damage_of(state.folder, name):
+                stage.receipt_path(state.folder, name).unlink(missing_ok=True)
+        if state.description is not None:
+            stage.write_description(state.folder, replace(state.description, complete=False))

@@ -1,0 +1,175 @@
+"""How fast a pretraining is on this machine, and how near it comes to what the machine can do."""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.utils.data import default_collate
+from torch.utils.flop_counter import FlopCounterMode
+
+from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import address
+from fame_cli.data.dataset import VIEWS
+from fame_cli.data.frames import FrameStore
+from fame_cli.data.statistics import StatisticsStore
+from fame_cli.data.views import draw_view
+from fame_cli.learning.allocator import keep_freed_memory
+from fame_cli.learning.batch import make_views
+from fame_cli.learning.pretrain import make_loader, training_positions
+from fame_cli.learning.training import Training, compile_backbones
+
+Batch = dict[str, Any]
+
+WARM_UP_STEPS = 2
+"""Not timed: the first steps choose algorithms, allocate and, with ``compile``, translate."""
+
+CONVOLUTION_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a benchmark measured."""
+
+    steps: int
+    samples_per_second: float
+    """Videos, of two clips each."""
+    data_wait: float | None
+    """Share of the time in which the loop stood waiting for the loader; None where nothing was loaded."""
+    peak_memory_bytes: int
+    """Of the GPU, or of the process on a CPU."""
+    flops_per_second: float
+    """Floating-point operations of convolutions and matrix products, forward and backward."""
+    convolution_flops_per_second: float
+    """Of a large 3-D convolution alone, measured in the same run: bf16 on a GPU, fp32 on a CPU."""
+
+    @property
+    def share_of_convolution_rate(self) -> float:
+        return self.flops_per_second / self.convolution_flops_per_second
+
+
+def benchmark_training(
+    config: PretrainConfig,
+    device: torch.device,
+    frames: FrameStore | None = None,
+    cached: StatisticsStore | None = None,
+    *,
+    steps: int = 20,
+    workers: int | None = None,
+    compile: bool = False,
+    tell: Callable[[int, int], None] | None = None,
+) -> Speed:
+    """Time ``steps`` training steps as ``pretrain`` does them, on the videos of ``frames`` or on made clips.
+
+    Raises what ``training_positions`` raises where the videos do not fill a batch.
+    """
+    if device.type == "cpu":
+        keep_freed_memory()
+    training = Training(config, device)
+    batches: Iterable[Batch]
+    if frames is None:
+        batches = repeat(made_batch(config, device), WARM_UP_STEPS + steps)
+    else:
+        positions, total = training_positions(frames, config), WARM_UP_STEPS + steps
+        batches = make_loader(frames, cached, config, positions, 0, total, device, workers)
+    flops = count_flops(training, config)
+    if compile:
+        compile_backbones(training.model)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    taken = []
+    for timed in timed_steps(training, batches):
+        taken.append(timed)
+        if tell:
+            tell(len(taken), WARM_UP_STEPS + steps)
+    taken = taken[WARM_UP_STEPS:]
+    seconds, waited = (sum(column) for column in zip(*taken, strict=True))
+    return Speed(
+        steps=steps,
+        samples_per_second=steps * config.batch_size / seconds,
+        data_wait=None if frames is None else waited / seconds,
+        peak_memory_bytes=peak_memory(device),  # before the convolution below takes its own
+        flops_per_second=steps * flops / seconds,
+        convolution_flops_per_second=measure_convolution_rate(device),
+    )
+
+
+def timed_steps(training: Training, batches: Iterable[Batch]) -> Iterator[tuple[float, float]]:
+    """Seconds of each step, those for which it waited for its batch among them, and those alone.
+
+    The device finishes each step before the next batch is asked for, so that waiting is waiting: a training
+    lets the host run ahead and is a little faster.
+    """
+    begun = time.perf_counter()
+    for number, batch in enumerate(batches):
+        loaded = time.perf_counter()
+        first, second = make_views(batch, training.config, number, training.device)
+        training.step(first, second, number, sys.maxsize, training.config.learning_rate)
+        wait_for(training.device)
+        ended = time.perf_counter()
+        yield ended - begun, loaded - begun
+        begun = time.perf_counter()
+
+
+def wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def count_flops(training: Training, config: PretrainConfig) -> int:
+    """Floating-point operations of one step: a step of two videos is counted, and scaled to the batch."""
+    shape = (2, 3, config.clip_frames, config.crop_px, config.crop_px)
+    clips = torch.rand(shape, device=training.device).contiguous(memory_format=torch.channels_last_3d)
+    with FlopCounterMode(display=False) as counter:
+        training.step(clips, clips, 0, 1, config.learning_rate)
+    flops: int = counter.get_total_flops()
+    return flops * config.batch_size // 2
+
+
+def made_batch(config: PretrainConfig, device: torch.device) -> Batch:
+    """A batch as the loader gives it, of noise."""
+
+    def sample(number: int) -> Batch:
+        generator = address(config.seed, "benchmark", number)
+        shape = (VIEWS, config.clip_frames, config.crop_px, config.crop_px, 3)
+        clips = generator.integers(0, 256, shape, dtype="uint8")
+        views = [draw_view(generator, config.color_jitter, config.flip_probability) for _ in range(VIEWS)]
+        return {"clips": clips, "backgrounds": clips[::-1].copy(), "views": views}
+
+    batch: Batch = default_collate([sample(number) for number in range(config.batch_size)])
+    if device.type == "cuda":
+        batch |= {name: batch[name].pin_memory() for name in ("clips", "backgrounds")}
+    return batch
+
+
+def measure_convolution_rate(device: torch.device) -> float:
+    """Floating-point operations a second of 3×3×3 convolutions of 256 channels, in the better layout."""
+    on_gpu = device.type == "cuda"
+    B, C, T, side = (64 if on_gpu else 2), 256, 8, 28
+    dtype = torch.bfloat16 if on_gpu else torch.float32
+    seconds = []
+    for layout in (torch.contiguous_format, torch.channels_last_3d):
+        clips = torch.rand(B, C, T, side, side, device=device, dtype=dtype).contiguous(memory_format=layout)
+        weight = torch.rand(C, C, 3, 3, 3, device=device, dtype=dtype).contiguous(memory_format=layout)
+        rounds = []
+        for _ in range(CONVOLUTION_ROUNDS):
+            wait_for(device)
+            begun = time.perf_counter()
+            functional.conv3d(clips, weight, padding=1)
+            wait_for(device)
+            rounds.append(time.perf_counter() - begun)
+        seconds.append(statistics.median(rounds))
+    return 2 * B * C * T * side**2 * C * 27 / min(seconds)
+
+
+def peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

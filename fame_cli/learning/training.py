@@ -1,0 +1,83 @@
+"""Model and optimizer of a pretraining: one step of them, and their way to and from a checkpoint."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fame_cli.config import PretrainConfig
+from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.checkpoint import load_training, save_training
+from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
+from fame_cli.learning.framework import build_framework
+
+
+class Training:
+    """The state that a step changes.
+
+    Args:
+        config: what to train, and how.
+        device: where.
+        compile: translate the backbones by torch.compile, which takes a minute at the start.
+    """
+
+    def __init__(self, config: PretrainConfig, device: torch.device, *, compile: bool = False) -> None:
+        self.config = config
+        self.device = device
+        self.model = build_framework(config)
+        synchronise_batch_norms(self.model, device)
+        self.model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        if compile:
+            compile_backbones(self.model)
+        self.network: nn.Module = self.model
+        if rank_count() > 1:
+            # Batch normalisation keeps the buffers of all ranks equal by itself.
+            self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
+        self.optimizer = build_optimizer(config, list(self.model.trained()))
+
+    def step(
+        self, first: Tensor, second: Tensor, step: int, total_steps: int, learning_rate: float
+    ) -> Tensor:
+        """Loss, backward, optimizer, momentum. Returns loss and accuracy (2,), on the device.
+
+        Nothing in it makes the host wait for the device.
+        """
+        bf16 = self.config.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            loss: Tensor = self.network(first, second)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.model.after_step(step, total_steps)
+        return torch.stack([loss.detach(), self.model.accuracy])
+
+    def save(self, checkpoint: Path, step: int) -> None:
+        """Replace the checkpoint. Random states need no saving: every choice has an address."""
+        state = {"step": step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        save_training(checkpoint, state)
+
+    def restore(self, checkpoint: Path) -> int:
+        """Go back to the checkpoint; returns the step to go on with."""
+        state = load_training(checkpoint, self.device)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"])
+
+
+def build_optimizer(config: PretrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """SGD with momentum 0.9, or AdamW; on a GPU, one kernel for all parameters."""
+    fused = True if parameters[0].is_cuda else None
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=fused)
+    return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=fused)
+
+
+def compile_backbones(model: nn.Module) -> None:
+    """Compile in place, so that the keys of checkpoints stay as they are."""
+    for module in model.modules():
+        if isinstance(module, Backbone):
+            module.compile(dynamic=False)

@@ -1,0 +1,119 @@
+"""Who works on a folder: one process, or several that each have a slice of its work.
+
+A process that works on all of a folder holds ``.lock`` for itself. Those with slices share it, and hold each
+a lock of their slice. The operating system lets go of the lock of a process that dies.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from fame_cli.disk import in_words
+from fame_cli.errors import FameError
+
+Slice = tuple[int, int]
+"""(i, n): the i-th of n, counted from 1."""
+WHOLE: Slice = (1, 1)
+
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.05
+"""A lock may be held for an instant by ``holders``, which only looks."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
+    """Hold a folder, or a slice of it, for this process.
+
+    Raises FameError that names who is at work where that stands against it: anyone, for the whole folder; for
+    a slice, the same slice, a process that has the whole folder, or slices of another number. So all slices
+    that are worked on at a time are of one number, and no two processes ever compute the same shard.
+    """
+    with contextlib.ExitStack() as stack:
+        exclusive = part == WHOLE
+        file = stack.enter_context(lock_file(folder / ".lock"))
+        if not hold(file, exclusive):
+            raise occupied(folder)
+        if not exclusive:
+            file = stack.enter_context(lock_file(folder / slice_lock(part)))
+            if not hold(file, exclusive=True):
+                raise occupied(folder, part)
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        # Looked at after taking our own: of two that begin at the same time, at least one sees the other.
+        if not exclusive and any(other[1] != part[1] for other in slices_held(folder)):
+            raise occupied(folder)
+        yield
+
+
+def lock_file(path: Path) -> IO[str]:
+    with in_words(path):
+        return path.open("a+")
+
+
+def slice_lock(part: Slice) -> str:
+    return f".lock-{part[0]}-of-{part[1]}"
+
+
+def hold(file: IO[str], exclusive: bool, attempts: int = ATTEMPTS) -> bool:
+    """Take the lock of an open file, until it is closed; returns whether that could be done."""
+    for attempt in range(attempts):
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if attempt < attempts - 1:
+                time.sleep(PAUSE_SECONDS)
+        except OSError as error:
+            # Some cluster file systems have no locks. Files are whole there all the same; two processes on
+            # the same work are not told of each other.
+            if error.errno in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                return True
+            raise
+    return False
+
+
+def occupied(folder: Path, part: Slice = WHOLE) -> FameError:
+    who = ", ".join(holders(folder)) or "another process"
+    what = f"slice {part[0]}/{part[1]} of {folder}" if part != WHOLE else str(folder)
+    return FameError(
+        f"{what} is being worked on by {who}.",
+        "Wait until it is done, then run the command again: what is finished is not done twice.",
+    )
+
+
+def holders(folder: Path) -> tuple[str, ...]:
+    """The processes that work on a folder, in words."""
+    if who := holder(folder / ".lock"):
+        return (who,)
+    return tuple(
+        f"{who} (slice {part[0]}/{part[1]})"
+        for part in slices_held(folder)
+        if (who := holder(folder / slice_lock(part)))
+    )
+
+
+def slices_held(folder: Path) -> list[Slice]:
+    parts = []
+    for path in sorted(folder.glob(".lock-*-of-*")):
+        if holder(path):
+            number, _, count = path.name.removeprefix(".lock-").partition("-of-")
+            parts.append((int(number), int(count)))
+    return parts
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock of a file for itself, or nothing."""
+    try:
+        with path.open() as file:
+            if hold(file, exclusive=False, attempts=1):
+                return ""
+            return f"process {file.read().strip() or '(unknown)'}"
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,103 @@
+"""The package in somebody else's program: docs/library.md and examples/ as they stand, and public names."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import fame_cli
+from fame_cli.cli.app import app
+from fame_cli.learning.backbones import build_backbone
+from fame_cli.learning.checkpoint import save_backbone
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "library.md"
+
+
+def snippets() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def run(*command: str) -> str:
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # no fight for cores among parallel test processes
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=alone).stdout
+
+
+def test_every_snippet_of_the_guide_runs(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["extract", str(videos), "-o", "work"], ["masks", "work"]):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    save_backbone(Path("run/backbone.safetensors"), build_backbone("r2plus1d_18"), "r2plus1d_18", {})
+    torch.save({"state_dict": build_backbone("small").state_dict(), "config": Path("x")}, "old.pth")
+    names: dict[str, Any] = {}
+    assert len(snippets()) >= 9
+    for snippet in snippets():
+        exec(compile(snippet, GUIDE.name, "exec"), names)
+    assert names["merged"].shape == (2, 3, 16, 48, 48)
+    assert names["foreground"].sum((1, 2)).tolist() == [112 * 112 // 2] * 8
+    said = capsys.readouterr().out
+    for line in snippets():
+        if promised := re.search(r"print\(keys\)  # (.*)", line):
+            assert promised[1] in said
+
+
+def test_the_example_shows_what_merging_is_for() -> None:
+    found = re.findall(r"(\d+)% right", run(sys.executable, "examples/own_loop.py"))
+    without, merged = map(int, found)
+    assert without < 40
+    assert merged > 70
+
+
+def test_the_package_is_imported_at_once_and_its_help_needs_no_torch() -> None:
+    heavy = "[name for name in ('torch', 'numpy', 'cv2', 'h5py') if name in sys.modules]"
+    assert run(sys.executable, "-c", f"import sys, fame_cli; print({heavy})") == "[]\n"
+    program = (
+        "import sys; from typer.testing import CliRunner; from fame_cli.cli.app import app;"
+        f"assert CliRunner().invoke(app, ['--help']).exit_code == 0; print({heavy})"
+    )
+    assert run(sys.executable, "-c", program) == "[]\n"
+
+
+def test_submodules_are_still_found_and_other_names_are_not() -> None:
+    from fame_cli import stage
+
+    assert stage.__name__ == "fame_cli.stage"
+    with pytest.raises(AttributeError, match="module 'fame_cli' has no attribute 'nothing'"):
+        fame_cli.nothing  # noqa: B018
+    assert set(fame_cli.__all__) <= set(dir(fame_cli))
+
+
+def test_type_checkers_see_the_same_names_at_the_same_places() -> None:
+    seen = {
+        name.strip(): module
+        for module, names in re.findall(
+            r"^    from (\S+) import (.*)$", inspect.getsource(fame_cli), re.MULTILINE
+        )
+        for name in names.split(",")
+    }
+    assert seen == fame_cli.HOMES
+    assert {*seen, "__version__"} == set(fame_cli.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(fame_cli.__all__) - {"__version__"}))
+def test_public_name_is_what_it_says_and_says_what_it_is(name: str) -> None:
+    value = getattr(fame_cli, name)
+    assert value.__name__ == name
+    assert f"`{name}`" in GUIDE.read_text().split("## All names")[1]
+    assert len(inspect.getdoc(value) or "") > 30
+    if inspect.isclass(value):
+        public = [key for key, _ in inspect.getmembers(value, inspect.isfunction) if key in vars(value)]
+        undocumented = [
+            key for key in public if not key.startswith("_") and not inspect.getdoc(vars(value)[key])
+        ]
+        assert not undocumented

@@ -1,0 +1,168 @@
+"""Recipes: complete, checked, and below what is given by hand."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from conftest import moving_square, write_video
+from typer.testing import CliRunner
+
+from fame_cli.cli.app import app
+from fame_cli.config import PretrainConfig
+from fame_cli.errors import ConfigurationError, FameError
+from fame_cli.recipe import TABLES, read_recipe, shipped_recipes
+
+PUBLISHED = {
+    # table: the figures of FAME's own rows, (UCF101, HMDB51) or R@1, 5, 10, 20, 50
+    "Table 1": {(67.4, 39.8), (72.2, 42.2), (82.9, 50.7), (84.8, 53.5), (88.6, 61.1)},
+    "Table 2": {(62.3, 75.1, 80.9, 86.9, 93.0)},
+    "Table 3": {(75.8, 45.5), (80.3, 49.6), (81.2, 52.6), (82.0, 51.6)},
+    "Table 4": {(75.8, 45.5), (77.4, 47.6), (81.2, 52.6)},
+    "Table 5": {(80.3, 49.6), (79.6, 50.8), (81.2, 52.6), (81.2, 51.4), (82.0, 51.6), (81.1, 53.1)},
+    "Table 6": {
+        *((75.8, 45.5), (77.9, 46.4), (80.4, 51.3), (81.5, 51.5), (81.2, 52.6)),
+        *((86.5, 58.7), (88.6, 61.1)),
+    },
+}
+
+
+def test_recipes_cover_every_row_of_tables_1_to_6() -> None:
+    found: dict[str, set[tuple[float, ...]]] = {}
+    for name in shipped_recipes():
+        for row in read_recipe(name).rows:
+            found.setdefault(row.table, set()).add(tuple(row.figures.values()))
+    assert found == PUBLISHED
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_recipe_states_every_option_so_that_a_changed_default_changes_no_recipe(name: str) -> None:
+    recipe = read_recipe(name)
+    for table, configuration in TABLES.items():
+        fields = {field.name for field in dataclasses.fields(configuration)}
+        assert set(recipe.options(table)) == fields, table
+    assert recipe.notes
+
+
+def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
+    base = read_recipe("ucf101-i3d-fame").options("pretrain")
+
+    def changed(name: str) -> dict[str, object]:
+        options = read_recipe(name).options("pretrain")
+        return {key: value for key, value in options.items() if base[key] != value}
+
+    assert changed("ucf101-i3d-moco") == {"beta": 1.0}
+    assert changed("ucf101-i3d-fame-beta0.7") == {"beta": 0.7}
+    assert changed("ucf101-i3d-fame-beta0.3-both") == {"beta": 0.3, "branch": "both"}
+    assert changed("ucf101-i3d-fame-intra") == {"background": "intra"}
+    assert changed("ucf101-i3d-gauss") == {"variant": "gauss"}
+    assert changed("ucf101-i3d-seed") == {"variant": "seed"}
+    assert changed("ucf101-i3d-grid") == {"variant": "grid"}
+    assert changed("k400-i3d-fame") == {"queue_length": 65536}
+    assert changed("k400-r2plus1d-fame") == {
+        "queue_length": 65536,
+        "backbone": "r2plus1d_18",
+        "crop_px": 112,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[pretrain]\nbeta2 = 0.3\n", r"\[pretrain\]: unknown option beta2"),
+        ("[pretrain]\nbeta = 3\n", r"--beta is 3; expected above 0"),
+        ("[pretrain]\nvariant = 'blob'\n", r"--variant is 'blob'"),
+        ("[pretrian]\nbeta = 0.3\n", "unknown table pretrian"),
+        ("pretrain = 3\n", "expected a table of options"),
+        ("[pretrain", "is no TOML file"),
+    ],
+)
+def test_wrong_recipe_is_refused_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        read_recipe(str(path))
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, FameError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+SMALL = {
+    "clip_frames": 4,
+    "crop_px": 32,
+    "batch_size": 2,
+    "queue_length": 4,
+    "steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipes")
+    for number in range(3):
+        frames = moving_square(20, (30 + 80 * number, 90, 60), seed=number)
+        write_video(folder / "videos" / f"{number}.avi", frames)
+    run("extract", folder / "videos", "-o", folder / "work")
+    run("masks", folder / "work", "--clip-frames", "4")
+    return folder / "work"
+
+
+def steps_of(name: str, work: Path, folder: Path) -> dict[str, object]:
+    settings = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+    run("pretrain", work, "-o", folder, "--recipe", name, *settings)
+    return dict(read_recipe(str(folder / "config.toml")).options("pretrain"))
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_recipe_trains_for_two_steps_with_its_own_options(name: str, work: Path, tmp_path: Path) -> None:
+    assert steps_of(name, work, tmp_path / name) == {**read_recipe(name).options("pretrain"), **SMALL}
+
+
+def test_option_given_by_hand_wins_over_set_and_set_over_the_recipe(work: Path, tmp_path: Path) -> None:
+    small = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[pretrain]\nbackbone = 'small'\nbeta = 0.3\ntemperature = 0.2\nseed = 7\n")
+    given = ["--seed", "9", *small, "--set", "temperature=0.4", "--set", "seed=8", "--recipe", str(mine)]
+    run("pretrain", work, "-o", tmp_path / "run", *given)
+    options = read_recipe(str(tmp_path / "run" / "config.toml")).options("pretrain")
+    assert [options[key] for key in ("backbone", "beta", "temperature", "seed")] == ["small", 0.3, 0.4, 9]
+    assert options["momentum"] == PretrainConfig.momentum
+
+
+def test_configuration_of_a_run_repeats_it(work: Path, tmp_path: Path) -> None:
+    small = [part for key, value in SMALL.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+    run("pretrain", work, "-o", tmp_path / "first", "--backbone", "small", "--seed", "3", *small)
+    run("pretrain", work, "-o", tmp_path / "second", "--recipe", tmp_path / "first" / "config.toml")
+    for name in ("backbone.safetensors", "config.toml"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_recipe_serves_the_evaluations_too() -> None:
+    given = ["eval", "finetune", "work", "run", "--weights", "random", "--recipe", "ucf101-i3d-fame"]
+    result = CliRunner().invoke(app, [*given, "--set", "epochs=0"])
+    assert result.exit_code == 2
+    assert "--epochs is 0" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "hop=3"], "fame masks has no option hop"),
+        (["--set", "hop_frames"], "expected key=value"),
+        (["--recipe", "ucf101-i3d-fme"], "there is no recipe ucf101-i3d-fme"),
+    ],
+)
+def test_wrong_use_of_recipes_is_told(arguments: list[str], message: str) -> None:
+    with pytest.raises(FameError, match=message):
+        run("masks", "work", *arguments)
+
+
+def test_list_names_each_recipe_and_show_prints_one() -> None:
+    listed = run("recipes")
+    assert all(name in listed for name in shipped_recipes())
+    assert "Table 6, Grid: finetune UCF101 81.5, HMDB51 51.5" in listed
+    assert 'variant = "grid"' in run("recipes", "show", "ucf101-i3d-grid")
