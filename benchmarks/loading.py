@@ -2,11 +2,11 @@
 
     python benchmarks/loading.py VIDEOS [--repeats 7] [--samples 40]
 
-A sample is what pretraining takes of a video in a step: two clips of 16 frames at stride 2, each with a random
-resized crop to 112², and the cached statistics in those crops. Compared are, in turn and in one process on one
-core: loading samples from the store; decoding the same 32 JPEGs of each from memory; and reading the same
-frames from the video file with OpenCV, once from its start on and once after a jump, which many files answer
-with another frame than the one asked for, and cropping them.
+A sample is what pretraining takes of a video in a step: two clips of 16 frames at stride 2, each with a
+random resized crop to 112², and the cached statistics in those crops. Compared are, in turn, in one process
+and on one core: loading samples from the store; decoding the same 32 JPEGs of each from memory; and reading
+two such clips from the video file with OpenCV and cropping them, once from the file's start on and once after
+a jump, which many files answer with another frame than the one asked for.
 """
 
 import argparse
