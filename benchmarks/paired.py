@@ -40,6 +40,5 @@ def show(seconds: Seconds, reference: str, items: int, unit: str) -> None:
     for name, runs in seconds.items():
         lower, median, upper = ratio(seconds, reference, name)
         rate = items / statistics.median(runs)
-        print(
-            f"{name:{width}}  {rate:>12,.0f}  {median:>{len(reference) + 6}.2f}  ({lower:.2f} to {upper:.2f})"
-        )
+        told = f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}"
+        print(f"{name:{width}}  {told:>12}  {median:>{len(reference) + 6}.2f}  ({lower:.2f} to {upper:.2f})")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "BYOL",
     "ArtefactError",
     "Backbone",
     "ConfigurationError",
@@ -18,6 +19,7 @@ __all__ = [
     "FrameStore",
     "InputError",
     "MoCo",
+    "SimCLR",
     "StatisticsStore",
     "__version__",
     "build_backbone",
@@ -29,8 +31,10 @@ __all__ = [
     "load_backbone",
     "merge",
     "normalise",
+    "nt_xent",
     "open_frame_store",
     "open_statistics_store",
+    "prediction_loss",
     "read_manifest",
     "save_backbone",
     "seed_region",
@@ -47,9 +51,11 @@ if TYPE_CHECKING:
     from fame_cli.data.views import normalise, to_clips
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
     from fame_cli.learning.backbones import Backbone, build_backbone
+    from fame_cli.learning.byol import BYOL
     from fame_cli.learning.checkpoint import load_backbone, save_backbone
-    from fame_cli.learning.losses import chance_level, info_nce
+    from fame_cli.learning.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.moco import MoCo
+    from fame_cli.learning.simclr import SimCLR
     from fame_cli.merging.mask import soft_mask, top_share
     from fame_cli.merging.merge import merge
     from fame_cli.merging.statistics import colour_bins, seed_region
@@ -63,9 +69,11 @@ ROOMS = {
     "data.views": ("normalise", "to_clips"),
     "errors": ("ArtefactError", "ConfigurationError", "FameError", "InputError"),
     "learning.backbones": ("Backbone", "build_backbone"),
+    "learning.byol": ("BYOL",),
     "learning.checkpoint": ("load_backbone", "save_backbone"),
-    "learning.losses": ("chance_level", "info_nce"),
+    "learning.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.moco": ("MoCo",),
+    "learning.simclr": ("SimCLR",),
     "merging.mask": ("soft_mask", "top_share"),
     "merging.merge": ("merge",),
     "merging.statistics": ("colour_bins", "seed_region"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -29,6 +30,28 @@ def unfinished(path: Path) -> Path:
     share the folder.
     """
     return path.with_name(f".{path.name}.{socket.gethostname()}-{threading.get_native_id()}{UNFINISHED}")
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what writers of this machine that are dead by now left unfinished in a folder.
+
+    A kill in the middle of a write leaves such a file, which nothing would ever finish.
+    """
+    for path in folder.glob(f".*.{glob.escape(socket.gethostname())}-*{UNFINISHED}"):
+        writer = path.name.removesuffix(UNFINISHED).rpartition("-")[2]
+        if writer.isdecimal() and not is_alive(int(writer)):
+            path.unlink(missing_ok=True)
+
+
+def is_alive(thread: int) -> bool:
+    """Whether a thread or process of this machine is at work; signal 0 asks and does nothing."""
+    try:
+        os.kill(thread, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

@@ -1,7 +1,10 @@
 """Files are on disk whole or not at all."""
 
 import errno
+import multiprocessing
 import os
+import signal
+import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +94,27 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
         disk.write_whole(tmp_path / "a.bin", b"newer")
     assert (tmp_path / "a.bin").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def written_half(path: Path) -> None:
+    disk.unfinished(path).write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_file_that_a_killed_process_left_half_written_is_removed_and_no_other(
+    tmp_path: Path,
+) -> None:
+    killed = multiprocessing.get_context("spawn").Process(target=written_half, args=(tmp_path / "a.bin",))
+    killed.start()
+    killed.join()
+    [abandoned] = tmp_path.iterdir()
+    abandoned.with_name(abandoned.name.replace(socket.gethostname(), "another-machine")).touch()
+    disk.unfinished(tmp_path / "b.bin").touch()  # of this process, which lives
+    (tmp_path / ".a.bin.swp").touch()
+    before = set(tmp_path.iterdir())
+    disk.remove_abandoned(tmp_path)
+    assert before - set(tmp_path.iterdir()) == {abandoned}
+    disk.remove_abandoned(tmp_path / "absent")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -18,12 +18,16 @@ ASPECT_MIN, ASPECT_MAX = 3 / 4, 4 / 3
 
 
 def clip_span(clip_frames: int, frame_stride: int) -> int:
-    """Frames of the video from the first to the last of a clip, both counted."""
+    """Frames of the video from the first to the last of a clip: (clip_frames − 1)·frame_stride + 1."""
     return (clip_frames - 1) * frame_stride + 1
 
 
 def clip_indices(start: int, clip_frames: int, frame_stride: int, frame_count: int) -> Indices:
-    """Frames (T,) of the clip that begins at ``start``; the last frame is held where the video ends early."""
+    """Frames (T,) of the clip that begins at frame ``start``, from 0 to below ``frame_count``.
+
+    T is ``clip_frames``, ``frame_stride`` their distance in frames of the video. Where the video ends early
+    its last frame is held.
+    """
     assert 0 <= start < frame_count
     return np.minimum(start + frame_stride * np.arange(clip_frames, dtype=np.int64), frame_count - 1)
 

@@ -256,7 +256,18 @@ def damaged(path: Path, why: str) -> ArtefactError:
 
 
 class FrameStore:
-    """Reads clips from a finished frame store. Safe to hand to worker processes."""
+    """Reads clips from a finished frame store. Safe to hand to worker processes.
+
+    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+
+    Args:
+        folder: of the store; ``open_frame_store`` finds it.
+        manifest: of its WORK folder.
+
+    Raises:
+        ArtefactError: the store cannot be read, or videos have changed since; from the methods, where a shard
+            is damaged.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         description = stage.read_description(folder)
@@ -272,10 +283,11 @@ class FrameStore:
 
     @property
     def videos(self) -> tuple[Video, ...]:
+        """All videos of the manifest in order, also those that could not be read (``usable`` is False)."""
         return self.manifest.videos
 
     def frames(self, position: int, indices: Sequence[int] | Array) -> Frame:
-        """(len(indices), H, W, 3) uint8 RGB frames of the video at a place in the manifest."""
+        """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB."""
         return np.stack(list(self.each_frame(position, indices)))
 
     def each_frame(self, position: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
@@ -284,7 +296,7 @@ class FrameStore:
         return (decode_jpeg(jpeg, path) for jpeg in read_jpegs(path, row, indices))
 
     def locate(self, position: int) -> tuple[Path, int]:
-        """The shard that holds the video at a place in the manifest, and its row there."""
+        """The shard file that holds a video, and its row there."""
         return stage.shard_path(self.folder, shard_name(position)), position % VIDEOS_PER_SHARD
 
 
@@ -319,7 +331,14 @@ def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:
     """The frame store of a WORK folder: the one named, or the only one.
 
-    Raises ArtefactError where there is none, or where videos were added or changed since it was made.
+    Args:
+        work: the folder that ``fame extract`` made.
+        manifest: of ``read_manifest(work)``.
+        wanted: a folder in ``work/frames``, where there are several.
+
+    Raises:
+        ArtefactError: there is none, or videos were added or changed since it was made.
+        ConfigurationError: there are several and none is named, or the named one is not there.
     """
     folder = stage.choose(work / "frames", wanted, "--frames", f"fame extract DATA -o {work}")
     return FrameStore(folder, manifest)

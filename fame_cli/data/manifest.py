@@ -146,7 +146,10 @@ def write_manifest(work: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(work: Path) -> Manifest:
-    """Read a WORK folder's manifest; raises ArtefactError where it is missing or was damaged."""
+    """Read what ``fame extract`` found: the videos of a WORK folder with label, split, length and status.
+
+    Raises ArtefactError where the manifest is missing or was damaged.
+    """
     path = source_path(work)
     try:
         source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))

@@ -224,7 +224,18 @@ def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
 
 
 class StatisticsStore:
-    """Reads clips' statistics from a finished store. Safe to hand to worker processes."""
+    """Reads clips' statistics from a finished store. Safe to hand to worker processes.
+
+    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+
+    Args:
+        folder: of the store; ``open_statistics_store`` finds it.
+        frames: the frame store that it was computed from.
+
+    Raises:
+        ArtefactError: the store cannot be read, or the frames have changed since; from the methods, where a
+            shard is damaged.
+    """
 
     def __init__(self, folder: Path, frames: FrameStore) -> None:
         description = stage.read_description(folder)
@@ -239,7 +250,7 @@ class StatisticsStore:
         self.fingerprint = description.content
 
     def starts(self, position: int) -> Indices:
-        """First frames of the clips whose statistics are kept, for the video at a place in the manifest."""
+        """First frames (clips,) of the clips of a video whose statistics are kept, counted from 0."""
         return clip_starts(self.videos[position].frames, self.config)
 
     def read(self, position: int, start: int) -> ClipStatistics:
@@ -247,7 +258,11 @@ class StatisticsStore:
         return self._read(position, start, unpack)
 
     def read_maps(self, position: int, start: int) -> tuple[Array, Array]:
-        """Seed and bins alone, which is all that training needs."""
+        """Seed (h, w) float32 and bins (h, w) uint16 alone of the same clip: all that training needs.
+
+        Both are of the whole frame: the seed (Eq. 2) in [0, 3], averaged over the pixels that
+        a pixel of the map covers, the bins uint16 below 1000.
+        """
         return self._read(position, start, unpack_maps)
 
     def _read(self, position: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
@@ -272,7 +287,16 @@ def open_statistics_store(
 ) -> StatisticsStore:
     """The statistics store of a WORK folder for one kind of clip: the one named, or the only one.
 
-    Raises ArtefactError where there is none, where it is for other clips, or where frames have changed.
+    Args:
+        work: the folder that ``fame extract`` made and ``fame masks`` worked on.
+        frames: its frame store.
+        clip_frames: frames in a clip, T.
+        frame_stride: distance between them, in frames of the video.
+        wanted: a folder in ``work/statistics``, where there are several.
+
+    Raises:
+        ArtefactError: there is none, it is for other clips, or frames have changed.
+        ConfigurationError: there are several and none is named, or the named one is not there.
     """
     command = f"fame masks {work} --clip-frames {clip_frames} --frame-stride {frame_stride}"
     folder = stage.choose(work / "statistics", wanted, "--statistics-store", command)

@@ -13,6 +13,7 @@ from torch import Tensor
 from fame_cli import stage
 from fame_cli.config import ClassifierConfig, FinetuneConfig, LinearConfig
 from fame_cli.data.views import augment, to_clips
+from fame_cli.disk import remove_abandoned
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
 from fame_cli.evaluation.features import compute_features, in_parts, prepare
@@ -55,6 +56,7 @@ def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freez
     folder = subject.evaluation_folder(protocol, config)
     folder.mkdir(parents=True, exist_ok=True)
     with stage.locked(folder):
+        remove_abandoned(folder)
         started = time.monotonic()
         classifier = build_classifier(subject, config, freeze)
         training, used, notes = train(subject, classifier, config, folder / CHECKPOINT)

@@ -18,7 +18,7 @@ HIDDEN = 4096
 
 
 class BYOL(Framework):
-    """Online network with projector and predictor; a target network without predictor follows it.
+    """Online network with projector and predictor, and a target that follows it (Grill et al. 2020).
 
     ``chance`` is 4, the loss of predictions that have nothing to do with their targets (mean cosine 0). A
     collapsed encoder has loss 0, so the loss tells nothing of collapse; ``accuracy`` does: the share of
@@ -42,9 +42,11 @@ class BYOL(Framework):
 
     @property
     def backbone(self) -> Backbone:
+        """The online network without its heads, which a finished run exports."""
         return self.online.backbone
 
     def trained(self) -> Iterator[nn.Parameter]:
+        """The parameters of the online network; the target only follows."""
         return self.online.parameters()
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

@@ -66,7 +66,18 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 def save_backbone(path: Path, backbone: Backbone, name: BackboneName, extra: dict[str, str]) -> None:
-    """Write the backbone's weights as safetensors, with its name, feature_dim and ``extra`` as metadata."""
+    """Write the backbone's weights as safetensors, whole or not at all, for ``load_backbone`` and others.
+
+    Args:
+        path: the file; its folder is made if need be.
+        backbone: the network; its ``feature_dim`` is written too.
+        name: the network's name, as for ``build_backbone``.
+        extra: more metadata. ``fame eval`` asks for the clips of the training unless it finds "clip_frames",
+            "frame_stride" (in frames) and "crop_px" (in pixels) here.
+
+    Raises:
+        FameError: the disk refuses; what was at ``path`` before then stands.
+    """
     metadata = {**extra, "backbone": name, "feature_dim": str(backbone.feature_dim)}
     write_safetensors(path, backbone.state_dict(), metadata)
 

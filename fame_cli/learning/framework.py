@@ -13,6 +13,9 @@ from fame_cli.learning.backbones import Backbone, build_backbone
 class Framework(nn.Module):
     """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
 
+    A step is ``loss = model(first, second)``, ``loss.backward()``, a step of an optimizer of ``trained()``,
+    and ``after_step``.
+
     On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
     is the loss of the global batch, and the mean of the gradients is that loss's gradient.
     """

@@ -11,9 +11,17 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
     """InfoNCE with a queue of negatives (He et al. 2020, Eq. 1; FAME, Eq. 1), and its top-1 accuracy.
 
     -log( exp(q·k⁺/τ) / (exp(q·k⁺/τ) + Σ_j exp(q·k_j/τ)) ), the mean over the batch, in float32 even under
-    autocast. ``queries`` and ``keys`` (B, D) hold positives row by row, ``queue`` (D, K) the negatives; all
-    vectors are expected at unit length, so that products are cosines. The accuracy, without gradient, is the
-    share of queries nearer to their key than to every negative; a tie is a miss, so that collapse shows as 0.
+    autocast.
+
+    Args:
+        queries: (B, D) unit vectors q, so that products are cosines.
+        keys: (B, D) unit vectors k⁺, the positives row by row.
+        queue: (D, K) unit vectors k_j as columns, the negatives.
+        temperature: τ.
+
+    Returns:
+        The loss, and without gradient the share of queries nearer to their key than to every negative; a tie
+        is a miss, so that collapse shows as 0.
     """
     with torch.autocast(queries.device.type, enabled=False):
         queries, keys, queue = queries.float(), keys.float(), queue.float()
@@ -26,7 +34,7 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
 
 
 def chance_level(queue_length: int) -> float:
-    """log(K+1): the loss of an encoder that tells no clip from another."""
+    """log(K+1): the ``info_nce`` of an encoder that tells no clip from another, K the queue_length."""
     return math.log(queue_length + 1)
 
 
@@ -58,9 +66,9 @@ def nt_xent(
 
 
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """‖q̄ − z̄′‖² = 2 − 2 q̄·z̄′ of unit vectors (B, D), the mean over the batch (Grill et al. 2020, Eq. 2).
+    """‖q̄ − z̄′‖² = 2 − 2 q̄·z̄′, the mean over the batch (Grill et al. 2020, Eq. 2), from 0 to 4.
 
-    From 0 to 4; no gradient reaches the targets.
+    ``predictions`` q̄ and ``targets`` z̄′ (B, D) are unit vectors, row by row; no gradient reaches the targets.
     """
     return 2 - 2 * (predictions * targets.detach()).sum(dim=1).mean()
 

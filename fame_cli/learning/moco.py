@@ -14,7 +14,7 @@ from fame_cli.learning.losses import chance_level, info_nce
 
 
 class MoCo(Framework):
-    """Query encoder, key encoder and a queue of negatives.
+    """Query encoder, key encoder and a queue of negatives (MoCo v2: He et al. 2020, Chen et al. 2020).
 
     The head's first weights come from torch's global generator, as the backbone's did (seed it before both);
     the queue's come from ``seed`` alone. A query is compared with its key and the queue, so chance is
@@ -53,9 +53,11 @@ class MoCo(Framework):
 
     @property
     def backbone(self) -> Backbone:
+        """The query encoder's network without its head, which a finished run exports."""
         return self.encoder_q.backbone
 
     def trained(self) -> Iterator[nn.Parameter]:
+        """The parameters of the query encoder; the key encoder only follows."""
         return self.encoder_q.parameters()
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
@@ -76,6 +78,7 @@ class MoCo(Framework):
         return (loss_first + loss_second) / 2
 
     def after_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002, the momentum is constant
+        """``update_keys``, in every step alike."""
         self.update_keys()
 
     def update_keys(self) -> None:

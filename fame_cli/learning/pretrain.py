@@ -167,7 +167,7 @@ def choose_device(name: str) -> torch.device:
     """A torch device; "auto" is the first GPU, or the CPU where there is none.
 
     Each of several processes gets a GPU of its own. In fp32, convolutions run in TF32 where the GPU has it,
-    as torch has always had them (and as published results had them), and matrix products in full fp32.
+    which is torch's default, and matrix products in full fp32.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -5,14 +5,14 @@ import json
 import platform
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from fame_cli import stage
-from fame_cli.disk import write_json, write_text
+from fame_cli.disk import remove_abandoned, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 SCHEMA_VERSION = 1
@@ -66,9 +66,16 @@ class RunFolder:
                 "Add --resume to go on with it, or choose another folder with -o.",
             )
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder for this process, if it is the one that writes."""
-        return stage.locked(self.folder) if self.writes else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process, if it is the one that writes, cleared of what a kill left."""
+        if not self.writes:
+            yield
+            return
+        with stage.locked(self.folder):
+            for folder in (self.folder, self.checkpoint.parent):
+                remove_abandoned(folder)
+            yield
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""

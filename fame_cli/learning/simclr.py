@@ -12,9 +12,10 @@ from fame_cli.learning.losses import nt_xent
 
 
 class SimCLR(Framework):
-    """One encoder; each of the 2B views of a batch has to find its partner among the 2B − 1 others.
+    """One encoder; each of the 2B views of a batch has to find its partner (Chen et al. 2020).
 
-    B is the global batch: on several ranks embeddings are gathered, with gradient. Chance is log(2B − 1).
+    It is compared with all 2B − 1 others, so chance is log(2B − 1). B is the global batch: on several ranks
+    embeddings are gathered, with gradient.
 
     Args:
         backbone: of the encoder.
@@ -33,9 +34,11 @@ class SimCLR(Framework):
 
     @property
     def backbone(self) -> Backbone:
+        """The encoder's network without its head, which a finished run exports."""
         return self.encoder.backbone
 
     def trained(self) -> Iterator[nn.Parameter]:
+        """All parameters."""
         return self.encoder.parameters()
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ class ForegroundBackgroundMerging(nn.Module):
 
     Args:
         beta: share of the pixels kept as foreground, β in Eq. 4, from 0 to 1; with 1 clips stay as they are.
-        variant: how foreground is told from background: "fame", "seed", "grid" or "gauss".
+        variant: how foreground is told from background: "fame", "seed", "grid", "gauss" or "joint"
+            (docs/masks.md).
         hue: "correct", or "published" for the hue of the published code, which wraps.
         generator: where the partners of a batch are drawn from; None is torch's own generator for the device
             of the clips, so that ``torch.manual_seed`` makes a run repeatable.

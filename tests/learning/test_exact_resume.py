@@ -17,6 +17,7 @@ from fame_cli.config import ExtractConfig, PretrainConfig
 from fame_cli.data.frames import extract, open_frame_store
 from fame_cli.data.manifest import read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.disk import unfinished
 from fame_cli.learning import checkpoint
 from fame_cli.learning.log import Standing
 from fame_cli.learning.pretrain import pretrain
@@ -60,7 +61,7 @@ def learn(work: Path, run: Path, config: PretrainConfig, dies_at: int = STEPS, m
 
     def mortal_write(path: Path, content: memoryview) -> None:
         if current[0] == dies_at and moment == "saving":
-            path.with_name(f".{path.name}.partial").write_bytes(content[: len(content) // 2])
+            unfinished(path).write_bytes(content[: len(content) // 2])
             die("saving")
         write_whole(path, content)
         die("renamed")
@@ -123,6 +124,8 @@ def test_run_killed_at_random_steps_is_the_straight_one_to_the_last_bit(
     states = [torch.load(tmp_path / run / "checkpoints" / "last.pt") for run in ("straight", "killed")]
     for key, value in states[0]["model"].items():
         assert torch.equal(states[1]["model"][key], value), key
+    left = [path.name for folder in ("", "checkpoints") for path in (tmp_path / "killed" / folder).glob(".*")]
+    assert left == [".lock"]
     exported = [(tmp_path / run / "backbone.safetensors").read_bytes() for run in ("straight", "killed")]
     assert exported[0] == exported[1]
 

@@ -19,6 +19,8 @@ from fame_cli.learning.checkpoint import save_backbone
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "library.md"
+SHAPE = re.compile(r"\([\w…()]+,[\w…, ]*\)")
+"""Such as (B, H, W) or (T,)."""
 
 
 def snippets() -> list[str]:
@@ -95,9 +97,36 @@ def test_public_name_is_what_it_says_and_says_what_it_is(name: str) -> None:
     assert value.__name__ == name
     assert f"`{name}`" in GUIDE.read_text().split("## All names")[1]
     assert len(inspect.getdoc(value) or "") > 30
-    if inspect.isclass(value):
-        public = [key for key, _ in inspect.getmembers(value, inspect.isfunction) if key in vars(value)]
-        undocumented = [
-            key for key in public if not key.startswith("_") and not inspect.getdoc(vars(value)[key])
-        ]
-        assert not undocumented
+
+
+def callables(value: Any) -> dict[str, Any]:
+    """What a user of a public name calls: itself, or its methods and properties that are ours."""
+    if not inspect.isclass(value):
+        return {value.__name__: value}
+    ours = [base for base in value.__mro__ if base.__module__.startswith("fame_cli")]
+    names = {key for base in ours for key in vars(base) if not key.startswith("_")}
+    members = {key: inspect.getattr_static(value, key) for key in names}
+    functions = {
+        key: member.fget if isinstance(member, property) else member for key, member in members.items()
+    }
+    return {key: function for key, function in functions.items() if inspect.isfunction(function)}
+
+
+@pytest.mark.parametrize("name", sorted(set(fame_cli.__all__) - {"__version__"}))
+def test_what_takes_or_gives_arrays_tells_their_shapes(name: str) -> None:
+    for key, function in callables(getattr(fame_cli, name)).items():
+        text = inspect.getdoc(function) or ""
+        assert text, f"{name}.{key} says nothing"
+        types = " ".join(map(str, inspect.get_annotations(function).values()))
+        if re.search("Tensor|ndarray", types):
+            assert SHAPE.search(text), f"{name}.{key} tells no shape: {text}"
+
+
+def test_parameters_of_public_functions_are_told() -> None:
+    for name in set(fame_cli.__all__) - {"__version__"}:
+        value = getattr(fame_cli, name)
+        if inspect.isfunction(value):
+            text = inspect.getdoc(value) or ""
+            parameters = inspect.signature(value).parameters
+            untold = [key for key in parameters if not re.search(rf"\b{key}\b", text, re.IGNORECASE)]
+            assert not untold, f"{name}: {untold}"

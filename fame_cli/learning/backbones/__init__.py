@@ -10,7 +10,7 @@ from fame_cli.config import BackboneName
 
 
 class Backbone(nn.Module):
-    """An encoder without projection head or classifier."""
+    """An encoder without projection head or classifier: normalised clips to feature vectors."""
 
     feature_dim: int
     """Length of the feature vector, D."""
@@ -25,7 +25,16 @@ class Backbone(nn.Module):
 
 
 def build_backbone(name: BackboneName) -> Backbone:
-    """A freshly initialised encoder; the names are those of ``--backbone``."""
+    """A freshly initialised encoder; its weights come from torch's global generator (seed it before).
+
+    Args:
+        name: "r2plus1d_18" (Tran et al. 2018), "r3d_18" and "s3d" (Xie et al. 2018) with torchvision's
+            modules and keys, "r3d_34", "i3d" (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or
+            "small", ours, for CPUs.
+
+    Returns:
+        The network in training mode, on the CPU; ``feature_dim`` tells the length of its vectors.
+    """
     # Imported here since the networks derive from Backbone and not all of them need torchvision.
     match name:
         case "small":
