@@ -292,8 +292,10 @@ def test_result_tells_what_made_it(store: FrameStore, tmp_path: Path) -> None:
 
 
 def test_bf16_is_near_fp32(store: FrameStore, tmp_path: Path) -> None:
+    # Small steps: large ones carry the rounding, which differs from CPU to CPU, to another place altogether.
+    small_steps = dataclasses.replace(on_features, learning_rate=0.01)
     subject = make_subject(tmp_path, store)
-    exact = linear(subject, on_features)
-    rough = linear(subject, dataclasses.replace(on_features, precision="bf16"))
-    assert rough.training_loss == pytest.approx(exact.training_loss, rel=0.1, abs=0.05)
+    exact = linear(subject, small_steps)
+    rough = linear(subject, dataclasses.replace(small_steps, precision="bf16"))
+    assert rough.training_loss == pytest.approx(exact.training_loss, rel=0.05)
     assert rough.training_loss != exact.training_loss
