@@ -47,6 +47,10 @@ BackboneOption = Annotated[
     BackboneName | None,
     typer.Option("--backbone", help="Network of --weights random, or of a file that does not name its own."),
 ]
+AllowLeak = Annotated[
+    bool,
+    typer.Option("--allow-leak", help="Test on videos that the pretraining saw as well; the result says so."),
+]
 TrainSplit = Annotated[str, typer.Option(help="Split whose videos are learned from, or retrieved.")]
 TestSplit = Annotated[str, typer.Option(help="Split whose videos are classified, or query.")]
 Clips = Annotated[int, typer.Option(help="Clips spread evenly over each tested video.")]
@@ -90,6 +94,7 @@ def linear(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_on: Annotated[
         TrainOn,
         typer.Option(help="Clips augmented anew in every epoch, or features of even clips, kept on disk."),
@@ -136,6 +141,7 @@ def finetune(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = FinetuneConfig.train_split,
     test_split: TestSplit = FinetuneConfig.test_split,
     clips: Clips = FinetuneConfig.clips,
@@ -170,6 +176,7 @@ def retrieval(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = RetrievalConfig.train_split,
     test_split: TestSplit = RetrievalConfig.test_split,
     clips: Clips = RetrievalConfig.clips,
@@ -197,6 +204,7 @@ def knn(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = KnnConfig.train_split,
     test_split: TestSplit = KnnConfig.test_split,
     neighbours: Annotated[int, typer.Option(help="Training videos that vote, k.")] = KnnConfig.neighbours,
@@ -227,6 +235,7 @@ def evaluate(
     weights: str | None,
     backbone: BackboneName | None,
     frames: str | None,
+    allow_leak: bool,
     device: str,
     workers: int | None,
     recipe: str | None,
@@ -244,6 +253,7 @@ def evaluate(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.evaluation.labelled import choose_videos
+    from fame_cli.evaluation.leak import refuse_leak
     from fame_cli.evaluation.subject import Subject, clip_options
     from fame_cli.learning.pretrain import choose_device
 
@@ -256,6 +266,7 @@ def evaluate(
     subject = Subject(
         run, videos, evaluated, target, choose_workers(workers, target), console.progress_with_note
     )
+    refuse_leak(subject, allow_leak)
     show(subject, config)
     return 0
 
@@ -264,6 +275,7 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
     """Evaluate by the protocol that the configuration belongs to, and print the result."""
     from fame_cli.evaluation import classify
     from fame_cli.evaluation.knn import knn
+    from fame_cli.evaluation.leak import leak_note
     from fame_cli.evaluation.retrieval import retrieval
 
     match config:
@@ -281,8 +293,9 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
     there = path.exists()
     result = evaluate_it()
     show_table(result)
-    for note in result.notes:
-        console.warn(note)
+    for note in (*result.notes, leak_note(result)):
+        if note:
+            console.warn(note)
     if there:
         console.say(f"Nothing to do: already evaluated, in {path}")
     else:
@@ -302,6 +315,8 @@ def show_table(result: "Result") -> None:
         for name, figure in result.figures.items()
     ]
     title = f"{result.protocol} on split {test['name']!r}, {classes} classes"
+    if result.seen_test_videos:
+        title += f" (leak: pretraining saw {result.seen_test_videos} test videos)"
     console.table(title, ["figure", "%", "95 % interval", "chance %", "test videos"], rows)
 
 
