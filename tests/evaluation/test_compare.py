@@ -128,6 +128,12 @@ def test_mean_over_splits_is_refused_where_rows_differ_in_more(second: list[Resu
         compare([("x", first), ("y", second)], over_splits=True)
 
 
+def test_mean_over_splits_takes_one_protocol_on_all_splits() -> None:
+    members = [of_split(1, 50.0), of_split(2, 50.0, configuration={"clips": 1, "seed": 0})]
+    with pytest.raises(ConfigurationError, match="--clips is 10 in one and 1 in another"):
+        compare([("x", members)], over_splits=True)
+
+
 def test_row_says_that_its_pretraining_saw_test_videos_in_every_format() -> None:
     leaking = compare([("x", [result(60.0, seen_test_videos=3), result(70.0)]), ("y", [result(1.0)])])
     for table in (as_markdown(leaking), as_latex(leaking)):
