@@ -14,6 +14,7 @@ from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_unless_more_is_asked, show_recipe
+from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
 from fame_cli.errors import FameError
@@ -85,6 +86,8 @@ command(
 )
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
+
+command(report, "fame report run")
 
 pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
 app.add_typer(pictures, name="visualize")

@@ -203,7 +203,7 @@ def test_help_is_quick_to_import_and_complete() -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
     top = done("--help")
-    for name in ("extract", "masks", "pretrain", "eval", "visualize", "demo"):
+    for name in ("extract", "masks", "pretrain", "eval", "compare", "visualize", "report", "demo"):
         assert name in top
 
 
@@ -214,6 +214,7 @@ def test_help_is_quick_to_import_and_complete() -> None:
         "masks",
         "pretrain",
         "demo",
+        "report",
         *(f"eval {protocol}" for protocol in ("linear", "finetune", "retrieval")),
         *(f"visualize {picture}" for picture in ("masks", "merge", "cam", "retrieval", "curves")),
     ],
