@@ -1,6 +1,5 @@
 """``fame eval``: linear probe, finetune and retrieval of pretrained weights."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -11,6 +10,7 @@ from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.results import show_result
 from fame_cli.cli.workers import available_cores
 from fame_cli.config import (
     BackboneName,
@@ -27,7 +27,6 @@ from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from fame_cli.evaluation.results import Figure, Result
     from fame_cli.evaluation.subject import Subject, Weights
 
 BACKBONE_FILE = "backbone.safetensors"
@@ -275,7 +274,6 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
     """Evaluate by the protocol that the configuration belongs to, and print the result."""
     from fame_cli.evaluation import classify
     from fame_cli.evaluation.knn import knn
-    from fame_cli.evaluation.leak import leak_note
     from fame_cli.evaluation.retrieval import retrieval
 
     match config:
@@ -292,41 +290,11 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
     path = subject.result_path(protocol, config)
     there = path.exists()
     result = evaluate_it()
-    show_table(result)
-    for note in (*result.notes, leak_note(result)):
-        if note:
-            console.warn(note)
+    show_result(result)
     if there:
         console.say(f"Nothing to do: already evaluated, in {path}")
     else:
         console.say(f"Done in {console.duration(result.seconds)}: {path}")
-
-
-def show_table(result: "Result") -> None:
-    test, classes = result.splits["test"], len(result.classes)
-    rows = [
-        [
-            label(name, figure.k),
-            f"{figure.percent:.2f}",
-            interval(figure),
-            f"{figure.chance:.2f}",
-            str(figure.videos),
-        ]
-        for name, figure in result.figures.items()
-    ]
-    title = f"{result.protocol} on split {test['name']!r}, {classes} classes"
-    if result.seen_test_videos:
-        title += f" (leak: pretraining saw {result.seen_test_videos} test videos)"
-    console.table(title, ["figure", "%", "95 % interval", "chance %", "test videos"], rows)
-
-
-def interval(figure: "Figure") -> str:
-    return "{:.1f} – {:.1f}".format(*figure.interval)
-
-
-def label(name: str, k: int) -> str:
-    """A figure's name, with the k that it was capped to."""
-    return name if re.search(rf"\D{k}$", name) else f"{name} (k = {k})"
 
 
 def refuse_wrong_folders(run: Path, weights: str | None) -> None:
