@@ -24,6 +24,7 @@ from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from fame_cli.visualization.focus import Mean
+    from fame_cli.visualization.lookers import Looker
 
 
 def cam(
@@ -68,8 +69,7 @@ def cam(
         read_looker(run, protocol or "", name if names.count(name) == 1 else str(run))
         for run, name in zip(runs, names, strict=True)
     ]
-    if not all(looker.classifier for looker in lookers):
-        console.warn("no classifier in some run: only class-agnostic maps there (see fame eval linear).")
+    require_one_protocol(lookers)
     true_masks = made_truth(truth) if truth else None
     drawn = choose_positions(store, video or [], count, split)
     examples, shares = [], []
@@ -95,6 +95,20 @@ def cam(
     write_focus(folder / "cam.json", about, shares)
     show_focus(average(shares), variant, beta, len(positions))
     return told(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
+
+
+def require_one_protocol(lookers: "Sequence[Looker]") -> None:
+    """Say whose classifiers are asked; raise ConfigurationError where some are probes, some finetuned."""
+    for looker in lookers:
+        if looker.classifier is None:
+            console.warn(f"{looker.name} has no classifier: only class-agnostic maps (see fame eval linear).")
+        else:
+            console.say(f"{looker.name}: classifier of {looker.evaluation}")
+    if len({looker.evaluation.rpartition("-")[0] for looker in lookers if looker.classifier}) > 1:
+        raise ConfigurationError(
+            "the runs were last evaluated by different protocols; finetuning changed the backbones of some.",
+            "Name one that all were evaluated by: --protocol linear, or finetune.",
+        )
 
 
 def clips_of(runs: Sequence[Path]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ArtefactError
-from fame_cli.evaluation.compare import describe_test
+from fame_cli.evaluation.compare import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
@@ -35,17 +35,17 @@ def report_run(run: Path, path: Path) -> None:
     Raises ArtefactError where the folder holds neither a pretraining nor a result.
     """
     results = read_results(run)
+    headings = titles(results)
     folder = RunFolder(run)
     if not (results or folder.config.exists()):
         raise ArtefactError(
             f"{run} holds neither a pretraining nor a result.", "Give the folder that fame pretrain made."
         )
-    sections = [Section("Results", overview(results))]
+    sections = [Section("Results", overview(results, headings))]
     if folder.config.exists():
         sections.append(Section("Pretraining", list(pretraining(folder))))
     sections += [
-        Section(heading(name, result), list(evaluation(run, name, result)))
-        for name, result in results.items()
+        Section(headings[name], list(evaluation(run, name, result))) for name, result in results.items()
     ]
     sections += list(galleries(run / "pictures"))
     if folder.config.exists():
@@ -61,17 +61,21 @@ def read_results(run: Path) -> dict[str, Result]:
     return dict(sorted(found.items(), key=lambda item: order.index(item[1].protocol)))
 
 
-def overview(results: Mapping[str, Result]) -> list[Block]:
+def overview(results: Mapping[str, Result], headings: Mapping[str, str]) -> list[Block]:
     if not results:
         return [Text("Nothing was evaluated yet.")]
     rows = [
-        [heading(name, result), first, *figure_cells(figure), describe_test(result), leak_cell(result)]
+        [headings[name], first, *figure_cells(figure), describe_test(result), leak_cell(result)]
         for name, result in results.items()
         for first, figure in list(result.figures.items())[:1]
     ]
     columns = ["evaluation", "figure", "%", "95 % interval", "chance %", "videos", "test", "seen before"]
     return [
-        Table(columns, rows, "The first figure of each evaluation. The digits are those of its JSON file."),
+        Table(
+            columns,
+            rows,
+            "First figure of each evaluation; the digits name its file in results/.",
+        ),
         Text("Seen before: test videos that the pretraining saw."),
     ]
 
@@ -102,9 +106,16 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     yield Picture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
 
 
-def heading(name: str, result: Result) -> str:
-    """Protocol, and the digits that tell this evaluation from others of it."""
-    return f"{result.protocol} {name.rpartition('-')[2]}"
+def titles(results: Mapping[str, Result]) -> dict[str, str]:
+    """A heading for each evaluation: its protocol, what it differs in from others of it, and its digits."""
+    found = {}
+    for name, result in results.items():
+        same = [other for other in results.values() if other.protocol == result.protocol]
+        known = decisive(result)
+        told = [in_a_name(what, known[what]) for what in differing(same) if what in known]
+        # The digits tell evaluations apart that differ in their seed or weights alone.
+        found[name] = f"{result.protocol} {', '.join(told)} ({name.rpartition('-')[2]})".replace("  ", " ")
+    return found
 
 
 def evaluation(run: Path, name: str, result: Result) -> Iterator[Block]:
@@ -206,6 +217,6 @@ def in_words(value: object) -> str:
         case float():
             return f"{value:g}"
         case Sequence() if not isinstance(value, str):
-            return ", ".join(map(in_words, value))
+            return ", ".join(map(in_words, value)) or "–"
         case _:
             return str(value)

@@ -66,6 +66,7 @@ def test_from_videos_to_results_and_pictures(work: Path, run: Path) -> None:
     done("visualize", "masks", work, "--count", 3)
     done("visualize", "merge", work, "--count", 2)
     said = done("visualize", "cam", work, run, "--count", 2)
+    assert "run: classifier of finetune-" in said
     assert "fame mask, β 0.5" in said
     assert "over 10 clips" in said
     done("visualize", "retrieval", work, run, "--count", 2)

@@ -63,15 +63,17 @@ def test_page_tells_options_curves_and_every_evaluation(tmp_path: Path) -> None:
     run = tmp_path / "<i>run"
     begun(run, beta=0.3).add_metrics([ROW | {"step": step} for step in range(3)])
     write_result(run / "results" / "linear-aaaaaaaaaa.json", result("linear"))
-    write_result(run / "results" / "linear-bbbbbbbbbb.json", result("linear", seen_test_videos=None))
+    paper = result("linear").configuration | {"train_on": "clips", "seed": 3}
+    other = result("linear", configuration=paper, seen_test_videos=None)
+    write_result(run / "results" / "linear-bbbbbbbbbb.json", other)
     query = Query("q.avi", "jump", (Neighbour("n.avi", "jump", 0.9),), True)
     recall = result("retrieval", predictions=(), class_figures={}, queries=(query,), seen_test_videos=5)
     write_result(run / "results" / "retrieval-cccccccccc.json", recall)
     page, text = page_of(run)
     assert page.texts("h1") == ["<i>run"]
     assert page.texts("h2") == [
-        *("Results", "Pretraining", "linear aaaaaaaaaa", "linear bbbbbbbbbb", "retrieval cccccccccc"),
-        "Configuration",
+        *("Results", "Pretraining", "linear (aaaaaaaaaa)", "linear --train-on clips (bbbbbbbbbb)"),
+        *("retrieval (cccccccccc)", "Configuration"),
     ]
     rows = [row.split("<td") for row in text.split("<tr>")]
     assert any("beta" in row[0] and "0.3" in row[1] and "0.5" in row[2] for row in rows if len(row) == 3)
@@ -110,7 +112,7 @@ def test_pictures_and_measured_activation_are_shown_where_they_were_made(tmp_pat
 def test_folder_of_results_alone_has_a_page_and_an_empty_one_has_none(tmp_path: Path) -> None:
     write_result(tmp_path / "random" / "results" / "knn-aaaaaaaaaa.json", result("knn"))
     page, _ = page_of(tmp_path / "random")
-    assert page.texts("h2") == ["Results", "knn aaaaaaaaaa"]
+    assert page.texts("h2") == ["Results", "knn (aaaaaaaaaa)"]
     printed = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert printed.exit_code == 4
     assert "holds neither a pretraining nor a result" in " ".join(printed.output.split())
