@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.evaluation.agreement import (
+    SPLIT_OWN,
+    decisive,
+    describe_test,
+    differing,
+    in_a_name,
+    official_split,
+    require_agreement,
+)
 from fame_cli.evaluation.results import Result, read_result
 
 
@@ -157,70 +166,8 @@ def parted(name: str, members: Sequence[Result]) -> list[Group]:
     for result in members:
         tests.setdefault(tuple(decisive(result).get(what) for what in different), []).append(result)
     rows = []
-    for values, results in tests.items():
-        told = ", ".join(in_a_name(what, value) for what, value in zip(different, values, strict=True))
+    for results in tests.values():
+        told = ", ".join(in_a_name(what, results[0]) for what in different)
         row = f"{name}: {told}" if told else name
         rows.append(Group(row, tuple((result,) for result in results)))
     return rows
-
-
-def in_a_name(what: str, value: object) -> str:
-    match what, value:
-        case ("the list of classes", tuple(classes)):
-            return f"{len(classes)} classes"
-        case ("the test", _):
-            return str(value)
-        case _:
-            return f"{what.removeprefix('the number of ')} {value}"
-
-
-def official_split(result: Result) -> int | None:
-    split: int | None = result.splits.get("source", {}).get("split")
-    return split
-
-
-def describe_test(result: Result) -> str:
-    source, test = result.splits.get("source", {}), result.splits["test"]
-    split = official_split(result)
-    official = f" (split {split})" if split else ""
-    name = source.get("source", "folder")
-    return f"{test['videos']} videos of {name}{official}, split {test['name']!r}"
-
-
-TEST, TRAINING, CLASSES = "the test", "the number of training videos", "the list of classes"
-SPLIT_OWN = (TEST, TRAINING)
-"""What another official split changes."""
-
-
-def decisive(result: Result) -> dict[str, object]:
-    """What must be the same in results that are compared, in words: all but seed, weights and device."""
-    options = {
-        f"--{name.replace('_', '-')}": tuple(value) if isinstance(value, list) else value
-        for name, value in sorted(result.configuration.items())
-        if name != "seed"
-    }
-    return {
-        TEST: describe_test(result),
-        TRAINING: result.splits["train"]["videos"],
-        CLASSES: tuple(result.classes),
-        **options,
-    }
-
-
-def differing(results: Sequence[Result]) -> list[str]:
-    """What is not the same in all results."""
-    each = [decisive(result) for result in results]
-    known = dict.fromkeys(what for one in each for what in one)
-    return [what for what in known if any(one.get(what) != each[0].get(what) for one in each)]
-
-
-def require_agreement(results: Sequence[Result], mend: str, besides: Sequence[str] = ()) -> None:
-    """Raise ConfigurationError that names the first thing in which results differ."""
-    if different := [what for what in differing(results) if what not in besides]:
-        what = different[0]
-        values = list(dict.fromkeys(decisive(result).get(what) for result in results))
-        raise ConfigurationError(
-            f"the results are not of the same test: {what} is {values[0]!r} in one and {values[1]!r} in "
-            "another.",
-            mend,
-        )

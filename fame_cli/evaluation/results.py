@@ -67,7 +67,8 @@ class Result:
     figures: dict[str, Figure]
     configuration: dict[str, Any]
     splits: dict[str, Any]
-    """Name and number of videos of "train" and "test"; "source" tells where the splits came from."""
+    """Name and number of videos of "train" and "test"; "source" tells where the splits came from, "content"
+    is a fingerprint of the videos."""
     classes: tuple[str, ...]
     weights: dict[str, Any]
     frames: dict[str, Any]

@@ -145,6 +145,7 @@ class Subject:
                 "train": {"name": config.train_split, "videos": len(videos.train)},
                 "test": {"name": config.test_split, "videos": len(videos.test)},
                 "source": dict(frames.manifest.source),
+                "content": videos.content,
             },
             "classes": videos.class_names,
             "weights": {

@@ -8,7 +8,7 @@ from typing import Any
 
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ArtefactError
-from fame_cli.evaluation.compare import decisive, describe_test, differing, in_a_name
+from fame_cli.evaluation.agreement import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
@@ -112,7 +112,7 @@ def titles(results: Mapping[str, Result]) -> dict[str, str]:
     for name, result in results.items():
         same = [other for other in results.values() if other.protocol == result.protocol]
         known = decisive(result)
-        told = [in_a_name(what, known[what]) for what in differing(same) if what in known]
+        told = [in_a_name(what, result) for what in differing(same) if what in known]
         # The digits tell evaluations apart that differ in their seed or weights alone.
         found[name] = f"{result.protocol} {', '.join(told)} ({name.rpartition('-')[2]})".replace("  ", " ")
     return found

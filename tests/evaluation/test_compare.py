@@ -25,6 +25,7 @@ def result(percent: float, seed: int = 0, **changes: Any) -> Result:
             "train": {"name": "train", "videos": 90},
             "test": {"name": "test", "videos": 40},
             "source": {"source": "ucf101", "split": 1},
+            "content": "0a",
         },
         classes=("a", "b"),
         weights={},
@@ -56,6 +57,7 @@ def test_row_shows_mean_and_standard_deviation_over_its_repetitions() -> None:
                     "train": {"name": "train", "videos": 90},
                     "test": {"name": "test", "videos": 40},
                     "source": {"source": "ucf101", "split": 2},
+                    "content": "0b",
                 }
             },
             "split 2",
@@ -67,12 +69,27 @@ def test_results_of_different_tests_are_refused(changes: dict[str, Any], message
         compare([("x", [result(50.0)]), ("y", [result(60.0, **changes)])])
 
 
+def test_sets_of_videos_that_look_alike_are_told_apart() -> None:
+    neutral, biased = (
+        result(percent).splits | {"content": digits, "source": {"source": "folder", "root": f"/made/{name}"}}
+        for percent, digits, name in ((80.0, "0a", "neutral"), (40.0, "1b", "biased"))
+    )
+    members = [result(80.0, splits=neutral), result(40.0, splits=biased)]
+    with pytest.raises(ConfigurationError, match="set of videos is 'neutral' in one and 'biased' in another"):
+        compare([("x", members)])
+    rows = compare([("x", members)], mixed=True).cells()
+    assert [row[:3] for row in rows] == [["x: neutral", "1", "80.0"], ["x: biased", "1", "40.0"]]
+    moved = neutral | {"source": {"source": "folder", "root": "/elsewhere"}}
+    assert len(compare([("a", [members[0]]), ("b", [result(70.0, splits=moved)])]).groups) == 2
+
+
 def of_split(split: int, percent: float, **changes: Any) -> Result:
     sizes = {1: (90, 40), 2: (88, 42), 3: (91, 39)}[split]
     splits = {
         "train": {"name": "train", "videos": sizes[0]},
         "test": {"name": "test", "videos": sizes[1]},
         "source": {"source": "ucf101", "split": split},
+        "content": f"0{split}",
     }
     return result(percent, **{"splits": splits, **changes})
 

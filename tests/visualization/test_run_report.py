@@ -32,6 +32,7 @@ def result(protocol: str, **changes: Any) -> Result:
             "train": {"name": "train", "videos": 12},
             "test": {"name": "test", "videos": 8},
             "source": {"source": "ucf101", "split": 2},
+            "content": "0a",
         },
         classes=(NASTY, "jump"),
         weights={"path": "backbone.safetensors", "fingerprint": "0123456789"},
