@@ -38,6 +38,7 @@ from fame_cli.visualization import scenes
 from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.curves import draw_bars, draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
+from fame_cli.visualization.lookers import cam_example, made_truth, read_looker
 from fame_cli.visualization.masks import mask_sheet, merge_animation
 from fame_cli.visualization.pictures import save_gif, save_png
 from fame_cli.visualization.report import Code, Picture, Section, Table, Text, write_report
@@ -200,10 +201,11 @@ def draw_pictures(
         for front, back in pairwise(positions[:5])
     ]
     save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
-    lookers = [scenes.read_looker(demo.run(method)) for method in METHODS]
+    lookers = [read_looker(demo.run(method)) for method in METHODS]
+    truth = made_truth(demo.folder / "videos" / "truth" / "biased")
     native = replace(options, size_px=CROP_PX)
     looks = [
-        scenes.cam_example(biased, None, position, lookers, native)
+        cam_example(biased, position, lookers, native, truth)
         for position in scenes.choose_positions(biased, [], 6, "test")
     ]
     save_png(demo.picture("cam.png"), cam_sheet(looks))

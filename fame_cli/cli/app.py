@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
+from fame_cli.cli.cam import cam
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_unless_more_is_asked, show_recipe
+from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
 from fame_cli.errors import FameError
@@ -85,11 +87,13 @@ command(
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 
+command(report, "fame report run")
+
 pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
 app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
-command(visualize.cam, "fame visualize cam work run", group=pictures)
+command(cam, "fame visualize cam work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)

@@ -28,15 +28,22 @@ def compare(
     ] = None,
     style: Annotated[Format, typer.Option("--format", help="How to print the table.")] = "table",
     mixed: Annotated[
-        bool, typer.Option("--mixed", help="Put results of different tests into one table, and say so.")
+        bool,
+        typer.Option("--mixed", help="Put results of different tests into one table, a row for each test."),
+    ] = False,
+    mean_over_splits: Annotated[
+        bool,
+        typer.Option("--mean-over-splits", help="Mean over the official splits, the same in every row."),
     ] = False,
 ) -> int:
     """Put the results of several runs side by side, with mean and standard deviation over repetitions.
 
-    Runs that differ in their seed, or in the official split, are repetitions when they share a NAME. Results
-    of different tests (other videos, classes, splits or options of the protocol) are refused unless --mixed.
+    Runs that differ in their seed are repetitions when they share a NAME, and so are official splits with
+    --mean-over-splits. Results of different tests (other videos, classes, splits or options of the protocol)
+    are refused unless --mixed.
     """
-    from fame_cli.evaluation.compare import as_csv, as_latex, as_markdown, compare, find_results
+    from fame_cli.evaluation.compare import compare, find_results
+    from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown
 
     named: dict[str, list[Path]] = {}
     for run in runs:
@@ -46,10 +53,10 @@ def compare(
         (name, [result for path in paths for result in find_results(path, protocol)])
         for name, paths in named.items()
     ]
-    comparison = compare(groups, mixed=mixed)
+    comparison = compare(groups, mixed=mixed, over_splits=mean_over_splits)
     match style:
         case "table":
-            show(comparison)
+            show(comparison, "splits" if mean_over_splits else "results")
         case "markdown":
             console.say(as_markdown(comparison).rstrip())
         case "latex":
@@ -69,8 +76,10 @@ def split_name(run: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def show(comparison: "Comparison") -> None:
+def show(comparison: "Comparison", repeated: str) -> None:
     title = f"{comparison.protocol}, % of {comparison.test}"
     console.table(title, comparison.columns, comparison.cells())
     if any(len(group.results) > 1 for group in comparison.groups):
-        console.say("mean ± standard deviation over the results of a row")
+        console.say(f"mean ± standard deviation over the {repeated} of a row")
+    if unknown := [group.name for group in comparison.groups if group.seen_test_videos is None]:
+        console.say(f"not known whether the pretraining saw test videos: {', '.join(unknown)}")

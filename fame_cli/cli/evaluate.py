@@ -1,6 +1,5 @@
 """``fame eval``: linear probe, finetune and retrieval of pretrained weights."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -11,6 +10,7 @@ from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.results import show_result
 from fame_cli.cli.workers import available_cores
 from fame_cli.config import (
     BackboneName,
@@ -27,7 +27,6 @@ from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from fame_cli.evaluation.results import Figure, Result
     from fame_cli.evaluation.subject import Subject, Weights
 
 BACKBONE_FILE = "backbone.safetensors"
@@ -46,6 +45,10 @@ WeightsOption = Annotated[
 BackboneOption = Annotated[
     BackboneName | None,
     typer.Option("--backbone", help="Network of --weights random, or of a file that does not name its own."),
+]
+AllowLeak = Annotated[
+    bool,
+    typer.Option("--allow-leak", help="Test on videos that the pretraining saw as well; the result says so."),
 ]
 TrainSplit = Annotated[str, typer.Option(help="Split whose videos are learned from, or retrieved.")]
 TestSplit = Annotated[str, typer.Option(help="Split whose videos are classified, or query.")]
@@ -90,6 +93,7 @@ def linear(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_on: Annotated[
         TrainOn,
         typer.Option(help="Clips augmented anew in every epoch, or features of even clips, kept on disk."),
@@ -136,6 +140,7 @@ def finetune(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = FinetuneConfig.train_split,
     test_split: TestSplit = FinetuneConfig.test_split,
     clips: Clips = FinetuneConfig.clips,
@@ -170,6 +175,7 @@ def retrieval(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = RetrievalConfig.train_split,
     test_split: TestSplit = RetrievalConfig.test_split,
     clips: Clips = RetrievalConfig.clips,
@@ -197,6 +203,7 @@ def knn(
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
     frames: Frames = None,
+    allow_leak: AllowLeak = False,
     train_split: TrainSplit = KnnConfig.train_split,
     test_split: TestSplit = KnnConfig.test_split,
     neighbours: Annotated[int, typer.Option(help="Training videos that vote, k.")] = KnnConfig.neighbours,
@@ -227,6 +234,7 @@ def evaluate(
     weights: str | None,
     backbone: BackboneName | None,
     frames: str | None,
+    allow_leak: bool,
     device: str,
     workers: int | None,
     recipe: str | None,
@@ -244,6 +252,7 @@ def evaluate(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.evaluation.labelled import choose_videos
+    from fame_cli.evaluation.leak import refuse_leak
     from fame_cli.evaluation.subject import Subject, clip_options
     from fame_cli.learning.pretrain import choose_device
 
@@ -256,6 +265,7 @@ def evaluate(
     subject = Subject(
         run, videos, evaluated, target, choose_workers(workers, target), console.progress_with_note
     )
+    refuse_leak(subject, allow_leak)
     show(subject, config)
     return 0
 
@@ -280,38 +290,11 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
     path = subject.result_path(protocol, config)
     there = path.exists()
     result = evaluate_it()
-    show_table(result)
-    for note in result.notes:
-        console.warn(note)
+    show_result(result)
     if there:
         console.say(f"Nothing to do: already evaluated, in {path}")
     else:
         console.say(f"Done in {console.duration(result.seconds)}: {path}")
-
-
-def show_table(result: "Result") -> None:
-    test, classes = result.splits["test"], len(result.classes)
-    rows = [
-        [
-            label(name, figure.k),
-            f"{figure.percent:.2f}",
-            interval(figure),
-            f"{figure.chance:.2f}",
-            str(figure.videos),
-        ]
-        for name, figure in result.figures.items()
-    ]
-    title = f"{result.protocol} on split {test['name']!r}, {classes} classes"
-    console.table(title, ["figure", "%", "95 % interval", "chance %", "test videos"], rows)
-
-
-def interval(figure: "Figure") -> str:
-    return "{:.1f} – {:.1f}".format(*figure.interval)
-
-
-def label(name: str, k: int) -> str:
-    """A figure's name, with the k that it was capped to."""
-    return name if re.search(rf"\D{k}$", name) else f"{name} (k = {k})"
 
 
 def refuse_wrong_folders(run: Path, weights: str | None) -> None:

@@ -94,41 +94,6 @@ def merge(
     return told(folder / "merge.png", folder / "merge.gif")
 
 
-def cam(
-    work: Work,
-    runs: Runs,
-    output: Output = None,
-    video: Videos = None,
-    count: Count = 6,
-    split: Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.")] = "",
-    beta: Beta = PretrainConfig.beta,
-    variant: VariantOption = PretrainConfig.variant,
-    frames: Frames = None,
-) -> int:
-    """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
-
-    Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
-    Writes cam.png and cam.gif.
-    """
-    from fame_cli.evaluation.subject import clip_options, read_weights
-    from fame_cli.visualization.cam import cam_animation, cam_sheet
-    from fame_cli.visualization.pictures import save_gif, save_png
-    from fame_cli.visualization.scenes import MaskOptions, cam_example, choose_positions, read_looker
-
-    store = open_frames(work, frames)
-    clips = clip_options(read_weights(runs[0] / "backbone.safetensors"))
-    options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
-    lookers = [read_looker(run) for run in runs]
-    if not all(looker.classifier for looker in lookers):
-        console.warn("no classifier in some run: only class-agnostic maps there (see fame eval linear).")
-    positions = choose_positions(store, video or [], count, split)
-    examples = [cam_example(store, None, position, lookers, options) for position in positions]
-    folder = output or runs[0] / "pictures"
-    save_png(folder / "cam.png", cam_sheet(examples))
-    save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
-    return told(folder / "cam.png", folder / "cam.gif")
-
-
 def retrieval(
     work: Work,
     run: Run,

@@ -1,25 +1,52 @@
 """Several results side by side, as a table with mean and spread over what was repeated."""
 
-import csv
-import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.evaluation.agreement import (
+    SPLIT_OWN,
+    decisive,
+    describe_test,
+    differing,
+    in_a_name,
+    official_split,
+    require_agreement,
+)
 from fame_cli.evaluation.results import Result, read_result
 
 
 @dataclass(frozen=True)
 class Group:
-    """Results of one row: the same thing, repeated with other seeds or on other splits."""
+    """A row: the same thing, repeated with other seeds or on other splits."""
 
     name: str
-    results: tuple[Result, ...]
+    repetitions: tuple[tuple[Result, ...], ...]
+    """Results by repetition; those of one repetition are averaged first, as those of one split are."""
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        return tuple(result for repetition in self.repetitions for result in repetition)
+
+    @property
+    def seen_test_videos(self) -> int | None:
+        """Most test videos that a pretraining of the row saw; None where it is not known of all."""
+        counts = [result.seen_test_videos for result in self.results]
+        known = [count for count in counts if count is not None]
+        return max(known) if len(known) == len(counts) or any(known) else None
+
+    @property
+    def title(self) -> str:
+        seen = self.seen_test_videos
+        return f"{self.name} (leak: pretraining saw {seen} test videos)" if seen else self.name
 
     def percents(self, figure: str) -> list[float]:
-        return [result.figures[figure].percent for result in self.results]
+        return [
+            statistics.fmean(result.figures[figure].percent for result in repetition)
+            for repetition in self.repetitions
+        ]
 
     def mean(self, figure: str) -> float:
         return statistics.fmean(self.percents(figure))
@@ -42,7 +69,7 @@ class Comparison:
     def cells(self, plus_minus: str = " ± ") -> list[list[str]]:
         """The table as text: name, results, and mean with spread of each figure, in percent."""
         return [
-            [group.name, str(len(group.results))]
+            [group.title, str(len(group.results))]
             + [percent(group.mean(figure), group.spread(figure), plus_minus) for figure in self.figures]
             for group in self.groups
         ]
@@ -68,95 +95,79 @@ def find_results(path: Path, protocol: str | None) -> list[Result]:
     return chosen
 
 
-def compare(groups: Sequence[tuple[str, Sequence[Result]]], *, mixed: bool = False) -> Comparison:
+def compare(
+    named: Sequence[tuple[str, Sequence[Result]]], *, mixed: bool = False, over_splits: bool = False
+) -> Comparison:
     """Put results side by side; raises ConfigurationError where they are not of the same test.
 
     The protocol, its options but for the seed, the classes, the splits and the test videos must be the same
-    in all results, unless they are to be mixed; the protocol always.
+    in all results. With ``mixed`` only the protocol must, and each row is parted by what differs in it. With
+    ``over_splits`` a row is the mean over several official splits, the same ones in all rows.
     """
-    results = [result for _, members in groups for result in members]
+    results = [result for _, members in named for result in members]
     protocols = sorted({result.protocol for result in results})
     if len(protocols) > 1:
         raise ConfigurationError(
             f"the results are of several protocols: {', '.join(protocols)}.",
             f"Name the one to compare: --protocol {protocols[0]}",
         )
-    if not mixed and (difference := first_difference(results)):
+    if mixed and over_splits:
         raise ConfigurationError(
-            f"the results are not of the same test: {difference}.",
-            "Compare results of one test, or say that you want them mixed: --mixed",
+            "--mixed and --mean-over-splits exclude each other.", "A mean is over the splits of one test."
         )
+    if over_splits:
+        groups, test = rows_over_splits(named)
+    elif mixed:
+        groups = [row for name, members in named for row in parted(name, members)]
+        test = " and ".join(sorted({describe_test(result) for result in results}))
+    else:
+        require_agreement(results, "Compare results of one test, or part the rows by what differs: --mixed")
+        groups = [Group(name, tuple((result,) for result in members)) for name, members in named]
+        test = describe_test(results[0])
     shared = [name for name in results[0].figures if all(name in result.figures for result in results)]
-    tests = sorted({describe_test(result) for result in results})
-    return Comparison(
-        protocol=protocols[0],
-        test=" and ".join(tests),
-        figures=tuple(shared),
-        groups=tuple(Group(name, tuple(members)) for name, members in groups),
-    )
+    return Comparison(protocols[0], test, tuple(shared), tuple(groups))
 
 
-def describe_test(result: Result) -> str:
-    source, test = result.splits.get("source", {}), result.splits["test"]
-    official = f" (split {source['split']})" if source.get("split") else ""
-    name = source.get("source", "folder")
-    return f"{test['videos']} videos of {name}{official}, split {test['name']!r}"
-
-
-def first_difference(results: Sequence[Result]) -> str:
-    """The first thing in which two results differ that must be the same, in words; "" where nothing does."""
-    first = results[0]
-    for other in results[1:]:
-        for what, before, now in what_must_agree(first, other):
-            if before != now:
-                return f"{what} is {before!r} in one and {now!r} in another"
-    return ""
-
-
-def what_must_agree(first: Result, other: Result) -> list[tuple[str, object, object]]:
-    pairs: list[tuple[str, object, object]] = [
-        ("the test", describe_test(first), describe_test(other)),
-        ("the number of training videos", first.splits["train"]["videos"], other.splits["train"]["videos"]),
-        ("the list of classes", first.classes, other.classes),
+def rows_over_splits(named: Sequence[tuple[str, Sequence[Result]]]) -> tuple[list[Group], str]:
+    """Rows whose repetitions are the official splits, and the test that all are of."""
+    results = [result for _, members in named for result in members]
+    if any(official_split(result) is None for result in results):
+        raise ConfigurationError(
+            "--mean-over-splits takes results of numbered official splits, and some are of none.",
+            "Extract with --source ucf101 or hmdb51 and --split 1, 2 and 3, and evaluate each.",
+        )
+    found = {name: sorted({official_split(result) or 0 for result in members}) for name, members in named}
+    splits = max(found.values(), key=len)
+    if len(splits) < 2 or any(have != splits for have in found.values()):
+        told = "; ".join(f"{name} of {', '.join(map(str, have))}" for name, have in found.items())
+        raise ConfigurationError(
+            f"--mean-over-splits takes the same splits, at least two, in every row: {told}.",
+            "Evaluate on the splits that lack, or leave the row out.",
+        )
+    mend = "Compare results of one test: name the result files."
+    require_agreement(results, mend, besides=SPLIT_OWN)
+    for split in splits:
+        require_agreement([result for result in results if official_split(result) == split], mend)
+    groups = [
+        Group(
+            name,
+            tuple(tuple(result for result in members if official_split(result) == split) for split in splits),
+        )
+        for name, members in named
     ]
-    options = sorted({*first.configuration, *other.configuration} - {"seed"})
-    return pairs + [
-        (f"--{name.replace('_', '-')}", first.configuration.get(name), other.configuration.get(name))
-        for name in options
-    ]
+    source, test = results[0].splits["source"]["source"], results[0].splits["test"]["name"]
+    return groups, f"{source}, split {test!r} (mean over splits {', '.join(map(str, splits))})"
 
 
-def as_markdown(comparison: Comparison) -> str:
-    rows = [comparison.columns, ["---", *["---:"] * (len(comparison.columns) - 1)], *comparison.cells()]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
-
-
-def as_latex(comparison: Comparison) -> str:
-    """A tabular with booktabs' rules."""
-    columns = comparison.columns
-    lines = [f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", "\\toprule"]
-    lines += [" & ".join(map(escape_latex, columns)) + " \\\\", "\\midrule"]
-    for name, *figures in comparison.cells(" $\\pm$ "):
-        lines.append(" & ".join([escape_latex(name), *figures]) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
-def escape_latex(text: str) -> str:
-    special = {character: f"\\{character}" for character in "&%$#_{}"}
-    special |= {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
-    return "".join(special.get(character, character) for character in text)
-
-
-def as_csv(comparison: Comparison) -> str:
-    """Figures for other programs: mean, and standard deviation where there is one, each in a column."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    both = [part for figure in comparison.figures for part in (figure, f"{figure} std")]
-    writer.writerow(["run", "results", *both])
-    for group in comparison.groups:
-        cells: list[object] = [group.name, len(group.results)]
-        for figure in comparison.figures:
-            spread = group.spread(figure)
-            cells += [round(group.mean(figure), 4), "" if spread is None else round(spread, 4)]
-        writer.writerow(cells)
-    return text.getvalue()
+def parted(name: str, members: Sequence[Result]) -> list[Group]:
+    """A row for each test among the results of one name, named by what it differs in."""
+    different = differing(members)
+    tests: dict[tuple[object, ...], list[Result]] = {}
+    for result in members:
+        tests.setdefault(tuple(decisive(result).get(what) for what in different), []).append(result)
+    rows = []
+    for results in tests.values():
+        told = ", ".join(in_a_name(what, results[0]) for what in different)
+        row = f"{name}: {told}" if told else name
+        rows.append(Group(row, tuple((result,) for result in results)))
+    return rows

@@ -10,6 +10,7 @@ from torch import Tensor
 from fame_cli.config import fingerprint
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.manifest import Manifest
+from fame_cli.data.sources.files import stem
 from fame_cli.errors import ConfigurationError, InputError
 
 UNSEEN = -1
@@ -35,6 +36,16 @@ class LabelledVideos:
         """Of the pixels, the labels and the splits."""
         named = [[self.frames.videos[n].id, self.frames.videos[n].label] for n in (*self.train, *self.test)]
         return fingerprint([self.frames.fingerprint, len(self.train), named])
+
+    @property
+    def content(self) -> str:
+        """Fingerprint of the videos to learn from and to test on, wherever they lie and however extracted.
+
+        A video is known by its label, and its file's name and size.
+        """
+        chosen = (self.train, self.test)
+        videos = [[self.frames.videos[place] for place in positions] for positions in chosen]
+        return fingerprint([sorted([stem(v.id), v.bytes, v.label] for v in part) for part in videos])
 
     def labels(self, positions: Sequence[int]) -> list[str]:
         return [self.frames.videos[position].label for position in positions]

@@ -67,7 +67,8 @@ class Result:
     figures: dict[str, Figure]
     configuration: dict[str, Any]
     splits: dict[str, Any]
-    """Name and number of videos of "train" and "test"; "source" tells where the splits came from."""
+    """Name and number of videos of "train" and "test"; "source" tells where the splits came from, "content"
+    is a fingerprint of the videos."""
     classes: tuple[str, ...]
     weights: dict[str, Any]
     frames: dict[str, Any]
@@ -82,6 +83,8 @@ class Result:
     """Top-1 of each class, where classes were predicted."""
     training: dict[str, float] = field(default_factory=dict)
     """What was chosen for the training from among what the configuration allows."""
+    seen_test_videos: int | None = None
+    """Test videos that the weights were pretrained on; None where that is not known."""
     training_loss: tuple[float, ...] = ()
     """Mean over each epoch, where something was trained."""
     schema_version: int = SCHEMA_VERSION

@@ -17,6 +17,7 @@ from fame_cli.evaluation.labelled import LabelledVideos
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
+from fame_cli.learning.pretraining_set import NOTHING, PretrainingSet, find_set
 from fame_cli.learning.weights import KeyCount
 
 CLIP_OPTIONS = ("clip_frames", "frame_stride", "crop_px")
@@ -48,6 +49,8 @@ class Weights:
     """clip_frames, frame_stride and crop_px of the pretraining, as far as the file tells."""
     account: str = ""
     """What became of each entry of the file, for people to read."""
+    pretraining_set: PretrainingSet | None = None
+    """The videos that it was pretrained on, where that is known."""
 
     def __str__(self) -> str:
         return f"{self.source}: {self.account}" if self.keys else f"untrained {self.name} (the baseline)"
@@ -75,6 +78,7 @@ def read_weights(path: Path, name: BackboneName | None = None) -> Weights:
         keys=loaded.fit.keys,
         clip_options=options,
         account=str(loaded.fit),
+        pretraining_set=find_set(path),
     )
 
 
@@ -88,7 +92,7 @@ def random_weights(name: BackboneName, seed: int) -> Weights:
     )
     digest = hashlib.sha256(content).hexdigest()[:10]
     options = {option: getattr(EvaluationConfig, option) for option in CLIP_OPTIONS}
-    return Weights(backbone, name, "random", digest, None, options)
+    return Weights(backbone, name, "random", digest, None, options, pretraining_set=NOTHING)
 
 
 def clip_options(weights: Weights, **given: int | None) -> dict[str, int]:
@@ -113,6 +117,12 @@ class Subject:
     """Processes that read clips; 0 reads them in this one."""
     progress: Phase = silent
 
+    @property
+    def seen(self) -> tuple[str, ...] | None:
+        """Ids of the test videos that the weights were pretrained on; None where that is not known."""
+        known = self.weights.pretraining_set
+        return None if known is None else known.shared(self.videos.frames.manifest, self.videos.test)
+
     def name(self, protocol: str, config: EvaluationConfig) -> str:
         """Name of an evaluation: another option, video, label, split or weight gives another name."""
         parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint]
@@ -128,13 +138,14 @@ class Subject:
     def record(self, config: EvaluationConfig) -> dict[str, Any]:
         """The part of a result that tells what made it."""
         frames, videos, weights = self.videos.frames, self.videos, self.weights
-        source = Path(weights.source)
+        source, seen = Path(weights.source), self.seen
         return {
             "configuration": config.to_dict(),
             "splits": {
                 "train": {"name": config.train_split, "videos": len(videos.train)},
                 "test": {"name": config.test_split, "videos": len(videos.test)},
                 "source": dict(frames.manifest.source),
+                "content": videos.content,
             },
             "classes": videos.class_names,
             "weights": {
@@ -146,6 +157,7 @@ class Subject:
                 "keys": asdict(weights.keys) if weights.keys else None,
             },
             "frames": {"folder": frames.folder.name, "fingerprint": frames.fingerprint},
+            "seen_test_videos": None if seen is None else len(seen),
             "device": str(self.device),
             "versions": {"fame": __version__, "torch": torch.__version__},
         }

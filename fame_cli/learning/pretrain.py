@@ -31,6 +31,7 @@ from fame_cli.learning.distributed import (
 )
 from fame_cli.learning.interrupt import leave_interrupts_to_the_parent, stop_requested
 from fame_cli.learning.log import Log, Standing
+from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
@@ -94,7 +95,8 @@ def pretrain(
     if target.type == "cpu":
         keep_freed_memory()
     folder = RunFolder(run, writes=rank() == 0)
-    folder.begin(config.to_dict(), describe_data(frames, statistics), resume)
+    videos = describe_set(frames.manifest, positions)
+    folder.begin(config.to_dict(), describe_data(frames, statistics), videos, resume)
     with folder.locked(), stop_requested() as stopping:
         if any_rank(folder.writes and folder.backbone.exists()):
             return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)

@@ -14,6 +14,7 @@ import tomli_w
 from fame_cli import stage
 from fame_cli.disk import remove_abandoned, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
 
 SCHEMA_VERSION = 1
 
@@ -32,10 +33,13 @@ class RunFolder:
         self.config = folder / "config.toml"
         self.checkpoint = folder / "checkpoints" / "last.pt"
         self.backbone = folder / "backbone.safetensors"
+        self.pretraining_set = folder / SET_FILE
         self.metrics = folder / "metrics.jsonl"
         self.tensorboard = folder / "tensorboard"
 
-    def begin(self, pretrain: Mapping[str, Any], data: Mapping[str, str], resume: bool) -> None:
+    def begin(
+        self, pretrain: Mapping[str, Any], data: Mapping[str, str], videos: PretrainingSet, resume: bool
+    ) -> None:
         """Write what the run is asked to do, or see that a run which is there was asked the same.
 
         Raises ConfigurationError where the folder holds a run of other options, or an unfinished one that
@@ -46,6 +50,7 @@ class RunFolder:
         if not self.config.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "environment.json", environment())
+            write_set(self.pretraining_set, videos)
             record = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
             write_text(self.config, tomli_w.dumps(record))
             return
@@ -59,6 +64,13 @@ class RunFolder:
             raise ArtefactError(
                 f"the data of {self.folder} has changed since the run began: {changes}.",
                 "Choose another folder with -o: a run on other data is another run.",
+            )
+        seen = read_set(self.pretraining_set)
+        if seen is not None and seen.videos != videos.videos:
+            raise ArtefactError(
+                f"{self.folder} began with {len(seen.videos)} videos to learn from, which are not the "
+                f"{len(videos.videos)} that the manifest names for its split now.",
+                "Extract with the split that it was begun with, or choose another folder with -o.",
             )
         if not (resume or self.backbone.exists()):
             raise ConfigurationError(

@@ -31,7 +31,17 @@ class CamExample:
     answers: Sequence[Answer]
     true_class: str = ""
     mask: Picture | None = None
-    """(h, w) of 0 and 1"""
+    """(h, w) of 0 and 1, what FAME keeps"""
+    true_mask: Picture | None = None
+    """(T, h, w) of 0 and 1, the true foreground of each frame, where it is known"""
+
+    @property
+    def masks(self) -> dict[str, Picture]:
+        """Those that there are, (T, h, w), by name."""
+        found = {"truth": self.true_mask}
+        if self.mask is not None:
+            found = {"mask": np.broadcast_to(self.mask, (len(self.frames), *self.mask.shape)), **found}
+        return {name: mask for name, mask in found.items() if mask is not None}
 
 
 def class_agnostic_map(features: Picture) -> NDArray[np.float32]:
@@ -66,6 +76,16 @@ def upsample(maps: Picture, T: int, H: int, W: int) -> NDArray[np.float32]:
     return np.asarray(spatial[before] * (1 - share) + spatial[after] * share, dtype=np.float32)
 
 
+def share_inside(maps: Picture, mask: Picture) -> float | None:
+    """Share of the activation of maps (t, h, w) ≥ 0 that lies inside a mask (T, H, W) of 0 and 1.
+
+    An even map gives the mask's share of the area. None where there is no activation.
+    """
+    fine = upsample(maps, *mask.shape).astype(np.float64)
+    total = float(fine.sum())
+    return float((fine * (np.asarray(mask) > 0)).sum()) / total if total > 0 else None
+
+
 def cam_sheet(examples: Sequence[CamExample], *, frames_shown: int = 2) -> RGB:
     """A row a clip: frames, each model's class-agnostic and class activation overlays, the mask."""
     rows = [_row(example, *_films(example), frames_shown) for example in examples]
@@ -73,7 +93,8 @@ def cam_sheet(examples: Sequence[CamExample], *, frames_shown: int = 2) -> RGB:
         rows,
         _titles(examples[0]),
         heading="Where the network looks",
-        explanation="Red: strong activation, gray: none; each map is scaled to the range of its own clip.",
+        explanation="Red: strong activation, gray: none; each map is scaled to the range of its own clip. "
+        "Beneath: how much of it lies inside what FAME keeps, and inside the true foreground if known.",
     )
 
 
@@ -109,14 +130,22 @@ def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_s
     remaining = iter(overlays)
     tiles = [Tile(strip(frames, frames_shown))]
     for answer in example.answers:
-        tiles.append(Tile(strip(next(remaining), frames_shown)))
+        tiles.append(Tile(strip(next(remaining), frames_shown), _shares(example, answer.agnostic_map)))
         if answer.class_map is not None:
-            note = f"predicted: {answer.predicted}"
+            note = f"predicted: {answer.predicted}\n{_shares(example, answer.class_map)}".strip()
             tiles.append(Tile(strip(next(remaining), frames_shown), note, _mark(example, answer)))
     if example.mask is not None:
         tiles.append(Tile(cut_out(example.frames[len(example.frames) // 2], example.mask)))
     caption = f"{example.caption}\ntrue: {example.true_class}" if example.true_class else example.caption
     return Row(caption, tiles)
+
+
+def _shares(example: CamExample, maps: Picture) -> str:
+    shares = {name: share_inside(maps, mask) for name, mask in example.masks.items()}
+    return ", ".join(
+        f"{100 * share:.0f} % in {name}" if share is not None else f"none in {name}"
+        for name, share in shares.items()
+    )
 
 
 def _mark(example: CamExample, answer: Answer) -> Mark | None:

@@ -1,4 +1,4 @@
-"""What pictures are made of: clips, masks, activations and neighbours, read from WORK and RUN folders."""
+"""What pictures are made of: clips, masks and neighbours, read from WORK and RUN folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,17 @@ from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.manifest import Video
 from fame_cli.data.statistics import StatisticsStore
-from fame_cli.data.views import normalise, to_clips
+from fame_cli.data.views import to_clips
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.evaluation.classifier import SavedClassifier, load_classifier
 from fame_cli.evaluation.results import Query as QueryResult
 from fame_cli.evaluation.results import Result, read_result
-from fame_cli.learning.backbones import Backbone
-from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.merging.mask import blur, soft_mask, top_share
 from fame_cli.merging.merge import merge
 from fame_cli.merging.statistics import colour_bins, seed_region
-from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
 from fame_cli.visualization.gallery import Neighbour, Query
 from fame_cli.visualization.masks import MaskExample, MergeExample
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 OTHER_VARIANTS: tuple[Variant, ...] = ("seed", "grid", "gauss")
 
@@ -51,6 +49,8 @@ class Scene:
     """The middle clip of a video, its central square scaled to ``size_px``, and its statistics."""
 
     video: Video
+    indices: Array
+    """(T,) of the frames in the video."""
     frames: Frame
     """(T, S, S, 3) uint8 RGB."""
     seed: Tensor
@@ -95,17 +95,18 @@ def read_scene(
         # The kept clip nearest to the middle, so that picture and statistics are of the same frames.
         kept_starts = statistics.starts(position)
         start = int(kept_starts[np.abs(kept_starts - start).argmin()])
-    stored = frames.frames(position, clip_indices(start, T, stride, video.frames))
+    indices = clip_indices(start, T, stride, video.frames)
+    stored = frames.frames(position, indices)
     H, W = stored.shape[1:3]
     box = central_square(H, W)
     clip = crop_clip(stored, box, options.size_px)
     if statistics is None:
         clips = to_batch(clip)
-        return Scene(video, clip, seed_region(clips), colour_bins(clips.mean(2), options.hue))
+        return Scene(video, indices, clip, seed_region(clips), colour_bins(clips.mean(2), options.hue))
     kept = statistics.read(position, start)
     seed = crop_map(kept.seed, box, (H, W), options.size_px, cv2.INTER_LINEAR)
     bins = crop_map(kept.bins, box, (H, W), options.size_px, cv2.INTER_NEAREST).astype(np.int64)
-    return Scene(video, clip, torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+    return Scene(video, indices, clip, torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
 
 
 def to_batch(frames: Frame) -> Tensor:
@@ -129,7 +130,7 @@ def mask_example(
     statistics: StatisticsStore | None,
     position: int,
     options: MaskOptions,
-    true_mask: np.ndarray[Any, Any] | None = None,
+    true_mask: Array | None = None,
 ) -> MaskExample:
     """A row of the mask sheet: clip, seed, soft mask, mask and the other variants' masks."""
     scene = read_scene(frames, statistics, position, options)
@@ -163,65 +164,6 @@ def merge_example(
         mask=mask[0].numpy(),
         background=behind.frames,
         merged=to_frames(merged),
-    )
-
-
-@dataclass(frozen=True)
-class Looker:
-    """A model whose activations are shown: a backbone and, if there is one, a classifier on top."""
-
-    name: str
-    backbone: Backbone
-    classifier: SavedClassifier | None
-
-
-def read_looker(run: Path) -> Looker:
-    """The backbone of a run with the classifier evaluated last: a linear probe's, or a finetuned one."""
-    paths = sorted(run.glob("evaluations/*/classifier.safetensors"), key=lambda path: path.stat().st_mtime)
-    classifier = load_classifier(paths[-1]) if paths else None
-    if classifier is not None and classifier.backbone is not None:
-        return Looker(run.name, classifier.backbone, classifier)
-    backbone, _ = load_backbone(run / "backbone.safetensors")
-    return Looker(run.name, backbone.eval(), classifier)
-
-
-def cam_example(
-    frames: FrameStore,
-    statistics: StatisticsStore | None,
-    position: int,
-    lookers: Sequence[Looker],
-    options: MaskOptions,
-) -> CamExample:
-    """A row of the activation sheet: where each model looks, beside the FAME mask."""
-    scene = read_scene(frames, statistics, position, options)
-    clips = normalise(to_batch(scene.frames))
-    return CamExample(
-        caption=scene.video.id,
-        frames=scene.frames,
-        answers=[answer(looker, clips) for looker in lookers],
-        true_class=scene.video.label,
-        mask=hard_mask(scene, options)[0].numpy(),
-    )
-
-
-@torch.no_grad()
-def answer(looker: Looker, clips: Tensor) -> Answer:
-    """Activation maps of one model on one clip; the class map is of the class that it predicts."""
-    features = looker.backbone.feature_map(clips)[0]
-    agnostic = class_agnostic_map(features.numpy())
-    if looker.classifier is None:
-        return Answer(looker.name, agnostic)
-    pooled = features.mean((1, 2, 3))
-    if looker.classifier.backbone is None:
-        pooled = torch.nn.functional.normalize(pooled, dim=0)  # a probe's layer saw unit vectors
-    logits = looker.classifier.weight @ pooled + looker.classifier.bias
-    predicted = int(logits.argmax())
-    weight = looker.classifier.weight[predicted].numpy()
-    return Answer(
-        looker.name,
-        agnostic,
-        class_activation_map(features.numpy(), weight),
-        looker.classifier.class_names[predicted],
     )
 
 

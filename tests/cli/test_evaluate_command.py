@@ -92,6 +92,8 @@ def test_command_prints_keys_table_and_result_and_does_it_once(
     assert "24 backbone keys matched, 0 missing, 0 unexpected" in said(first)
     assert "Done in" in said(first)
     assert all(figure in said(first) for figure in figures)
+    assert "2 clips a video" in said(first)
+    assert ("mean of 2 classes with test videos" in said(first)) == (protocol != "retrieval")
     (path,) = (run / "results").glob(f"{protocol}-*.json")
     record = json.loads(path.read_text())
     assert record["configuration"]["clip_frames"] == 4

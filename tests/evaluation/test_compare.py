@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from fame_cli.cli.app import app
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.evaluation.compare import as_csv, as_latex, as_markdown, compare, find_results
+from fame_cli.evaluation.compare import compare, find_results
 from fame_cli.evaluation.results import Figure, Result, write_result
+from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown
 
 
 def result(percent: float, seed: int = 0, **changes: Any) -> Result:
@@ -24,6 +25,7 @@ def result(percent: float, seed: int = 0, **changes: Any) -> Result:
             "train": {"name": "train", "videos": 90},
             "test": {"name": "test", "videos": 40},
             "source": {"source": "ucf101", "split": 1},
+            "content": "0a",
         },
         classes=("a", "b"),
         weights={},
@@ -55,6 +57,7 @@ def test_row_shows_mean_and_standard_deviation_over_its_repetitions() -> None:
                     "train": {"name": "train", "videos": 90},
                     "test": {"name": "test", "videos": 40},
                     "source": {"source": "ucf101", "split": 2},
+                    "content": "0b",
                 }
             },
             "split 2",
@@ -66,12 +69,94 @@ def test_results_of_different_tests_are_refused(changes: dict[str, Any], message
         compare([("x", [result(50.0)]), ("y", [result(60.0, **changes)])])
 
 
-def test_different_splits_are_mixed_when_asked_for_and_named() -> None:
-    other = dict(result(0).splits, source={"source": "ucf101", "split": 2})
-    mixed = compare([("x", [result(50.0), result(60.0, splits=other)])], mixed=True)
-    assert mixed.cells()[0][2] == "55.0 ± 7.1"
+def test_sets_of_videos_that_look_alike_are_told_apart() -> None:
+    neutral, biased = (
+        result(percent).splits | {"content": digits, "source": {"source": "folder", "root": f"/made/{name}"}}
+        for percent, digits, name in ((80.0, "0a", "neutral"), (40.0, "1b", "biased"))
+    )
+    members = [result(80.0, splits=neutral), result(40.0, splits=biased)]
+    with pytest.raises(ConfigurationError, match="set of videos is 'neutral' in one and 'biased' in another"):
+        compare([("x", members)])
+    rows = compare([("x", members)], mixed=True).cells()
+    assert [row[:3] for row in rows] == [["x: neutral", "1", "80.0"], ["x: biased", "1", "40.0"]]
+    moved = neutral | {"source": {"source": "folder", "root": "/elsewhere"}}
+    assert len(compare([("a", [members[0]]), ("b", [result(70.0, splits=moved)])]).groups) == 2
+
+
+def of_split(split: int, percent: float, **changes: Any) -> Result:
+    sizes = {1: (90, 40), 2: (88, 42), 3: (91, 39)}[split]
+    splits = {
+        "train": {"name": "train", "videos": sizes[0]},
+        "test": {"name": "test", "videos": sizes[1]},
+        "source": {"source": "ucf101", "split": split},
+        "content": f"0{split}",
+    }
+    return result(percent, **{"splits": splits, **changes})
+
+
+def test_different_tests_stand_in_rows_of_their_own_when_mixed() -> None:
+    paper, probe = ({"clips": 10, "seed": 0, "train_on": kind} for kind in ("clips", "features"))
+    members = [
+        result(50.0, configuration=paper),
+        result(60.0, configuration=probe),
+        result(64.0, configuration=probe | {"seed": 1}),
+    ]
+    assert [row[:3] for row in compare([("x", members)], mixed=True).cells()] == [
+        ["x: --train-on clips", "1", "50.0"],
+        ["x: --train-on features", "2", "62.0 ± 2.8"],
+    ]
+    mixed = compare([("x", [of_split(1, 50.0)]), ("y", [of_split(2, 60.0)])], mixed=True)
+    assert [row[0] for row in mixed.cells()] == ["x", "y"]
     assert "(split 1)" in mixed.test
     assert "(split 2)" in mixed.test
+
+
+def test_mean_over_splits_is_that_of_each_splits_mean() -> None:
+    # Split 1 was repeated: (50 + 54) / 2 = 52; (52 + 58 + 61) / 3 = 57; deviations -5, 1, 4: sqrt(42 / 2).
+    moco = [of_split(1, 50.0), of_split(1, 54.0), of_split(2, 58.0), of_split(3, 61.0)]
+    fame = [of_split(3, 70.0), of_split(2, 72.0), of_split(1, 74.0)]
+    comparison = compare([("MoCo", moco), ("FAME", fame)], over_splits=True)
+    assert [row[:3] for row in comparison.cells()] == [
+        ["MoCo", "4", "57.0 ± 4.6"],
+        ["FAME", "3", "72.0 ± 2.0"],
+    ]
+    assert comparison.test == "ucf101, split 'test' (mean over splits 1, 2, 3)"
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ([of_split(1, 1.0), of_split(2, 1.0)], "same splits.*x of 1, 2, 3; y of 1, 2"),
+        ([of_split(1, 1.0, splits=result(0).splits | {"source": {"source": "folder"}})], "some are of none"),
+        (
+            [of_split(n, 1.0, configuration={"clips": 1, "seed": 0}) for n in (1, 2, 3)],
+            "--clips is 10 in one",
+        ),
+        (
+            [of_split(1, 1.0, splits=of_split(1, 1.0).splits | {"test": {"name": "test", "videos": 7}})]
+            + [of_split(n, 1.0) for n in (2, 3)],
+            'the test is "40 videos.*"7 videos',
+        ),
+    ],
+)
+def test_mean_over_splits_is_refused_where_rows_differ_in_more(second: list[Result], message: str) -> None:
+    first = [of_split(number, 50.0) for number in (1, 2, 3)]
+    with pytest.raises(ConfigurationError, match=message):
+        compare([("x", first), ("y", second)], over_splits=True)
+
+
+def test_mean_over_splits_takes_one_protocol_on_all_splits() -> None:
+    members = [of_split(1, 50.0), of_split(2, 50.0, configuration={"clips": 1, "seed": 0})]
+    with pytest.raises(ConfigurationError, match="--clips is 10 in one and 1 in another"):
+        compare([("x", members)], over_splits=True)
+
+
+def test_row_says_that_its_pretraining_saw_test_videos_in_every_format() -> None:
+    leaking = compare([("x", [result(60.0, seen_test_videos=3), result(70.0)]), ("y", [result(1.0)])])
+    for table in (as_markdown(leaking), as_latex(leaking)):
+        assert table.count("x (leak: pretraining saw 3 test videos)") == table.count("leak") == 1
+    rows = list(csv.DictReader(io.StringIO(as_csv(leaking))))
+    assert [row["seen test videos"] for row in rows] == ["3", "not known"]
 
 
 def test_markdown_latex_and_csv_hold_the_same_figures() -> None:
@@ -92,7 +177,10 @@ def test_command_finds_the_results_of_runs_and_joins_runs_of_one_name(tmp_path: 
     runs = [f"moco={tmp_path}/run0", f"moco={tmp_path}/run1", f"{tmp_path}/run2"]
     printed = CliRunner().invoke(app, ["compare", *runs, "--protocol", "linear", "--format", "csv"])
     assert printed.exit_code == 0, printed.output
-    assert printed.output.splitlines()[1:] == ["moco,2,65.0,7.0711,100.0,0.0", "run2,1,80.0,,100.0,"]
+    assert printed.output.splitlines()[1:] == [
+        "moco,2,65.0,7.0711,100.0,0.0,not known",
+        "run2,1,80.0,,100.0,,not known",
+    ]
     refused = CliRunner().invoke(app, ["compare", *runs])
     assert refused.exit_code == 2
     assert "Name the one to compare: --protocol" in refused.output

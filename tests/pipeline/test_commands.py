@@ -65,10 +65,17 @@ def test_from_videos_to_results_and_pictures(work: Path, run: Path) -> None:
     assert all(result["splits"]["test"]["videos"] == 2 for result in results)
     done("visualize", "masks", work, "--count", 3)
     done("visualize", "merge", work, "--count", 2)
-    done("visualize", "cam", work, run, "--count", 2)
+    said = done("visualize", "cam", work, run, "--count", 2)
+    assert "run: classifier of finetune-" in said
+    assert "fame mask, β 0.5" in said
+    assert "over 10 clips" in said
     done("visualize", "retrieval", work, run, "--count", 2)
     done("visualize", "curves", run)
     assert set(pictures(work / "pictures")) == {"masks.png", "merge.png", "merge.gif"}
+    measured = json.loads((run / "pictures" / "cam.json").read_text())
+    (run / "pictures" / "cam.json").unlink()
+    assert [mean["percent"] for mean in measured["means"] if mean["model"] == "even activation"] == [50.0]
+    assert {mean["map"] for mean in measured["means"]} == {"", "class-agnostic", "predicted class"}
     assert set(pictures(run / "pictures")) == {"cam.png", "cam.gif", "retrieval.png", "curves.png"}
 
 
@@ -197,7 +204,7 @@ def test_help_is_quick_to_import_and_complete() -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == []
     top = done("--help")
-    for name in ("extract", "masks", "pretrain", "eval", "visualize", "demo"):
+    for name in ("extract", "masks", "pretrain", "eval", "compare", "visualize", "report", "demo"):
         assert name in top
 
 
@@ -208,6 +215,7 @@ def test_help_is_quick_to_import_and_complete() -> None:
         "masks",
         "pretrain",
         "demo",
+        "report",
         *(f"eval {protocol}" for protocol in ("linear", "finetune", "retrieval")),
         *(f"visualize {picture}" for picture in ("masks", "merge", "cam", "retrieval", "curves")),
     ],

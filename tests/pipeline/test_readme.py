@@ -21,6 +21,7 @@ SMALLER = {
     "eval retrieval": "--clips 2 --device cpu",
     "eval knn": "--clips 2 --device cpu",
     "compare": "",
+    "report": "",
     "visualize": "",
     "status": "",
     "verify": "",

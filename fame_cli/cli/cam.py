@@ -1,0 +1,142 @@
+"""``fame visualize cam``: where networks look, and how much of it is foreground."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fame_cli.cli import console
+from fame_cli.cli.masks import Frames, Work
+from fame_cli.cli.visualize import (
+    ANIMATION_FPS,
+    Beta,
+    Count,
+    Output,
+    Runs,
+    VariantOption,
+    Videos,
+    open_frames,
+    told,
+)
+from fame_cli.config import PretrainConfig
+from fame_cli.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fame_cli.visualization.focus import Mean
+    from fame_cli.visualization.lookers import Looker
+
+
+def cam(
+    work: Work,
+    runs: Runs,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 6,
+    split: Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.")] = "",
+    beta: Beta = PretrainConfig.beta,
+    variant: VariantOption = PretrainConfig.variant,
+    protocol: Annotated[
+        Literal["linear", "finetune"] | None,
+        typer.Option(help="Evaluation whose classifier is asked.", show_default="the last one"),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Folder of true masks of made videos: TRUTH/<id without suffix>.png."),
+    ] = None,
+    measured: Annotated[
+        int, typer.Option(help="Videos to measure activation on, those drawn among them.", min=1)
+    ] = 100,
+    frames: Frames = None,
+) -> int:
+    """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
+
+    Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
+    How much of the activation lies inside what FAME keeps (and inside the true foreground, with --truth)
+    stands under each map; its mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
+    """
+    from fame_cli.visualization.cam import cam_animation, cam_sheet
+    from fame_cli.visualization.focus import average, measure, write_focus
+    from fame_cli.visualization.lookers import cam_example, made_truth, read_looker
+    from fame_cli.visualization.pictures import save_gif, save_png
+    from fame_cli.visualization.scenes import MaskOptions, choose_positions
+
+    store = open_frames(work, frames)
+    clips = clips_of(runs)
+    options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
+    names = [run.resolve().name for run in runs]
+    lookers = [
+        read_looker(run, protocol or "", name if names.count(name) == 1 else str(run))
+        for run, name in zip(runs, names, strict=True)
+    ]
+    require_one_protocol(lookers)
+    true_masks = made_truth(truth) if truth else None
+    drawn = choose_positions(store, video or [], count, split)
+    examples, shares = [], []
+    with console.progress("measuring", "videos") as tell:
+        others = [] if video else choose_positions(store, [], measured, split)
+        positions = list(dict.fromkeys([*drawn, *others]))
+        for done, position in enumerate(positions, start=1):
+            example = cam_example(store, position, lookers, options, true_masks)
+            shares += measure(example)
+            if position in drawn:
+                examples.append(example)
+            tell(done, len(positions))
+    folder = output or runs[0] / "pictures"
+    save_png(folder / "cam.png", cam_sheet(examples))
+    save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
+    about = {
+        "runs": {looker.name: looker.evaluation for looker in lookers},
+        "frames": store.folder.name,
+        "split": split,
+        "mask": {"beta": beta, "variant": variant},
+        "videos": len(positions),
+    }
+    write_focus(folder / "cam.json", about, shares)
+    show_focus(average(shares), variant, beta, len(positions))
+    return told(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
+
+
+def require_one_protocol(lookers: "Sequence[Looker]") -> None:
+    """Say whose classifiers are asked; raise ConfigurationError where some are probes, some finetuned."""
+    for looker in lookers:
+        if looker.classifier is None:
+            console.warn(f"{looker.name} has no classifier: only class-agnostic maps (see fame eval linear).")
+        else:
+            console.say(f"{looker.name}: classifier of {looker.evaluation}")
+    if len({looker.evaluation.rpartition("-")[0] for looker in lookers if looker.classifier}) > 1:
+        raise ConfigurationError(
+            "the runs were last evaluated by different protocols; finetuning changed the backbones of some.",
+            "Name one that all were evaluated by: --protocol linear, or finetune.",
+        )
+
+
+def clips_of(runs: Sequence[Path]) -> dict[str, int]:
+    """Length, stride and size of the clips that all runs were pretrained on."""
+    from fame_cli.evaluation.subject import clip_options, read_weights
+
+    found = [clip_options(read_weights(run / "backbone.safetensors")) for run in runs]
+    for run, clips in zip(runs, found, strict=True):
+        if clips != found[0]:
+            raise ConfigurationError(
+                f"{runs[0]} and {run} were pretrained on other clips: {found[0]} and {clips}.",
+                "Side by side, networks are shown the same clips: draw each by itself.",
+            )
+    return found[0]
+
+
+def show_focus(means: "Sequence[Mean]", variant: str, beta: float, videos: int) -> None:
+    """Print how much of each map lies inside the masks, in percent."""
+    masks = list(dict.fromkeys(mean.mask for mean in means))
+    rows: dict[tuple[str, str], list[str]] = {}
+    for mean in means:
+        spread = "" if mean.std is None else f" ± {mean.std:.1f}"
+        row = rows.setdefault((mean.model, mean.map), [f"{mean.model} {mean.map}".strip(), str(mean.clips)])
+        row.append(f"{mean.percent:.1f}{spread}")
+    titles = {"mask": f"{variant} mask, β {beta:g}", "truth": "true foreground"}
+    console.table(
+        f"% of the activation inside, mean ± standard deviation over {videos} clips",
+        ["model", "clips", *(titles[mask] for mask in masks)],
+        list(rows.values()),
+    )
+    console.say("FAME's own mask may favour a network trained with it; the true foreground does not.")

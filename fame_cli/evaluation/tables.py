@@ -1,0 +1,46 @@
+"""A comparison as a table for other programs: Markdown, LaTeX, CSV."""
+
+import csv
+import io
+
+from fame_cli.evaluation.compare import Comparison
+
+
+def as_markdown(comparison: Comparison) -> str:
+    rows = [comparison.columns, ["---", *["---:"] * (len(comparison.columns) - 1)], *comparison.cells()]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
+
+
+def as_latex(comparison: Comparison) -> str:
+    """A tabular with booktabs' rules."""
+    columns = comparison.columns
+    lines = [f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", "\\toprule"]
+    lines += [" & ".join(map(escape_latex, columns)) + " \\\\", "\\midrule"]
+    for name, *figures in comparison.cells(" $\\pm$ "):
+        lines.append(" & ".join([escape_latex(name), *figures]) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def escape_latex(text: str) -> str:
+    special = {character: f"\\{character}" for character in "&%$#_{}"}
+    special |= {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+    return "".join(special.get(character, character) for character in text)
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Figures for other programs: mean, and standard deviation where there is one, each in a column.
+
+    The last column tells how many test videos the pretraining saw.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    both = [part for figure in comparison.figures for part in (figure, f"{figure} std")]
+    writer.writerow(["run", "results", *both, "seen test videos"])
+    for group in comparison.groups:
+        cells: list[object] = [group.name, len(group.results)]
+        for figure in comparison.figures:
+            spread = group.spread(figure)
+            cells += [round(group.mean(figure), 4), "" if spread is None else round(spread, 4)]
+        seen = group.seen_test_videos
+        writer.writerow([*cells, "not known" if seen is None else seen])
+    return text.getvalue()

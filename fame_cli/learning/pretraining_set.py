@@ -1,0 +1,81 @@
+"""Which videos a pretraining learned from, so that a later test can tell whether it tests on them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fame_cli.data.manifest import Manifest
+from fame_cli.data.sources.files import stem
+from fame_cli.disk import write_json
+from fame_cli.errors import ArtefactError
+
+SET_FILE = "pretraining_set.json"
+SCHEMA_VERSION = 1
+UNIQUE_NAMES = frozenset({"ucf101", "hmdb51", "diving48", "kinetics"})
+"""Data sets that name each video once, whoever copied or recompressed it."""
+
+
+@dataclass(frozen=True)
+class PretrainingSet:
+    """Videos by their place and size, as the manifest had them when the pretraining began."""
+
+    root: str
+    """The folder that was indexed."""
+    source: str
+    """How: folder, ucf101, …"""
+    videos: Mapping[str, int]
+    """Bytes of each video's file, by id."""
+
+    def shared(self, manifest: Manifest, positions: Iterable[int]) -> tuple[str, ...]:
+        """Ids of the videos at ``positions`` of a manifest that are in this set.
+
+        Below the same folder a video is told by its id. Elsewhere it is the same if file name (without
+        folders and suffix) and size are; of a data set that names each video once, the name is enough.
+        Copies that were renamed, or recompressed outside those data sets, are not found.
+        """
+        videos = [manifest.videos[position] for position in positions]
+        if str(manifest.root) == self.root:
+            return tuple(video.id for video in videos if video.id in self.videos)
+        by_name = self.source in UNIQUE_NAMES and self.source == manifest.source.get("source")
+        known = {(stem(name), 0 if by_name else size) for name, size in self.videos.items()}
+        return tuple(video.id for video in videos if (stem(video.id), 0 if by_name else video.bytes) in known)
+
+
+NOTHING = PretrainingSet("", "", {})
+"""Of a network that was never trained."""
+
+
+def describe_set(manifest: Manifest, positions: Sequence[int]) -> PretrainingSet:
+    """The set of the videos at ``positions`` of a manifest."""
+    videos = {manifest.videos[position].id: manifest.videos[position].bytes for position in positions}
+    return PretrainingSet(str(manifest.root), str(manifest.source.get("source", "")), videos)
+
+
+def write_set(path: Path, videos: PretrainingSet) -> None:
+    write_json(path, {"schema_version": SCHEMA_VERSION, **asdict(videos)})
+
+
+def read_set(path: Path) -> PretrainingSet | None:
+    """The set that ``write_set`` wrote, or None; raises ArtefactError where it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if (found := values.pop("schema_version")) != SCHEMA_VERSION:
+            raise ValueError(f"its schema version is {found}, this version reads {SCHEMA_VERSION}")
+        return PretrainingSet(values["root"], values["source"], dict(values["videos"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path}: cannot be read ({error}).",
+            "Copy it again from where the pretraining was made; without it, no test can tell what was seen.",
+        ) from error
+
+
+def find_set(weights: Path) -> PretrainingSet | None:
+    """The set behind a file of weights, where it lies as a run of this toolkit left it; None elsewhere."""
+    if weights.name == "backbone.safetensors":
+        return read_set(weights.parent / SET_FILE)
+    if weights.parts[-2:] == ("checkpoints", "last.pt"):
+        return read_set(weights.parent.parent / SET_FILE)
+    return None

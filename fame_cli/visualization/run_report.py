@@ -1,0 +1,222 @@
+"""All that is known of a run on one page: what it was asked, how it learned, what each evaluation found."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fame_cli.config import PretrainConfig
+from fame_cli.errors import ArtefactError
+from fame_cli.evaluation.agreement import decisive, describe_test, differing, in_a_name
+from fame_cli.evaluation.leak import leak_note
+from fame_cli.evaluation.results import Figure, Result, read_result
+from fame_cli.evaluation.scores import confusion_matrix
+from fame_cli.learning.run import RunFolder
+from fame_cli.visualization.confusion import draw_confusion
+from fame_cli.visualization.curves import draw_bars, draw_curves
+from fame_cli.visualization.report import Picture, Section, Table, Text, write_report
+
+Block = Text | Table | Picture
+
+GALLERY = {
+    "cam.png": "Where the networks look: class-agnostic maps, and maps of the predicted class.",
+    "cam.gif": "The same clips, playing.",
+    "retrieval.png": "Test videos and their nearest training videos.",
+}
+"""Pictures of ``fame visualize`` that belong to a run, with their captions."""
+OWN_PICTURES = ("curves", "confusion-", "figures-")
+"""How names of pictures begin that the report draws itself, or that others drew of the same."""
+
+
+def report_run(run: Path, path: Path) -> None:
+    """Write the page about a RUN folder to ``path``.
+
+    Raises ArtefactError where the folder holds neither a pretraining nor a result.
+    """
+    results = read_results(run)
+    headings = titles(results)
+    folder = RunFolder(run)
+    if not (results or folder.config.exists()):
+        raise ArtefactError(
+            f"{run} holds neither a pretraining nor a result.", "Give the folder that fame pretrain made."
+        )
+    sections = [Section("Results", overview(results, headings))]
+    if folder.config.exists():
+        sections.append(Section("Pretraining", list(pretraining(folder))))
+    sections += [
+        Section(headings[name], list(evaluation(run, name, result))) for name, result in results.items()
+    ]
+    sections += list(galleries(run / "pictures"))
+    if folder.config.exists():
+        sections.append(Section("Configuration", list(configuration(folder))))
+    write_report(path, run.resolve().name, sections)
+
+
+def read_results(run: Path) -> dict[str, Result]:
+    """Results of a run by the name of their file, in the order of protocols and then of time."""
+    paths = sorted((run / "results").glob("*.json"), key=lambda path: path.stat().st_mtime)
+    found = {path.stem: read_result(path) for path in paths}
+    order = ("linear", "finetune", "knn", "retrieval")
+    return dict(sorted(found.items(), key=lambda item: order.index(item[1].protocol)))
+
+
+def overview(results: Mapping[str, Result], headings: Mapping[str, str]) -> list[Block]:
+    if not results:
+        return [Text("Nothing was evaluated yet.")]
+    rows = [
+        [headings[name], first, *figure_cells(figure), describe_test(result), leak_cell(result)]
+        for name, result in results.items()
+        for first, figure in list(result.figures.items())[:1]
+    ]
+    columns = ["evaluation", "figure", "%", "95 % interval", "chance %", "videos", "test", "seen before"]
+    return [
+        Table(
+            columns,
+            rows,
+            "First figure of each evaluation; the digits name its file in results/.",
+        ),
+        Text("Seen before: test videos that the pretraining saw."),
+    ]
+
+
+def figure_cells(figure: Figure) -> list[str]:
+    low, high = figure.interval
+    return [f"{figure.percent:.1f}", f"{low:.1f} – {high:.1f}", f"{figure.chance:.1f}", str(figure.videos)]
+
+
+def leak_cell(result: Result) -> str:
+    return "not known" if result.seen_test_videos is None else str(result.seen_test_videos)
+
+
+def pretraining(folder: RunFolder) -> Iterator[Block]:
+    """How the run learned: where it stands, and its curves."""
+    rows = folder.read_metrics()
+    if not rows:
+        yield Text("No step was measured yet.")
+        return
+    last = rows[-1]
+    state = "Finished" if folder.backbone.exists() else "Not finished"
+    yield Text(
+        f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (a network that tells no clip "
+        f"from another has {last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
+    )
+    path = folder.folder / "pictures" / "curves.png"
+    draw_curves({folder.folder.resolve().name: rows}, path)
+    yield Picture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
+
+
+def titles(results: Mapping[str, Result]) -> dict[str, str]:
+    """A heading for each evaluation: its protocol, what it differs in from others of it, and its digits."""
+    found = {}
+    for name, result in results.items():
+        same = [other for other in results.values() if other.protocol == result.protocol]
+        known = decisive(result)
+        told = [in_a_name(what, result) for what in differing(same) if what in known]
+        # The digits tell evaluations apart that differ in their seed or weights alone.
+        found[name] = f"{result.protocol} {', '.join(told)} ({name.rpartition('-')[2]})".replace("  ", " ")
+    return found
+
+
+def evaluation(run: Path, name: str, result: Result) -> Iterator[Block]:
+    """One evaluation: its figures, what has to be known of them, its pictures, and what made it."""
+    train = result.splits["train"]
+    yield Text(
+        f"{describe_test(result)}; learned from {train['videos']} videos of split {train['name']!r}, "
+        f"{len(result.classes)} classes."
+    )
+    for note in (*result.notes, leak_note(result)):
+        if note:
+            yield Text(note)
+    rows = [[label, *figure_cells(figure), str(figure.k)] for label, figure in result.figures.items()]
+    yield Table(["figure", "%", "95 % interval", "chance %", "videos", "k"], rows)
+    bars = run / "pictures" / f"figures-{name}.png"
+    draw_bars(
+        {
+            label: {"found": figure.percent, "guessing": figure.chance}
+            for label, figure in result.figures.items()
+        },
+        bars,
+        value_label="% of the test videos",
+    )
+    yield Picture(bars, "What was found, and what guessing would give.")
+    if result.predictions:
+        yield confusion(run, name, result)
+        rows = [[label, *figure_cells(figure)] for label, figure in result.class_figures.items()]
+        yield Table(["class", "%", "95 % interval", "chance %", "videos"], rows, "Top-1 of each class.")
+    made = {**result.configuration, **result.training, "device": result.device, **result.versions}
+    made |= {"weights": result.weights.get("path", ""), "weights' fingerprint": result.weights["fingerprint"]}
+    yield Table(["made with", "value"], [[key, in_words(value)] for key, value in made.items()])
+
+
+def confusion(run: Path, name: str, result: Result) -> Picture:
+    top1 = result.figures["top1"]
+    path = run / "pictures" / f"confusion-{name}.png"
+    title = f"{result.protocol}: top-1 {top1.percent:.1f} % of {top1.videos} videos"
+    draw_confusion(confusion_matrix(result.predictions, result.classes), result.classes, path, title)
+    return Picture(path, "Which class was taken for which: true ones downwards, predicted ones to the right.")
+
+
+def galleries(pictures: Path) -> Iterator[Section]:
+    """The pictures that fame visualize drew of this run, and the activation that it measured."""
+    known = [Picture(pictures / name, text) for name, text in GALLERY.items() if (pictures / name).exists()]
+    others = [
+        Picture(path, path.name)
+        for path in sorted(pictures.glob("*"))
+        if path.suffix in (".png", ".gif")
+        and path.name not in GALLERY
+        and not path.name.startswith(OWN_PICTURES)
+    ]
+    blocks: list[Block] = [*known, *others]
+    if (pictures / "cam.json").exists():
+        blocks.insert(0, focus_table(pictures / "cam.json"))
+    if blocks:
+        yield Section("Pictures", blocks)
+
+
+def focus_table(path: Path) -> Table:
+    """Means of ``cam.json``: how much of the activation lies inside masks."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            [
+                f"{mean['model']} {mean['map']}".strip(),
+                mean["mask"],
+                *("–" if mean[key] is None else f"{mean[key]:.1f}" for key in ("percent", "std")),
+                str(mean["clips"]),
+            ]
+            for mean in record["means"]
+        ]
+        mask = "{variant}, β {beta:g}".format(**record["mask"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path}: cannot be read ({error}).", "Run fame visualize cam again.") from error
+    caption = f"Share of the activation inside masks (mask: {mask}; truth: the true foreground)."
+    return Table(["model and map", "inside", "%", "standard deviation", "clips"], rows, caption)
+
+
+def configuration(folder: RunFolder) -> Iterator[Table]:
+    """Every option beside its default, which data was read, and on which machine."""
+    record = folder.read()
+    defaults = dataclasses.asdict(PretrainConfig())
+    options: Mapping[str, Any] = record["pretrain"]
+    rows = [[name, in_words(value), in_words(defaults.get(name, ""))] for name, value in options.items()]
+    rows.sort(key=lambda row: row[1] == row[2])
+    yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
+    yield Table(["data", "value"], pairs(record["data"]))
+    environment = folder.folder / "environment.json"
+    if environment.exists():
+        yield Table(["environment", "value"], pairs(json.loads(environment.read_text(encoding="utf-8"))))
+
+
+def pairs(values: Mapping[str, Any]) -> list[list[str]]:
+    return [[name, in_words(value)] for name, value in values.items()]
+
+
+def in_words(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:g}"
+        case Sequence() if not isinstance(value, str):
+            return ", ".join(map(in_words, value)) or "–"
+        case _:
+            return str(value)
