@@ -30,9 +30,9 @@ from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data import statistics
 from fame_cli.data.clip_statistics import maps_of_clip
 from fame_cli.data.clips import central_square, clip_indices
-from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest, shard_slices
+from fame_cli.data.picture import Frame
 from fame_cli.merging.mask import soft_mask, top_share
 
 CROP_PX, CLIP_FRAMES, BATCH = 112, 16, 8

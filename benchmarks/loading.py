@@ -24,9 +24,9 @@ from paired import paired, ratio, show
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
 from fame_cli.data.dataset import VIEWS, PretrainClips, crop_clip
-from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest
+from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import open_statistics_store
 
 CONFIG = PretrainConfig()

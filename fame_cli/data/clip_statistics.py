@@ -15,7 +15,7 @@ import numpy as np
 
 from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data.clips import Indices
-from fame_cli.data.decode import Frame
+from fame_cli.data.picture import Frame
 from fame_cli.merging import kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]

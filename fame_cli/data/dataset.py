@@ -10,8 +10,8 @@ from torch.utils.data import Dataset, Sampler
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
-from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore
+from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.views import draw_view
 

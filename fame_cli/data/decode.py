@@ -1,4 +1,4 @@
-"""Reading video files: the only place that opens one.
+"""Reading video files, whichever reader can.
 
 Frames are decoded in order and counted as they come. Declared frame counts and seeking are not trusted: both
 are wrong in common files, and time stamps of B-frame AVIs put frames in the wrong order.
@@ -8,8 +8,6 @@ and kept as JPEG without ever being turned into RGB. What PyAV cannot read goes 
 decoders of FFmpeg, both turn frames upright, and both take a file's own colour matrix and range.
 """
 
-import contextlib
-import functools
 import importlib.metadata
 import itertools
 import math
@@ -17,45 +15,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import cv2
-import numpy as np
 
+from fame_cli.data import opencv_reader
+from fame_cli.data.picture import Picture, Source, believable_rate
 from fame_cli.errors import InputError
-
-Frame = np.ndarray[Any, np.dtype[np.uint8]]
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
-FASTEST_FPS = 500.0
-"""Declared rates above this are those of a clock (1000 and 90000 are common), not of frames."""
-
-
-class Picture(Protocol):
-    """A decoded frame, not converted yet; it lasts until the next is decoded."""
-
-    @property
-    def seconds(self) -> float:
-        """When it is shown, as far as the file tells."""
-
-    @property
-    def size(self) -> Size:
-        """Its width and height upright."""
-
-    def jpeg(self, size: Size, quality: int) -> Frame:
-        """(bytes,) uint8: it upright, scaled to ``size``, as a JPEG with colour at half the resolution."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file as a reader opens it."""
-
-    declared_fps: float
-    declared_frames: int
-    pictures: Iterator[Picture]
 
 
 class DecodedVideo:
@@ -108,11 +74,6 @@ class DecodedVideo:
         return due > before
 
 
-def believable_rate(fps: float) -> float:
-    """A declared rate in frames a second, or 0 where it is none or cannot be one."""
-    return fps if 0 < fps <= FASTEST_FPS else 0.0
-
-
 def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None = None) -> DecodedVideo:
     """Open a video for decoding from its first frame, with the first reader that gets a frame out of it.
 
@@ -127,84 +88,16 @@ def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None =
     raise InputError(why_unreadable(path), "Replace or remove the file.")
 
 
-def open_with_opencv(path: Path) -> Source | None:
-    cv2.setNumThreads(1)  # many processes with one thread each are the fast way to read many videos
-    with name_in_utf8(path) as name:
-        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened():
-        return None
-    return Source(
-        float(capture.get(cv2.CAP_PROP_FPS)),
-        max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
-        opencv_pictures(capture),
-    )
-
-
-@contextlib.contextmanager
-def name_in_utf8(path: Path) -> Iterator[str]:
-    """A name under which OpenCV can open a file: one that is not UTF-8 would crash it."""
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        try:
-            with path.open("rb") as file:
-                yield f"/dev/fd/{file.fileno()}"
-        except OSError:
-            yield ""
-    else:
-        yield str(path)
-
-
-@dataclass(frozen=True)
-class OpenCvPicture:
-    capture: cv2.VideoCapture
-    seconds: float
-
-    @functools.cached_property
-    def frame(self) -> Frame:
-        """(H, W, 3) uint8 BGR."""
-        there, frame = self.capture.retrieve()
-        if not there:
-            raise InputError("OpenCV cannot convert its frames")
-        return frame  # type: ignore[return-value]
-
-    @property
-    def size(self) -> Size:
-        height, width = self.frame.shape[:2]
-        return width, height
-
-    def jpeg(self, size: Size, quality: int) -> Frame:
-        flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        return cv2.imencode(".jpg", scale(self.frame, size), flags)[1]  # type: ignore[return-value]
-
-
-def scale(frame: Frame, size: Size) -> Frame:
-    """Scale a frame to (width, height): by area where it shrinks by 2 or more, else bilinear.
-
-    Below a factor of 2 bilinear interpolation still sees every pixel and costs a quarter as much.
-    """
-    width, height = size
-    if frame.shape[:2] == (height, width):
-        return frame
-    shrinks = frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
-def opencv_pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
-    try:
-        while capture.grab():
-            yield OpenCvPicture(capture, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    finally:
-        capture.release()
-
-
 def open_with_pyav(path: Path) -> Source | None:
-    from fame_cli.data import pyav_reader
+    from fame_cli.data import pyav_reader  # whoever reads no video file need not wait for FFmpeg to load
 
     return pyav_reader.open_file(path)
 
 
-READERS: dict[str, Callable[[Path], Source | None]] = {"pyav": open_with_pyav, "opencv": open_with_opencv}
+READERS: dict[str, Callable[[Path], Source | None]] = {
+    "pyav": open_with_pyav,
+    "opencv": opencv_reader.open_file,
+}
 """Each opens a file, or returns None where it cannot; in the order in which they are tried."""
 
 

@@ -22,8 +22,9 @@ import simplejpeg
 from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
-from fame_cli.data.decode import DecodedVideo, Frame
+from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
+from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
 
 BUFFER_BYTES = 4 << 20

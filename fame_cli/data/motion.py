@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fame_cli.data.decode import Frame
+from fame_cli.data.picture import Frame
 from fame_cli.merging.kernels import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]

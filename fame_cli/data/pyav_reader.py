@@ -12,7 +12,7 @@ from av import FFmpegError, VideoFrame
 from av.container import InputContainer
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
-from fame_cli.data.decode import Frame, Picture, Size, Source, believable_rate
+from fame_cli.data.picture import Frame, Picture, Size, Source, believable_rate
 from fame_cli.errors import InputError
 
 

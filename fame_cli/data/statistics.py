@@ -25,7 +25,6 @@ from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
 from fame_cli.data.clip_statistics import statistics_of_frames
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.decode import Frame
 from fame_cli.data.frames import (
     BUFFER_BYTES,
     CHUNK_BYTES,
@@ -37,6 +36,7 @@ from fame_cli.data.frames import (
 )
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.packing import pack, unpack, unpack_maps
+from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -15,7 +15,7 @@ import torch
 from fame_cli.config import StatisticsConfig
 from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
 from fame_cli.data.clips import clip_indices, clip_span, hop_starts
-from fame_cli.data.decode import Frame
+from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
 from fame_cli.evaluation.mask_protocol import MaskProtocol, MaskSetting
 from fame_cli.evaluation.mask_scores import Figures, MaskScores, SequenceScore, WindowScore

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fame_cli.data.decode import Frame
+from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]

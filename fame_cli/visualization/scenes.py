@@ -13,9 +13,9 @@ from torch import Tensor
 from fame_cli.config import Hue, Variant
 from fame_cli.data.clips import central_square, clip_indices, clip_span, even_starts
 from fame_cli.data.dataset import crop_clip, crop_map
-from fame_cli.data.decode import Frame
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.manifest import Video
+from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.views import to_clips
 from fame_cli.errors import ArtefactError, InputError

@@ -15,7 +15,8 @@ from conftest import moving_square, write_video
 from made_videos import encode_video, turn
 
 from fame_cli.data import decode
-from fame_cli.data.decode import DecodedVideo, Frame, Size, Source, open_video
+from fame_cli.data.decode import DecodedVideo, open_video
+from fame_cli.data.picture import Frame, Size, Source
 
 RED = (220, 20, 20)
 
