@@ -53,7 +53,7 @@ class Look:
 
     sprite_radius_px: float = 9
     contrast: float = 0.5
-    """Of the backgrounds, 0 (gray) to 1 (vivid): faint ones are no shortcut, vivid ones outshine the sprite."""
+    """Of the backgrounds, 0 to 1 (vivid): faint ones are no shortcut, vivid ones outshine the sprite."""
 
 
 DEFAULT_LOOK = Look()
