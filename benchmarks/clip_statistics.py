@@ -14,17 +14,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from copies import linked_copies
 from paired import paired, ratio, show
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from fame_cli import stage
-from fame_cli.config import StatisticsConfig
+from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data import statistics
 from fame_cli.data.clip_statistics import maps_of_clip
 from fame_cli.data.clips import central_square, clip_indices
@@ -149,7 +151,10 @@ def from_pixels(store: FrameStore, repeats: int) -> None:
 
 
 def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
-    """Print what the whole stage costs next to decoding the JPEGs that it needs from memory."""
+    """Print what the whole stage costs next to decoding the JPEGs that it needs from memory.
+
+    The stage decodes them at half their size, where the camera's motion is not looked for.
+    """
     config = StatisticsConfig()
     tasks, jpegs = [], []
     for name, videos in shard_slices(store.videos):
@@ -163,18 +168,29 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
                 jpegs += [(jpeg, path) for jpeg in read_jpegs(path, row, indices)]
     clips: list[int] = []
 
-    def whole_stage() -> None:
-        clips[:] = [statistics.compute_shard(folder / "shard.h5", task)["clips"] for task in tasks]
+    def whole_stage(motion: Motion = "plain") -> None:
+        wanted = replace(config, motion=motion)
+        clips[:] = [
+            statistics.compute_shard(folder / "shard.h5", replace(task, config=wanted))["clips"]
+            for task in tasks
+        ]
 
     def decoding_alone() -> None:
         for jpeg, path in jpegs:
             decode_jpeg(jpeg, path)
 
-    seconds = paired({"whole stage": whole_stage, "JPEG decoding": decoding_alone}, repeats)
+    functions = {
+        "whole stage": whole_stage,
+        "compensated": lambda: whole_stage("compensated"),
+        "JPEG decoding": decoding_alone,
+    }
+    seconds = paired(functions, repeats)
     lower, median, upper = ratio(seconds, "whole stage", "JPEG decoding")
     milliseconds = 1000 * np.median(seconds["whole stage"]) / sum(clips)
     print(f"the whole stage takes {median:.2f} times decoding alone (quartiles {lower:.2f} to {upper:.2f})")
     print(f"{sum(clips)} clips from {len(jpegs)} JPEGs: {milliseconds:.2f} ms a clip")
+    lower, median, upper = ratio(seconds, "compensated", "whole stage")
+    print(f"with the camera's motion undone, {median:.2f} times that (quartiles {lower:.2f} to {upper:.2f})")
 
 
 def extract(videos: Path, work: Path) -> FrameStore:
@@ -187,11 +203,7 @@ def of_copies(videos: Path, folder: Path, copies: int) -> None:
     """Print what the stage costs a video for as few and for ``copies`` times as many videos."""
     for count in (1, copies):
         source = folder / f"{count} copies"
-        for file in sorted(path for path in videos.rglob("*") if path.is_file()):
-            for number in range(count):
-                target = source / f"copy{number:03d}" / file.relative_to(videos)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(file.resolve())
+        linked_copies(videos, source, count)
         store = extract(source, folder / f"work of {count}")
         started = time.perf_counter()
         report = statistics.compute(folder / f"work of {count}", store, StatisticsConfig())

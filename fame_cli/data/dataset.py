@@ -116,16 +116,15 @@ def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, in
     """The box of a map (h, w) that covers a frame (H, W), as a square (side, side).
 
     Pixel centres of the square are looked up in the map, by cv2's ``interpolation``: bilinear for amounts,
-    nearest for colour bins, which are names.
+    nearest for colour bins, which are names. A map's pixels are square and begin at the frame's corner, so
+    that the last ones may hang over its far edge.
     """
     top, left, height, width = box
-    down, across = values.shape[0] / frame_size[0], values.shape[1] / frame_size[1]
-    to_map = np.array(
-        [
-            [width * across / side, 0, (left + width / side / 2) * across - 0.5],
-            [0, height * down / side, (top + height / side / 2) * down - 0.5],
-        ]
+    scale = min(values.shape) / min(frame_size)
+    to_map = scale * np.array(
+        [[width / side, 0, left + width / side / 2], [0, height / side, top + height / side / 2]]
     )
+    to_map[:, 2] -= 0.5
     flags = interpolation | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, to_map, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 

@@ -3,16 +3,14 @@
 Frames are decoded in order and counted as they come. Declared frame counts and seeking are not trusted: both
 are wrong in common files, and time stamps of B-frame AVIs put frames in the wrong order.
 
-OpenCV reads first; what it cannot read goes to PyAV where that is installed. Both are the same decoders of
-FFmpeg, and PyAV is asked for the same conversion to BGR (bicubic where chroma is coarser or samples are finer
-than 8 bits, in one thread, with the file's own colour matrix and range) and turns frames upright as OpenCV
-does: on every file that both could read, their frames were equal to the bit.
+PyAV reads first: it hands over the decoder's own planes of brightness and colour, so that a frame is scaled
+and kept as JPEG without ever being turned into RGB. What PyAV cannot read goes to OpenCV. Both use the
+decoders of FFmpeg, both turn frames upright, and both take a file's own colour matrix and range.
 """
 
 import contextlib
 import functools
 import importlib.metadata
-import importlib.util
 import itertools
 import math
 import signal
@@ -21,30 +19,34 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
 from fame_cli.errors import InputError
 
-if TYPE_CHECKING:
-    from av import VideoFrame
-    from av.container import InputContainer
-
 Frame = np.ndarray[Any, np.dtype[np.uint8]]
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 FASTEST_FPS = 500.0
 """Declared rates above this are those of a clock (1000 and 90000 are common), not of frames."""
 
 
-class Picture(NamedTuple):
+class Picture(Protocol):
     """A decoded frame, not converted yet; it lasts until the next is decoded."""
 
-    seconds: float
-    """When it is shown, as far as the file tells."""
-    convert: Callable[[], Frame]
-    """Makes it (H, W, 3) uint8 BGR, upright."""
+    @property
+    def seconds(self) -> float:
+        """When it is shown, as far as the file tells."""
+
+    @property
+    def size(self) -> Size:
+        """Its width and height upright."""
+
+    def jpeg(self, size: Size, quality: int) -> Frame:
+        """(bytes,) uint8: it upright, scaled to ``size``, as a JPEG with colour at half the resolution."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Source:
 
 
 class DecodedVideo:
-    """An opened video: what it declares, and its frames in order (each read once).
+    """An opened video: what it declares, and its frames in order as ``pictures`` (each read once).
 
     Of more than ``max_fps`` frames a second, that many are kept, evenly spread: frame n where
     ⌊n · max_fps / fps⌋ is more than for the frame before. The count decides and not time stamps, so a
@@ -76,8 +78,7 @@ class DecodedVideo:
         """Frames decoded so far, kept or not."""
         self.seconds = 0.0
         """When the last of them is shown."""
-        self.frames = self._kept(source.pictures)
-        """(H, W, 3) uint8, BGR as decoded."""
+        self.pictures = self._kept(source.pictures)
 
     @property
     def fps(self) -> float:
@@ -94,11 +95,11 @@ class DecodedVideo:
         few = self.decoded < self.declared_frames - max(5, self.declared_frames // 20)
         return few and self.seconds * self.declared_fps < 0.95 * self.declared_frames
 
-    def _kept(self, pictures: Iterator[Picture]) -> Iterator[Frame]:
+    def _kept(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
         for number, picture in enumerate(pictures):
             self.decoded, self.seconds = number + 1, picture.seconds
             if self._keeps(number):
-                yield picture.convert()
+                yield picture
 
     def _keeps(self, number: int) -> bool:
         if not self.max_fps:
@@ -117,7 +118,7 @@ def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None =
 
     Raises InputError where none does.
     """
-    for reader in available_readers() if readers is None else readers:
+    for reader in READERS if readers is None else readers:
         source = READERS[reader](path)
         if source and (first := next(source.pictures, None)):
             pictures = itertools.chain([first], source.pictures)
@@ -154,69 +155,57 @@ def name_in_utf8(path: Path) -> Iterator[str]:
         yield str(path)
 
 
-def opencv_pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
-    def convert() -> Frame:
-        there, frame = capture.retrieve()
+@dataclass(frozen=True)
+class OpenCvPicture:
+    capture: cv2.VideoCapture
+    seconds: float
+
+    @functools.cached_property
+    def frame(self) -> Frame:
+        """(H, W, 3) uint8 BGR."""
+        there, frame = self.capture.retrieve()
         if not there:
             raise InputError("OpenCV cannot convert its frames")
         return frame  # type: ignore[return-value]
 
+    @property
+    def size(self) -> Size:
+        height, width = self.frame.shape[:2]
+        return width, height
+
+    def jpeg(self, size: Size, quality: int) -> Frame:
+        flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        return cv2.imencode(".jpg", scale(self.frame, size), flags)[1]  # type: ignore[return-value]
+
+
+def scale(frame: Frame, size: Size) -> Frame:
+    """Scale a frame to (width, height): by area where it shrinks by 2 or more, else bilinear.
+
+    Below a factor of 2 bilinear interpolation still sees every pixel and costs a quarter as much.
+    """
+    width, height = size
+    if frame.shape[:2] == (height, width):
+        return frame
+    shrinks = frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def opencv_pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
     try:
         while capture.grab():
-            yield Picture(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, convert)
+            yield OpenCvPicture(capture, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     finally:
         capture.release()
 
 
 def open_with_pyav(path: Path) -> Source | None:
-    import av
+    from fame_cli.data import pyav_reader
 
-    try:
-        # Titles and comments in old encodings are no reason to refuse a video.
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.FFmpegError, OSError, ValueError):
-        return None
-    if not container.streams.video:
-        container.close()
-        return None
-    stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    rate = stream.average_rate or stream.guessed_rate or 0
-    return Source(float(rate), stream.frames, pyav_pictures(container))
+    return pyav_reader.open_file(path)
 
 
-def pyav_pictures(container: "InputContainer") -> Iterator[Picture]:
-    with container:
-        for frame in pyav_frames(container):
-            yield Picture(frame.time or 0.0, functools.partial(upright_bgr, frame))
-
-
-def pyav_frames(container: "InputContainer") -> Iterator["VideoFrame"]:
-    """Frames in order; a packet that does not decode is passed over, as OpenCV does."""
-    from av import FFmpegError
-
-    with contextlib.suppress(FFmpegError):
-        for packet in container.demux(container.streams.video[0]):
-            with contextlib.suppress(FFmpegError):
-                yield from packet.decode()
-
-
-def upright_bgr(frame: "VideoFrame") -> Frame:
-    from av import FFmpegError
-
-    try:
-        picture = frame.to_ndarray(format="bgr24", interpolation="BICUBIC", threads=1)
-    except (FFmpegError, ValueError) as error:
-        raise InputError(f"PyAV cannot convert its frames: {error}") from error
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
-
-
-READERS: dict[str, Callable[[Path], Source | None]] = {"opencv": open_with_opencv, "pyav": open_with_pyav}
-"""Each opens a file, or returns None where it cannot."""
-
-
-def available_readers() -> list[str]:
-    return ["opencv", "pyav"] if importlib.util.find_spec("av") else ["opencv"]
+READERS: dict[str, Callable[[Path], Source | None]] = {"pyav": open_with_pyav, "opencv": open_with_opencv}
+"""Each opens a file, or returns None where it cannot; in the order in which they are tried."""
 
 
 def version_of(reader: str) -> str:
@@ -224,7 +213,7 @@ def version_of(reader: str) -> str:
 
 
 def decoder_versions() -> str:
-    return ", ".join(version_of(reader) for reader in available_readers())
+    return ", ".join(version_of(reader) for reader in READERS)
 
 
 def why_unreadable(path: Path) -> str:
@@ -235,9 +224,7 @@ def why_unreadable(path: Path) -> str:
                 return "the file is empty"
     except OSError as error:
         return f"the file cannot be opened: {error.strerror}"
-    if "pyav" in available_readers():
-        return "not a video that the decoders can read"
-    return "not a video that the decoder can read (PyAV reads some others, and is not installed)"
+    return "not a video that the decoders can read"
 
 
 def reader_that_survives(path: Path) -> str:
@@ -246,7 +233,7 @@ def reader_that_survives(path: Path) -> str:
     Raises InputError with the signal that killed a reader, or where none gets a frame out of the video.
     """
     crashes = []
-    for reader in available_readers():
+    for reader in READERS:
         program = "import sys; from fame_cli.data import decode; decode.read_through(*sys.argv[1:])"
         result = subprocess.run(
             [sys.executable, "-c", program, str(path), reader], capture_output=True, check=False
@@ -261,5 +248,5 @@ def reader_that_survives(path: Path) -> str:
 
 
 def read_through(path: str, reader: str) -> None:
-    for _ in open_video(Path(path), readers=[reader]).frames:
-        pass
+    for picture in open_video(Path(path), readers=[reader]).pictures:
+        picture.jpeg(picture.size, quality=95)

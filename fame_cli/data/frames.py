@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import h5py
 import numpy as np
+import simplejpeg
 
 from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
@@ -62,7 +63,6 @@ def extract(
         )
         for shard, videos in shard_slices(manifest.videos)
     ]
-    try_again_with_new_readers(folder, shards)
     report = stage.run(
         folder,
         "frames",
@@ -76,21 +76,6 @@ def extract(
         versions={"decoder": decode.decoder_versions(), "h5py": h5py.__version__},
     )
     return report, with_outcome(manifest, report.summaries)
-
-
-def try_again_with_new_readers(folder: Path, shards: Sequence[stage.Shard]) -> None:
-    """Take back the receipts of shards with failed videos that a reader installed since then may read."""
-    if not stage.is_complete(folder):
-        return
-    if stage.read_description(folder).versions["decoder"] == decode.decoder_versions():
-        return
-    readers = set(decode.available_readers())
-    for shard in shards:
-        receipt = stage.read_receipt(folder, shard.name)
-        if receipt is None or not readers - set(receipt.summary.get("readers", readers)):
-            continue
-        if any(video["status"] == "failed" for video in receipt.summary["videos"]):
-            stage.receipt_path(folder, shard.name).unlink()
 
 
 def with_outcome(manifest: Manifest, summaries: Sequence[stage.Summary]) -> Manifest:
@@ -120,7 +105,7 @@ def extract_shard(path: Path, task: ExtractTask) -> stage.Summary:
         writer = ShardWriter(file)
         outcomes = [extract_video(writer, task.root / name, task) for name in task.paths]
         writer.close()
-    return {"videos": outcomes, "readers": decode.available_readers()}
+    return {"videos": outcomes}
 
 
 def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[str, Any]:
@@ -136,13 +121,12 @@ def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[
 
 def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
     """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
-    height, width, stored_size, count = 0, 0, (0, 0), 0
-    quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-    for frame in video.frames:
+    (width, height), stored_size, count = (0, 0), (0, 0), 0
+    for picture in video.pictures:
         if count == 0:
-            height, width = frame.shape[:2]
+            width, height = picture.size
             stored_size = scaled_size(width, height, config.short_side_px)
-        writer.add_frame(cv2.imencode(".jpg", scale(frame, stored_size), quality)[1])
+        writer.add_frame(picture.jpeg(stored_size, config.jpeg_quality))
         count += 1
     outcome: dict[str, Any] = {
         "frames": count,
@@ -165,18 +149,6 @@ def scaled_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
     """(width, height) with the shorter side at ``short_side_px``, same aspect ratio, never enlarged."""
     factor = min(1.0, short_side_px / min(width, height))
     return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def scale(frame: Frame, size: tuple[int, int]) -> Frame:
-    """Scale a frame to (width, height): by area where it shrinks by 2 or more, else bilinear.
-
-    Below a factor of 2 bilinear interpolation still sees every pixel and costs a quarter as much.
-    """
-    width, height = size
-    if frame.shape[:2] == (height, width):
-        return frame
-    shrinks = frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 class ShardWriter:
@@ -331,11 +303,17 @@ def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Arr
     return [data[start - first : end - first] for start, end in zip(starts, ends, strict=True)]
 
 
-def decode_jpeg(jpeg: Array, path: Path) -> Frame:
-    frame = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)
-    if frame is None:
-        raise damaged(path, "a frame in it is no JPEG")
-    return frame  # type: ignore[return-value]
+def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
+    """(H, W, 3) uint8 RGB of a JPEG from the shard ``path``.
+
+    With ``least_side_px``, as small as the JPEG decodes at less cost, which is at half the size or less, with
+    both sides at least that.
+    """
+    size = {"min_height": least_side_px, "min_width": least_side_px, "min_factor": 2} if least_side_px else {}
+    try:
+        return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise damaged(path, f"a frame in it is no JPEG: {error}") from error
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:

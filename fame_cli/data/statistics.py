@@ -8,7 +8,6 @@ their frames: each frame is then decoded once and each pair differenced once.
 """
 
 import functools
-import itertools
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -44,9 +43,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 FORMAT = 2
 """Of what a shard holds; one written in another is made again."""
-
-REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
-"""How to decode a JPEG to a part of its size."""
 
 FRAMES_AT_ONCE = 64
 
@@ -200,23 +196,10 @@ def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsCo
     A JPEG decodes to a half, a quarter or an eighth of its size at less cost (docs/statistics.md says what
     that changes). The camera's motion is followed on whole frames.
     """
-    batches = range(0, len(indices), FRAMES_AT_ONCE)
-    jpegs = (jpeg for at in batches for jpeg in read_jpegs(shard, row, indices[at : at + FRAMES_AT_ONCE]))
-    first = next(jpegs)
-    short_side_px = min(decode_jpeg(first, shard).shape[:2])
-    fitting = [part for part in REDUCED if short_side_px // part >= config.map_short_side_px]
-    for jpeg in itertools.chain([first], jpegs):
-        if config.motion == "compensated" or not fitting:
-            yield decode_jpeg(jpeg, shard)
-        else:
-            yield decode_reduced(jpeg, shard, REDUCED[fitting[-1]])
-
-
-def decode_reduced(jpeg: Array, path: Path, flag: int) -> Frame:
-    frame = cv2.imdecode(jpeg, flag)
-    if frame is None:
-        raise damaged(path, "a frame in it is no JPEG")
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    least_side_px = 0 if config.motion == "compensated" else config.map_short_side_px
+    for at in range(0, len(indices), FRAMES_AT_ONCE):
+        for jpeg in read_jpegs(shard, row, indices[at : at + FRAMES_AT_ONCE]):
+            yield decode_jpeg(jpeg, shard, least_side_px)
 
 
 @dataclass(frozen=True)

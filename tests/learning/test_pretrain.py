@@ -227,3 +227,10 @@ def test_crop_of_an_amount_is_interpolated_between_pixel_centres() -> None:
     np.testing.assert_allclose(finer[3, 1:-1], (np.arange(16)[1:-1] + 0.5) / 2 - 0.5, atol=0.02)
     inner = crop_map(ramp, (0, 2, 6, 4), (6, 8), 4, cv2.INTER_LINEAR)
     np.testing.assert_allclose(inner[2], [2, 3, 4, 5], atol=0.02)
+
+
+def test_map_that_hangs_over_the_edge_stays_with_the_frame_below_it() -> None:
+    """171 pixels at two a map pixel take 86, the last of which is half outside."""
+    ramp = np.tile(np.arange(86, dtype=np.float32), (64, 1))
+    last = crop_map(ramp, (0, 150, 20, 20), (128, 171), 20, cv2.INTER_LINEAR)
+    np.testing.assert_allclose(last[0], (np.arange(150, 170) + 0.5) / 2 - 0.5, atol=0.04)

@@ -22,6 +22,8 @@ SMALLER = {
     "eval knn": "--clips 2 --device cpu",
     "compare": "",
     "visualize": "",
+    "status": "",
+    "verify": "",
     "extract": "",
     "masks": "",
 }

@@ -1,0 +1,132 @@
+"""How close masks from cached statistics come to those computed from the pixels of the same crop.
+
+    python benchmarks/agreement.py VIDEOS [--crops 400] [--short-side-px 32 48 64 96 128]
+
+Random crops to 112² of random clips, β 0.5, as pretraining draws them. For maps of each short side, their
+size and the mean and 5th percentile of the IoU: of clips that begin where statistics are kept, and of those
+that begin anywhere, which take the nearest that are kept. As yardsticks: the same crop some frames later, and
+a random mask.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from fame_cli.config import PretrainConfig, StatisticsConfig, Variant
+from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
+from fame_cli.data.dataset import crop_clip, crop_map
+from fame_cli.data.frames import FrameStore, open_frame_store
+from fame_cli.data.manifest import read_manifest
+from fame_cli.data.statistics import StatisticsStore, compute
+from fame_cli.data.views import to_clips
+from fame_cli.merging.mask import soft_mask, top_share
+from fame_cli.merging.statistics import colour_bins, seed_region
+
+CONFIG = PretrainConfig()
+SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
+LATER_FRAMES = 4
+Box = tuple[int, int, int, int]
+CPU = torch.device("cpu")
+
+
+class Crops:
+    """Random crops of random clips, and the masks of each by one way or another."""
+
+    def __init__(self, frames: FrameStore, count: int, variant: Variant) -> None:
+        self.frames = frames
+        self.count = count
+        self.variant = variant
+
+    def iou(self, start_of: Callable[[int, np.random.Generator], int], mask_of: Callable[..., Tensor]) -> str:
+        """Mean and 5th percentile of the IoU of ``mask_of`` each crop with the one from its pixels."""
+        shares = []
+        for number in range(self.count):
+            position = number % len(self.frames.videos)
+            generator = address(0, "agreement", number)
+            start = start_of(position, generator)
+            height, width = self.frames.frames(position, [0]).shape[1:3]
+            box = random_resized_crop(height, width, CONFIG.crop_scale_min, generator)
+            one, other = self.of_pixels(position, start, box), mask_of(position, start, box)
+            shares.append(float((one * other).sum() / torch.maximum(one, other).sum()))
+        return f"{np.mean(shares):.4f}  {np.percentile(shares, 5):.3f}"
+
+    def anywhere(self, position: int, generator: np.random.Generator) -> int:
+        return random_start(self.frames.videos[position].frames, SPAN + LATER_FRAMES, generator)
+
+    def of_pixels(self, position: int, start: int, box: Box) -> Tensor:
+        count = self.frames.videos[position].frames
+        indices = clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
+        frames = crop_clip(self.frames.frames(position, indices), box, CONFIG.crop_px)
+        clip = to_clips(torch.from_numpy(frames)[None], CPU)
+        return self.mask(seed_region(clip), colour_bins(clip.mean(2), "correct"))
+
+    def later(self, position: int, start: int, box: Box) -> Tensor:
+        return self.of_pixels(position, start + LATER_FRAMES, box)
+
+    def at_random(self, position: int, start: int, box: Box) -> Tensor:
+        side = CONFIG.crop_px
+        noise = address(1, "noise", position, start, *box).random((1, side, side), dtype=np.float32)
+        return top_share(torch.from_numpy(noise), CONFIG.beta)
+
+    def from_cache(self, kept: StatisticsStore) -> Callable[[int, int, Box], Tensor]:
+        def mask_of(position: int, start: int, box: Box) -> Tensor:
+            size = self.frames.frames(position, [0]).shape[1:3]
+            seed, bins = kept.read_maps(position, start)
+            seed = crop_map(seed, box, size, CONFIG.crop_px, cv2.INTER_LINEAR)
+            bins = crop_map(bins, box, size, CONFIG.crop_px, cv2.INTER_NEAREST).astype(np.int64)
+            return self.mask(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+
+        return mask_of
+
+    def mask(self, seed: Tensor, bins: Tensor) -> Tensor:
+        return top_share(soft_mask(seed, bins, self.variant, CONFIG.crop_px), CONFIG.beta)
+
+
+def where_kept(kept: StatisticsStore) -> Callable[[int, np.random.Generator], int]:
+    return lambda position, generator: int(generator.choice(kept.starts(position)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("videos", type=Path)
+    parser.add_argument("--crops", type=int, default=400)
+    parser.add_argument("--short-side-px", type=int, nargs="+", default=[32, 48, 64, 96, 128])
+    parser.add_argument("--variant", default="fame")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        command = [sys.executable, "-m", "fame_cli", "extract", str(options.videos), "-o", folder]
+        subprocess.run(command, check=True)
+        frames = open_frame_store(work, read_manifest(work))
+        crops = Crops(frames, options.crops, options.variant)
+        print(f"{'':44}  IoU     5th percentile")
+        print(f"{'a random mask':44}  {crops.iou(crops.anywhere, crops.at_random)}")
+        print(f"{f'the same crop {LATER_FRAMES} frames later':44}  {crops.iou(crops.anywhere, crops.later)}")
+        for side in options.short_side_px:
+            report = compute(work, frames, StatisticsConfig(map_short_side_px=side))
+            kept = StatisticsStore(report.folder, frames)
+            clips = sum(summary["clips"] for summary in report.summaries)
+            size = sum(path.stat().st_size for path in report.folder.glob("*.h5")) / clips
+            name = f"short side {side}, {size:,.0f} bytes a clip"
+
+            def where_kept(
+                position: int, generator: np.random.Generator, kept: StatisticsStore = kept
+            ) -> int:
+                return int(generator.choice(kept.starts(position)))
+
+            print(f"{name:44}  {crops.iou(where_kept, crops.from_cache(kept))}")
+            print(f"{name + ', nearest':44}  {crops.iou(crops.anywhere, crops.from_cache(kept))}")
+
+
+if __name__ == "__main__":
+    main()
