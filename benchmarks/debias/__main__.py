@@ -40,10 +40,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def main() -> None:
     options = parse(sys.argv[1:])
     out, jobs = options.out, options.jobs
+    seeds = range(1, options.seeds + 1)  # seed 0 is the demo's, on which its settings were chosen
     if options.videos:
-        materials = real_materials(out, jobs, progress_with_note, options.videos, options.seeds)
+        materials = real_materials(out, jobs, progress_with_note, options.videos, seeds)
     else:
-        materials = [made_material(out, jobs, progress_with_note, Size())] * options.seeds
+        materials = {
+            seed: made_material(out / f"set {seed}", jobs, progress_with_note, Size(), seed) for seed in seeds
+        }
     print(write_table(out, *compare_methods(materials, options.methods, out, jobs, print)))
 
 

@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import joblib
@@ -21,14 +21,18 @@ Key = tuple[str, int]
 
 
 def compare_methods(
-    materials: Sequence[Material], methods: Sequence[str], out: Path, jobs: int, tell: Callable[[str], None]
+    materials: Mapping[int, Material],
+    methods: Sequence[str],
+    out: Path,
+    jobs: int,
+    tell: Callable[[str], None],
 ) -> tuple[list[Cell], dict[str, object]]:
-    """Every method on the material of every seed (the first is of seed 0), as far as it is not done.
+    """Every method from every seed, on the material of that seed, as far as it is not done.
 
     Returns a cell for each method and test, and what it took and on what. Raises ConfigurationError where the
     methods were not put to the same test.
     """
-    keys = [(method, seed) for seed in range(len(materials)) for method in methods]
+    keys = [(method, seed) for seed in materials for method in methods]
     # A run trains in one thread: several beside each other use the cores better than one with several.
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     calls = (joblib.delayed(run_in_one_thread)(key, materials[key[1]], run_folder(out, key)) for key in keys)
@@ -44,9 +48,9 @@ def compare_methods(
         "jobs": jobs,
         "cores": os.cpu_count(),
         "torch": torch.__version__,
-        "pretrain": materials[0].pretrain.to_dict(),
+        "pretrain": next(iter(materials.values())).pretrain.to_dict(),
     }
-    return score(found, methods, len(materials)), cost
+    return score(found, methods, list(materials)), cost
 
 
 def run_folder(out: Path, key: Key) -> Path:
@@ -59,14 +63,14 @@ def run_in_one_thread(key: Key, material: Material, folder: Path) -> tuple[Key, 
     return key, run(material, *key, folder, silent)
 
 
-def score(found: dict[Key, dict[str, Result]], methods: Sequence[str], seeds: int) -> list[Cell]:
-    for seed in range(seeds):
+def score(found: dict[Key, dict[str, Result]], methods: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+    for seed in seeds:
         for test in found[methods[0], seed]:
             compare([(method, [found[method, seed][test]]) for method in methods])
     return [
-        Cell(method, test, tuple(found[method, seed][test].figures["top1"] for seed in range(seeds)))
+        Cell(method, test, tuple(found[method, seed][test].figures["top1"] for seed in seeds))
         for method in methods
-        for test in found[method, 0]
+        for test in found[method, seeds[0]]
     ]
 
 

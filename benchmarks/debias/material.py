@@ -13,13 +13,10 @@ from fame_cli.data.manifest import Video, combine, read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
-from fame_cli.data.synthetic import Look, make_video_set, plan_videos
+from fame_cli.data.synthetic import make_video_set, plan_videos
 from fame_cli.disk import write_text
 from fame_cli.evaluation.subject import Phase
 from fame_cli.stage import Workers
-
-LOOK = Look(sprite_radius_px=6)
-"""Smaller than in the demo, so that an untrained network sees next to nothing move."""
 
 MADE = PretrainConfig(
     backbone="small",
@@ -27,10 +24,10 @@ MADE = PretrainConfig(
     clip_frames=8,
     frame_stride=2,
     crop_px=48,
-    epochs=12,
+    epochs=30,
     batch_size=64,
     optimizer="adamw",
-    learning_rate=3e-3,
+    learning_rate=1e-3,
     queue_length=512,
     momentum=0.99,
     crop_scale_min=0.5,
@@ -101,31 +98,28 @@ class Material:
         """The ceiling: the same network learns the labels of the videos that others see without labels."""
         names = ("clip_frames", "frame_stride", "crop_px", "crop_scale_min", "flip_probability", "batch_size")
         config = self.pretrain
-        epochs = 2 * config.epochs  # pretraining sees two clips of each video in an epoch
         return FinetuneConfig(
             **{name: getattr(config, name) for name in names},
             train_split=config.split,
             test_split=next(iter(self.tests.values()))[1],
             clips=self.clips,
-            epochs=epochs,
-            milestones=(epochs * 2 // 3, epochs * 8 // 9),
+            epochs=config.epochs,
+            milestones=(config.epochs * 2 // 3, config.epochs * 8 // 9),
             learning_rate=0.05,
             dropout=0.0,
             seed=seed,
         )
 
 
-def made_material(folder: Path, jobs: int, phase: Phase, size: Size, seed: int = 0) -> Material:
-    """The made set: a background tells a pretraining video from all others.
+def made_material(folder: Path, jobs: int, phase: Phase, size: Size, seed: int) -> Material:
+    """The demo's set, drawn anew from ``seed``: a background tells a pretraining video from all others.
 
     Test "neutral": so it does with the labelled videos, and says nothing of the motion. Test "biased": each
     motion is trained before one background, and tested before those of the other motions.
     """
     counts = size.pretrain_videos, size.train_per_motion, size.test_per_motion
     with phase("making videos", "videos") as tell:
-        make_video_set(
-            folder / "videos", seed, *counts, progress=lambda done, total: tell(done, total, ""), look=LOOK
-        )
+        make_video_set(folder / "videos", seed, *counts, progress=lambda done, total: tell(done, total, ""))
     rows = [(f"{video.path}.avi", video.motion, made_split(video.path)) for video in plan_videos(*counts)]
     config = replace(MADE, epochs=size.epochs, batch_size=size.batch_size)
     tests = {part: (f"{part} train", f"{part} test") for part in ("neutral", "biased")}
@@ -140,17 +134,20 @@ def made_split(path: str) -> str:
     return f"{part} {rest[0]}" if len(rest) > 1 else part
 
 
-def real_materials(folder: Path, jobs: int, phase: Phase, videos: Path, seeds: int) -> list[Material]:
+def real_materials(
+    folder: Path, jobs: int, phase: Phase, videos: Path, seeds: Sequence[int]
+) -> dict[int, Material]:
     """A folder of class folders, as one material a seed: each holds out another third of every class.
 
     Three seeds test every clip once, on networks that never saw it, with a label or without.
     """
-    materials = []
+    materials = {}
     indexed = index_folder(videos.absolute()).videos
-    for seed in range(seeds):
-        material = Material(folder / f"work-{seed % FOLDS}", {"held out": ("train", "test")}, REAL, clips=5)
-        compute_stores(material, videos, fold_rows(indexed, seed % FOLDS), jobs, phase)
-        materials.append(material)
+    for seed in seeds:
+        fold = seed % FOLDS
+        material = Material(folder / f"work {fold}", {"held out": ("train", "test")}, REAL, clips=5)
+        compute_stores(material, videos, fold_rows(indexed, fold), jobs, phase)
+        materials[seed] = material
     return materials
 
 

@@ -8,7 +8,7 @@ sets show which of the two it learned.
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ from fame_cli.errors import ArtefactError, ConfigurationError
 SIDE_PX = 48
 FRAME_COUNT = 16
 FRAMES_PER_SECOND = 12
+SPRITE_RADIUS_PX = 9
 SPRITES = ("ball", "diamond")
 # How often the sprite turns in a video (0: it goes straight), and the share of x and y in its path; y points
 # down. A swing is a circle seen from its edge.
@@ -35,6 +36,7 @@ MOTIONS = {
     "swing_vertical": (2, (0, 1)),
 }
 NOISE_POINTS = 6
+NOISE_CONTRAST = 0.5
 PLACES = 8
 """Backgrounds of the biased set: one for each motion."""
 STAMP = "video_set.json"
@@ -47,59 +49,48 @@ Mask = NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Look:
-    """How much of a video is background, to the eye of a network."""
+def draw_background(generator: np.random.Generator) -> Frames:
+    """(H, W, 3): random colours at 6x6 points, joined smoothly, halfway between vivid and gray.
 
-    sprite_radius_px: float = 9
-    contrast: float = 0.5
-    """Of the backgrounds, 0 to 1 (vivid): faint ones are no shortcut, vivid ones outshine the sprite."""
-
-
-DEFAULT_LOOK = Look()
-
-
-def draw_background(generator: np.random.Generator, contrast: float = Look.contrast) -> Frames:
-    """(H, W, 3): random colours at 6x6 points, joined smoothly."""
+    Fainter backgrounds would be no shortcut, and beside vivid ones nothing else is seen by a small network.
+    """
     colors = generator.uniform(size=(NOISE_POINTS, NOISE_POINTS, 3))
     vivid = np.clip(cv2.resize(colors, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
-    background: Frames = np.rint(255 * (0.5 + contrast * (vivid - 0.5))).astype(np.uint8)
+    background: Frames = np.rint(255 * (0.5 + NOISE_CONTRAST * (vivid - 0.5))).astype(np.uint8)
     return background
 
 
-def draw_path(motion: str, radius_px: float, generator: np.random.Generator) -> Array:
-    """(T, 2) centres (x, y) of a sprite in pixels, placed at random such that it never leaves the frame."""
+def draw_path(motion: str, generator: np.random.Generator) -> Array:
+    """(T, 2) centres (x, y) of the sprite in pixels, placed at random such that it never leaves the frame."""
     turns, share = MOTIONS[motion]
     time = np.arange(FRAME_COUNT, dtype=np.float64)[:, None]
     if turns:
-        speed, reach_px = turns * generator.uniform(0.9, 1.1), generator.uniform(9, 12)
+        speed, radius_px = turns * generator.uniform(0.9, 1.1), generator.uniform(9, 12)
         angle = 2 * np.pi * (speed * time / (FRAME_COUNT - 1) + generator.uniform())
-        path = reach_px * np.hstack([np.cos(angle), np.sin(angle)]) * share
+        path = radius_px * np.hstack([np.cos(angle), np.sin(angle)]) * share
     else:
         path = generator.uniform(1.3, 1.8) * time * share
-    nearest, farthest = radius_px, SIDE_PX - 1 - radius_px
+    nearest, farthest = SPRITE_RADIUS_PX, SIDE_PX - 1 - SPRITE_RADIUS_PX
     placed: Array = path + generator.uniform(nearest - path.min(axis=0), farthest - path.max(axis=0))
     return placed
 
 
 def make_clip(
-    motion: str,
-    sprite: str,
-    background: Frames,
-    generator: np.random.Generator,
-    radius_px: float = Look.sprite_radius_px,
+    motion: str, sprite: str, background: Frames, generator: np.random.Generator
 ) -> tuple[Frames, Mask]:
     """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
 
     The ball is white with a black centre, the diamond black with a white one: no colours of the backgrounds.
     """
-    path = draw_path(motion, radius_px, generator).astype(np.float32)
+    path = draw_path(motion, generator).astype(np.float32)
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
     dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
     is_ball = sprite == "ball"
     # The ball is drawn a little smaller, so that both sprites cover about as much.
     reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.85 * (dx + dy)
-    body, core = (np.clip(part_px - reach_px + 0.5, 0, 1) for part_px in (radius_px, radius_px / 2))
+    body, core = (
+        np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
+    )
     shade = 255 * (1 - core if is_ball else core)
     frames = background + body[..., None] * (shade[..., None] - background.astype(np.float32))
     return np.rint(frames).astype(np.uint8), body >= 0.5
@@ -129,12 +120,11 @@ def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: in
                 yield Video(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
 
 
-def make_video(video: Video, seed: int, look: Look = DEFAULT_LOOK) -> tuple[Frames, Mask]:
+def make_video(video: Video, seed: int) -> tuple[Frames, Mask]:
     """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
-    background = draw_background(address(seed, "background", video.place), look.contrast)
+    background = draw_background(address(seed, "background", video.place))
     generator = address(seed, "motion", video.path)
-    sprite = str(generator.choice(SPRITES))
-    return make_clip(video.motion, sprite, background, generator, look.sprite_radius_px)
+    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator)
 
 
 def write_video(path: Path, frames: Frames) -> None:
@@ -173,7 +163,6 @@ def make_video_set(
     train_per_motion: int = 40,
     test_per_motion: int = 28,
     progress: Progress | None = None,
-    look: Look = DEFAULT_LOOK,
 ) -> None:
     """Write the whole set below ``folder``, all or nothing; where the same set is already, do nothing.
 
@@ -185,8 +174,6 @@ def make_video_set(
                                            another, so that who goes by the background is always wrong (each
                                            other equally often where ``test_per_motion`` is a multiple of 7)
     truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
-
-    ``look`` decides how much an untrained network sees of the motion: with the default, some of it.
     """
     stamp = {
         "drawing": DRAWING,
@@ -194,7 +181,7 @@ def make_video_set(
         "pretrain": pretrain_videos,
         "train": train_per_motion,
         "test": test_per_motion,
-    } | ({} if look == DEFAULT_LOOK else asdict(look))
+    }
     if folder.exists():
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
@@ -205,7 +192,7 @@ def make_video_set(
     shutil.rmtree(partial, ignore_errors=True)
     videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion))
     for done, video in enumerate(videos, start=1):
-        frames, mask = make_video(video, seed, look)
+        frames, mask = make_video(video, seed)
         write_video(partial / f"{video.path}.avi", frames)
         write_truth(partial / "truth" / f"{video.path}.png", mask)
         if progress:

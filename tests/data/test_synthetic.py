@@ -87,16 +87,6 @@ def test_backgrounds_are_textured_and_none_is_like_another() -> None:
     assert min(differences) > 10
 
 
-def test_a_look_makes_sprites_smaller_and_backgrounds_more_vivid_and_changes_no_motion() -> None:
-    video = synthetic.Video("pretrain/0000", "circle_clockwise", "somewhere")
-    usual, mask = synthetic.make_video(video, 0)
-    frames, small = synthetic.make_video(video, 0, synthetic.Look(sprite_radius_px=6, contrast=1))
-    assert np.ptp(frames[~mask].astype(int)) > 1.5 * np.ptp(usual[~mask].astype(int))
-    assert 0.35 < small.sum() / mask.sum() < 0.55
-    steps, small_steps = (np.diff(centres(which), axis=0) for which in (mask, small))
-    np.testing.assert_allclose(steps, small_steps, atol=0.5)
-
-
 def test_neutral_and_pretraining_videos_each_have_a_place_of_their_own() -> None:
     videos = [video for video in synthetic.plan_videos(128, 16, 8) if not video.path.startswith("biased")]
     assert len({video.place for video in videos}) == len(videos)
@@ -190,12 +180,6 @@ def test_what_a_killed_run_left_does_not_stay(tmp_path: Path) -> None:
     stale.touch()
     assert "pretrain/9999.avi" not in content(small_set(tmp_path / "set"))
     assert not (tmp_path / "set.partial").exists()
-
-
-def test_a_set_of_another_look_is_another_set(tmp_path: Path) -> None:
-    folder = small_set(tmp_path / "set")
-    with pytest.raises(ConfigurationError, match="is not the video set of these options"):
-        small_set(folder, look=synthetic.Look(contrast=1))
 
 
 def test_an_interrupted_run_leaves_no_set(tmp_path: Path) -> None:
