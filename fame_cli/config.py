@@ -266,6 +266,8 @@ class ClassifierConfig(EvaluationConfig):
     """Dropout before the last layer."""
     crop_scale_min: float = 0.2
     """Smallest share of a frame's area that a random training crop covers."""
+    flip_probability: float = 0.5
+    """How often a training clip is flipped left to right; 0 where the direction of a motion matters."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -275,6 +277,7 @@ class ClassifierConfig(EvaluationConfig):
         self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
         self.require(0 <= self.dropout < 1, "dropout", "from 0 to below 1")
         self.require(0 < self.crop_scale_min <= 1, "crop_scale_min", "above 0, at most 1")
+        self.require(0 <= self.flip_probability <= 1, "flip_probability", "from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ Dropout = Annotated[float, typer.Option(help="Dropout before the last layer.")]
 CropScaleMin = Annotated[
     float, typer.Option(help="Smallest share of a frame's area that a random training crop covers.")
 ]
+FlipProbability = Annotated[
+    float,
+    typer.Option(help="How often a training clip is flipped; 0 where the direction of a motion matters."),
+]
 
 
 def listed(epochs: tuple[int, ...]) -> str:
@@ -118,6 +122,7 @@ def linear(
     milestones: Milestones = listed(LinearConfig.milestones),
     dropout: Dropout = LinearConfig.dropout,
     crop_scale_min: CropScaleMin = LinearConfig.crop_scale_min,
+    flip_probability: FlipProbability = LinearConfig.flip_probability,
     seed: Seed = LinearConfig.seed,
     precision: PrecisionOption = LinearConfig.precision,
     device: Device = "auto",
@@ -154,6 +159,7 @@ def finetune(
     milestones: Milestones = listed(FinetuneConfig.milestones),
     dropout: Dropout = FinetuneConfig.dropout,
     crop_scale_min: CropScaleMin = FinetuneConfig.crop_scale_min,
+    flip_probability: FlipProbability = FinetuneConfig.flip_probability,
     seed: Seed = FinetuneConfig.seed,
     precision: PrecisionOption = FinetuneConfig.precision,
     device: Device = "auto",

@@ -56,7 +56,7 @@ def training_clip(
     read = frames.frames(position, clip_indices(start, config.clip_frames, config.frame_stride, video.frames))
     height, width = read.shape[1:3]
     box = random_resized_crop(height, width, config.crop_scale_min, generator)
-    view = draw_view(generator, color_jitter=1.0) | {"blur": np.bool_(False)}
+    view = draw_view(generator, 1.0, config.flip_probability) | {"blur": np.bool_(False)}
     return torch.from_numpy(crop_clip(read, box, config.crop_px)), view
 
 

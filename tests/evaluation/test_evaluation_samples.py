@@ -53,6 +53,13 @@ def test_training_clip_belongs_to_its_address_and_is_never_blurred(store: FrameS
     assert not any(training_clip(store, 0, epoch, linear_config)[1]["blur"] for epoch in range(20))
 
 
+def test_training_clips_are_flipped_as_often_as_asked(store: FrameStore) -> None:
+    for probability, counts in ((0.0, {0}), (0.5, set(range(4, 17))), (1.0, {20})):
+        config = dataclasses.replace(linear_config, flip_probability=probability)
+        flips = [training_clip(store, 0, epoch, config)[1]["flip"] for epoch in range(20)]
+        assert sum(map(bool, flips)) in counts
+
+
 @pytest.mark.parametrize(
     ("samples", "batch_size", "sizes"),
     [(3, 128, [3]), (8, 4, [4, 4]), (9, 4, [3, 3, 3]), (3, 2, [3]), (5, 2, [3, 2]), (3, 1, [1, 1, 1])],

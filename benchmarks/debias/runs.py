@@ -1,0 +1,66 @@
+"""One run: a network trained by one method from one seed, and what linear probes make of its features."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.debias.material import Material
+from fame_cli.evaluation import classify
+from fame_cli.evaluation.labelled import choose_videos
+from fame_cli.evaluation.results import Result
+from fame_cli.evaluation.subject import Phase, Subject, Weights, random_weights, read_weights
+from fame_cli.learning.pretrain import pretrain
+
+UNTRAINED, SUPERVISED = "random weights", "supervised"
+PRETRAINED: dict[str, dict[str, Any]] = {
+    "MoCo": {"beta": 1.0},
+    "MoCo+FAME β .5": {"beta": 0.5},
+    "MoCo+FAME β .3": {"beta": 0.3},
+    "MoCo+seed β .5": {"beta": 0.5, "variant": "seed"},
+    "MoCo+gauss β .5": {"beta": 0.5, "variant": "gauss"},
+}
+"""What each pretraining changes of the material's options."""
+METHODS = (UNTRAINED, *PRETRAINED, SUPERVISED)
+
+CPU = torch.device("cpu")
+
+
+def run(material: Material, method: str, seed: int, folder: Path, phase: Phase) -> dict[str, Result]:
+    """Train and probe in the RUN folder ``folder``, as far as not done; returns each test's result."""
+    weights = trained_weights(material, method, seed, folder, phase)
+    results = {}
+    for test in material.tests:
+        config = material.linear(test, seed)
+        results[test] = classify.linear(subject(material, weights, config, folder, phase), config)
+    return results
+
+
+def trained_weights(material: Material, method: str, seed: int, folder: Path, phase: Phase) -> Weights:
+    untrained = random_weights(material.pretrain.backbone, seed)
+    if method == UNTRAINED:
+        return untrained
+    if method == SUPERVISED:
+        config = material.supervised(seed)
+        learner = subject(material, untrained, config, folder, phase)
+        classify.finetune(learner, config)
+        return read_weights(learner.evaluation_folder("finetune", config) / classify.CLASSIFIER)
+    options = replace(material.pretrain, seed=seed, **PRETRAINED[method])
+    with phase(f"{method}, seed {seed}", "steps") as tell:
+        pretrain(
+            folder,
+            material.frames(),
+            material.statistics() if options.merges else None,
+            options,
+            resume=True,
+            device="cpu",
+            workers=0,
+            tell=lambda at: tell(at.step, at.total_steps, f"loss {at.loss:.2f} (chance {at.chance:.2f})"),
+        )
+    return read_weights(folder / "backbone.safetensors")
+
+
+def subject(material: Material, weights: Weights, config: Any, folder: Path, phase: Phase) -> Subject:
+    videos = choose_videos(material.frames(), config.train_split, config.test_split)
+    return Subject(folder, videos, weights, CPU, progress=phase)

@@ -1,0 +1,91 @@
+"""The comparison of methods on videos whose background misleads: its videos, and its smallest run."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from benchmarks.debias.comparison import compare_methods
+from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
+from benchmarks.debias.runs import METHODS
+from benchmarks.debias.table import Cell, as_markdown, write_table
+from fame_cli.data.manifest import Video as Listed
+from fame_cli.data.synthetic import Video, plan_videos
+from fame_cli.evaluation.results import Figure
+from fame_cli.evaluation.subject import silent
+
+SMALLEST = Size(pretrain_videos=16, train_per_motion=2, test_per_motion=1, epochs=1, batch_size=16)
+
+
+def planned() -> dict[str, list[Video]]:
+    """The videos of the comparison by split."""
+    splits = defaultdict(list)
+    for video in plan_videos(Size.pretrain_videos, Size.train_per_motion, Size.test_per_motion):
+        splits[made_split(video.path)].append(video)
+    return splits
+
+
+def test_every_pretraining_video_and_every_neutral_one_has_a_background_that_no_other_has() -> None:
+    splits = planned()
+    seen = Counter(video.place for videos in splits.values() for video in videos)
+    assert set(splits) == {"pretrain", "neutral train", "neutral test", "biased train", "biased test"}
+    for split in ("pretrain", "neutral train", "neutral test"):
+        assert all(seen[video.place] == 1 for video in splits[split])
+    assert Counter(video.motion for video in splits["pretrain"]).most_common()[-1][1] == 120
+
+
+def test_backgrounds_go_with_motions_in_biased_training_and_never_in_its_test() -> None:
+    splits = planned()
+    trained = {(video.motion, video.place) for video in splits["biased train"]}
+    tested = {(video.motion, video.place) for video in splits["biased test"]}
+    places = {place for _, place in trained}
+    assert len(trained) == len(places) == 8
+    assert tested == {(motion, place) for motion, _ in trained for place in places} - trained
+
+
+def test_every_third_clip_of_each_class_is_held_out_and_each_once() -> None:
+    videos = [
+        Listed(f"{label}/{number:02d}", f"{label}/{number:02d}.mp4", label)
+        for label in ("fight", "calm")
+        for number in range(7)
+    ]
+    folds = [fold_rows(videos, fold) for fold in range(3)]
+    held = [{path for path, _, split in rows if split == "test"} for rows in folds]
+    assert "fight/01.mp4" in held[1]
+    assert "calm/04.mp4" in held[1]
+    assert sorted(path for fold in held for path in fold) == sorted(video.path for video in videos)
+    assert all({split for _, _, split in rows} == {"train", "test"} for rows in folds)
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Material]:
+    out = tmp_path_factory.mktemp("debias")
+    return out, made_material(out, 1, silent, SMALLEST, seed=1)
+
+
+def test_the_smallest_comparison_goes_from_videos_to_a_table_and_does_nothing_twice(
+    smallest: tuple[Path, Material],
+) -> None:
+    out, material = smallest
+    told: list[str] = []
+    cells, cost = compare_methods({1: material}, METHODS, out, 1, told.append)
+    assert len(told) == len(METHODS)
+    assert [cell.method for cell in cells[::2]] == list(METHODS)
+    assert {cell.test: cell.scores[0].videos for cell in cells} == {"neutral": 8, "biased": 8}
+    table = write_table(out, cells, cost)
+    assert all(method in table for method in METHODS)
+    assert {"table.json", "table.md", "plot.png"} <= {path.name for path in out.iterdir()}
+    made = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.safetensors")}
+    assert len(made) >= len(METHODS) - 1
+    assert compare_methods({1: material}, METHODS, out, 1, told.append)[0] == cells
+    assert all(path.stat().st_mtime_ns == before for path, before in made.items())
+
+
+def cell(method: str, *percents: float) -> Cell:
+    return Cell(method, "biased", tuple(Figure(value, 8, 12.5) for value in percents))
+
+
+def test_the_table_gives_mean_and_spread_and_the_difference_seed_by_seed() -> None:
+    lines = as_markdown([cell("MoCo", 50, 60), cell("MoCo+FAME β .5", 70, 80)]).splitlines()
+    assert lines[2] == "| MoCo | 55.0 ± 7.1 |  |"
+    assert lines[3] == "| MoCo+FAME β .5 | 75.0 ± 7.1 | +20.0 ± 0.0 |"
