@@ -8,9 +8,6 @@ that begin anywhere, which take the nearest that are kept. As yardsticks: the sa
 a random mask.
 """
 
-import argparse
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from command import command_line, fame
 from torch import Tensor
 
 from fame_cli.config import PretrainConfig, StatisticsConfig, Variant
@@ -95,18 +93,14 @@ def where_kept(kept: StatisticsStore) -> Callable[[int, np.random.Generator], in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("videos", type=Path)
+    parser = command_line(__doc__)
     parser.add_argument("--crops", type=int, default=400)
     parser.add_argument("--short-side-px", type=int, nargs="+", default=[32, 48, 64, 96, 128])
     parser.add_argument("--variant", default="fame")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        command = [sys.executable, "-m", "fame_cli", "extract", str(options.videos), "-o", folder]
-        subprocess.run(command, check=True)
+        fame("extract", options.videos, "-o", work)
         frames = open_frame_store(work, read_manifest(work))
         crops = Crops(frames, options.crops, options.variant)
         print(f"{'':44}  IoU     5th percentile")

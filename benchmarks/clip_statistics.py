@@ -20,12 +20,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from command import command_line, fame
 from copies import linked_copies
 from paired import paired, ratio, show
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from fame_cli import stage
 from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data import statistics
 from fame_cli.data.clip_statistics import maps_of_clip
@@ -34,6 +34,7 @@ from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read
 from fame_cli.data.manifest import read_manifest, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.merging.mask import soft_mask, top_share
+from fame_cli.shard import shard_path
 
 CROP_PX, CLIP_FRAMES, BATCH = 112, 16, 8
 BETA = 0.5
@@ -158,7 +159,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
     config = StatisticsConfig()
     tasks, jpegs = [], []
     for name, videos in shard_slices(store.videos):
-        path = stage.shard_path(store.folder, name)
+        path = shard_path(store.folder, name)
         counts = tuple(video.frames if video.usable else 0 for video in videos)
         tasks.append(statistics.StatisticsTask(path, counts, config))
         for row, count in enumerate(counts):
@@ -194,8 +195,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
 
 
 def extract(videos: Path, work: Path) -> FrameStore:
-    command = [sys.executable, "-m", "fame_cli", "extract", str(videos), "-o", str(work), "--jobs", "1"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    fame("extract", videos, "-o", work, "--jobs", 1)
     return open_frame_store(work, read_manifest(work))
 
 
@@ -215,10 +215,7 @@ def of_copies(videos: Path, folder: Path, copies: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("videos", type=Path)
+    parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--copies", type=int, default=10, help="0 leaves the last comparison out")
     parser.add_argument("--pixels-of", type=Path, help=argparse.SUPPRESS)

@@ -9,12 +9,10 @@ qualities next to ours. OpenCV decodes the same videos and keeps nothing. All in
 as many workers as cores and one thread in each.
 """
 
-import argparse
 import functools
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import joblib
+from command import command_line, fame
 from copies import linked_copies
 from paired import paired, show
 
@@ -39,8 +38,7 @@ clips came to 48.5 dB at 1, 43.9 dB at 2 and 45.3 dB in the store."""
 def fame_extract(videos: Path, work: Path, jobs: int) -> None:
     """The whole command, to a WORK that is not there yet."""
     shutil.rmtree(work, ignore_errors=True)
-    command = [sys.executable, "-m", "fame_cli", "extract", str(videos), "-o", str(work), "--jobs", str(jobs)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    fame("extract", videos, "-o", work, "--jobs", jobs)
 
 
 def stage_alone(manifest: Manifest, work: Path, jobs: int) -> None:
@@ -111,10 +109,7 @@ def bytes_in(folder: Path) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("videos", type=Path)
+    parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--copies", type=int, default=2, help="of each video, so that a run is long enough")
     parser.add_argument("--ffmpeg", default="ffmpeg", help="the program, if it is not on the path")

@@ -9,16 +9,14 @@ two such clips from the video file with OpenCV and cropping them, once from the 
 a jump, which many files answer with another frame than the one asked for.
 """
 
-import argparse
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from command import command_line, fame
 from paired import paired, ratio, show
 
 from fame_cli.config import PretrainConfig
@@ -96,10 +94,7 @@ def compare(work: Path, repeats: int, samples: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("videos", type=Path)
+    parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--samples", type=int, default=40)
     options = parser.parse_args()
@@ -107,9 +102,8 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as work:
-        fame = [sys.executable, "-m", "fame_cli"]
-        subprocess.run([*fame, "extract", str(options.videos), "-o", work], check=True)
-        subprocess.run([*fame, "masks", work], check=True)
+        fame("extract", options.videos, "-o", work)
+        fame("masks", work)
         compare(Path(work), options.repeats, options.samples)
 
 

@@ -9,14 +9,12 @@ batch has videos; it is extracted to a temporary folder first, with its statisti
 benchmark train`` does.
 """
 
-import argparse
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from command import command_line, fame
 from paired import paired, show
 
 from fame_cli.config import Precision, PretrainConfig
@@ -73,10 +71,7 @@ def measure_waiting(work: Path, batch_size: int, steps: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("videos", type=Path)
+    parser = command_line(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=4, help="videos in a step, of two clips each")
     parser.add_argument("--repeats", type=int, default=7, help="steps of each kind")
@@ -87,9 +82,8 @@ def main() -> None:
     print(f"R(2+1)D-18, {options.batch_size} x 2 x 16 x 112², {options.threads} threads:", flush=True)
     compare_steps(options.batch_size, options.repeats)
     with tempfile.TemporaryDirectory() as scratch:
-        for command in (["extract", options.videos, "-o", scratch], ["masks", scratch]):
-            program = [sys.executable, "-m", "fame_cli", *map(str, command)]
-            subprocess.run(program, check=True, stdout=subprocess.DEVNULL)
+        fame("extract", options.videos, "-o", scratch)
+        fame("masks", scratch)
         print("\nOn the videos, loading in the same process:", flush=True)
         measure_waiting(Path(scratch), options.batch_size, options.steps)
 

@@ -18,6 +18,7 @@ from fame_cli.data.manifest import Manifest, read_manifest, shard_slices
 from fame_cli.disk import sha256_of
 from fame_cli.errors import ArtefactError
 from fame_cli.lock import holders, locked
+from fame_cli.shard import read_receipt, receipt_path, shard_path
 
 DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}
 """The stages of a WORK folder, by the name of their folder, and the options of each."""
@@ -127,8 +128,8 @@ def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
     videos: Counter[str] = Counter()
     times = []
     for name in names:
-        file = files.get(stage.shard_path(folder, name).name)
-        receipt = stage.read_receipt(folder, name)
+        file = files.get(shard_path(folder, name).name)
+        receipt = read_receipt(folder, name)
         if file is None or receipt is None:
             missing.append(name)
         elif file.st_size != receipt.bytes:
@@ -174,7 +175,7 @@ def find_damage(
 
 def damage_of(folder: Path, name: str) -> str:
     """What is wrong with a shard, or nothing; reads all of it."""
-    receipt, path = stage.read_receipt(folder, name), stage.shard_path(folder, name)
+    receipt, path = read_receipt(folder, name), shard_path(folder, name)
     if receipt is None:
         return "has no receipt" if path.exists() else "is missing"
     if receipt.bytes < 0:
@@ -194,7 +195,7 @@ def contradicts_its_shards(state: StageState, names: Sequence[str]) -> bool:
     """Whether ``stage.json`` tells of other shards than there are, all of which are whole."""
     if state.description is None:
         return True
-    receipts = (stage.read_receipt(state.folder, name) for name in names)
+    receipts = (read_receipt(state.folder, name) for name in names)
     content = fingerprint([receipt.sha256 if receipt else "" for receipt in receipts])
     return state.complete and state.description.content != content
 
@@ -208,6 +209,6 @@ def withdraw(state: StageState, damaged: Sequence[str]) -> None:
     with locked(state.folder):
         for name in damaged:
             if damage_of(state.folder, name):
-                stage.receipt_path(state.folder, name).unlink(missing_ok=True)
+                receipt_path(state.folder, name).unlink(missing_ok=True)
         if state.description is not None:
             stage.write_description(state.folder, replace(state.description, complete=False))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fame_cli import stage
+from fame_cli.shard import Shard
 
 SHARDS = 60
 LIVES = 20
@@ -24,8 +25,8 @@ def write_slowly(path: Path, task: int) -> dict[str, Any]:
     return {"task": task}
 
 
-def shards(count: int = SHARDS) -> list[stage.Shard]:
-    return [stage.Shard(f"{number:05d}", f"in-{number}", 1, number) for number in range(count)]
+def shards(count: int = SHARDS) -> list[Shard]:
+    return [Shard(f"{number:05d}", f"in-{number}", 1, number) for number in range(count)]
 
 
 def run(folder: Path, workers: stage.Workers, **options: Any) -> stage.Report:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors",
     "config disk child",
-    "lock",
+    "lock shard",
     "workers",
     "merging recipe stage",
     "data",

@@ -9,6 +9,7 @@ import pytest
 
 from fame_cli import stage
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.shard import Shard
 
 
 def write_text_shard(path: Path, task: Any) -> dict[str, Any]:
@@ -20,15 +21,15 @@ def write_text_shard(path: Path, task: Any) -> dict[str, Any]:
     return {"length": len(task["text"])}
 
 
-def make_shards(tmp_path: Path, texts: list[str], **extra: Any) -> list[stage.Shard]:
+def make_shards(tmp_path: Path, texts: list[str], **extra: Any) -> list[Shard]:
     log = str(tmp_path / "log.txt")
     return [
-        stage.Shard(f"{number:05d}", f"in-{text}", 1, {"text": text, "log": log, **extra})
+        Shard(f"{number:05d}", f"in-{text}", 1, {"text": text, "log": log, **extra})
         for number, text in enumerate(texts)
     ]
 
 
-def run(tmp_path: Path, shards: list[stage.Shard], **options: Any) -> stage.Report:
+def run(tmp_path: Path, shards: list[Shard], **options: Any) -> stage.Report:
     return stage.run(tmp_path / "out", "text", {"a": 1}, shards, write_text_shard, in_process=True, **options)
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from fame_cli import stage
 from fame_cli.cli.app import app
 from fame_cli.errors import ConfigurationError, FameError, InputError
+from fame_cli.shard import Shard
 from fame_cli.stage import Workers
 
 dask = pytest.importorskip("dask")
@@ -36,11 +37,11 @@ def compute(path: Path, task: dict[str, Any]) -> dict[str, Any]:
     return {"parent": os.getppid()}
 
 
-def make_shards(*texts: str) -> list[stage.Shard]:
-    return [stage.Shard(f"{number:05d}", text, 1, {"text": text}) for number, text in enumerate(texts)]
+def make_shards(*texts: str) -> list[Shard]:
+    return [Shard(f"{number:05d}", text, 1, {"text": text}) for number, text in enumerate(texts)]
 
 
-def run(folder: Path, shards: list[stage.Shard], workers: Workers, **options: Any) -> stage.Report:
+def run(folder: Path, shards: list[Shard], workers: Workers, **options: Any) -> stage.Report:
     return stage.run(folder, "text", {}, shards, compute, workers=workers, **options)
 
 

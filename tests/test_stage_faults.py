@@ -13,6 +13,7 @@ import pytest
 
 from fame_cli import inventory, stage
 from fame_cli.errors import ArtefactError, FameError
+from fame_cli.shard import Shard, read_receipt
 
 TWO = stage.Workers(2)
 
@@ -21,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     """What readers see: all shards, what was signed of them but the time, and ``stage.json``."""
     found = {path.name: path.read_bytes() for path in folder.glob("*.h5")}
     for path in folder.glob("[0-9]*.json"):
-        receipt = stage.read_receipt(folder, path.stem)
+        receipt = read_receipt(folder, path.stem)
         assert receipt
         found[path.name] = f"{receipt.inputs} {receipt.sha256} {receipt.bytes} {receipt.summary}".encode()
     return found | {"stage.json": (folder / "stage.json").read_bytes()}
@@ -50,11 +51,11 @@ def compute(path: Path, task: dict[str, Any]) -> dict[str, Any]:
     return {"process": os.getpid()}
 
 
-def make_shards(*texts: str) -> list[stage.Shard]:
-    return [stage.Shard(f"{number:05d}", text, 1, {"text": text}) for number, text in enumerate(texts)]
+def make_shards(*texts: str) -> list[Shard]:
+    return [Shard(f"{number:05d}", text, 1, {"text": text}) for number, text in enumerate(texts)]
 
 
-def run(folder: Path, shards: list[stage.Shard], **options: Any) -> stage.Report:
+def run(folder: Path, shards: list[Shard], **options: Any) -> stage.Report:
     return stage.run(folder, "text", {}, shards, compute, **{"workers": TWO, **options})
 
 
@@ -131,7 +132,7 @@ def flip_a_byte(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def state(folder: Path, shards: list[stage.Shard]) -> inventory.StageState:
+def state(folder: Path, shards: list[Shard]) -> inventory.StageState:
     return inventory.look_at(folder, "text", [shard.name for shard in shards])
 
 

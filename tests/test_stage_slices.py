@@ -15,6 +15,7 @@ from fame_cli.cli.workers import choose_workers, parse_slice
 from fame_cli.data.manifest import read_manifest
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.lock import Slice, holders, locked
+from fame_cli.shard import Shard
 from fame_cli.stage import SliceDoneError, Workers
 
 
@@ -24,7 +25,7 @@ def write_text(path: Path, task: str) -> dict[str, Any]:
 
 
 def run(folder: Path, part: Slice, texts: str = "abcde") -> stage.Report:
-    shards = [stage.Shard(f"{number:05d}", text, 1, text) for number, text in enumerate(texts)]
+    shards = [Shard(f"{number:05d}", text, 1, text) for number, text in enumerate(texts)]
     return stage.run(folder, "text", {}, shards, write_text, workers=Workers(slice=part), in_process=True)
 
 

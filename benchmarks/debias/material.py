@@ -14,26 +14,12 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 from fame_cli.data.synthetic import make_video_set, plan_videos
+from fame_cli.demo import PRETRAIN
 from fame_cli.disk import write_text
 from fame_cli.evaluation.subject import Phase
 from fame_cli.stage import Workers
 
-MADE = PretrainConfig(
-    backbone="small",
-    split="pretrain",
-    clip_frames=8,
-    frame_stride=2,
-    crop_px=48,
-    epochs=30,
-    batch_size=64,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    queue_length=512,
-    momentum=0.99,
-    crop_scale_min=0.5,
-    color_jitter=0.5,
-    flip_probability=0,  # left and right are different motions
-)
+MADE = replace(PRETRAIN, split="pretrain", epochs=30, learning_rate=1e-3)
 REAL = replace(
     MADE,
     split="train",

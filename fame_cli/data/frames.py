@@ -26,6 +26,7 @@ from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
+from fame_cli.shard import Shard, Summary, shard_path
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
@@ -56,7 +57,7 @@ def extract(
     name = f"short{config.short_side_px}-q{config.jpeg_quality}"
     folder = stage.stage_folder(work / "frames", name, config.to_dict())
     shards = [
-        stage.Shard(
+        Shard(
             name=shard,
             inputs=fingerprint([config.to_dict(), [video.identity for video in videos]]),
             items=len(videos),
@@ -79,7 +80,7 @@ def extract(
     return report, with_outcome(manifest, report.summaries)
 
 
-def with_outcome(manifest: Manifest, summaries: Sequence[stage.Summary]) -> Manifest:
+def with_outcome(manifest: Manifest, summaries: Sequence[Summary]) -> Manifest:
     """The manifest with the size, frame count and status that the shards' receipts tell."""
     outcomes = [outcome for summary in summaries for outcome in summary["videos"]]
     videos = tuple(
@@ -100,7 +101,7 @@ class ExtractTask:
     """Decode each video once in a process of its own first, to find the one that crashes a decoder."""
 
 
-def extract_shard(path: Path, task: ExtractTask) -> stage.Summary:
+def extract_shard(path: Path, task: ExtractTask) -> Summary:
     """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
     with h5py.File(path, "w", libver="latest") as file:
         writer = ShardWriter(file)
@@ -298,7 +299,7 @@ class FrameStore:
 
     def locate(self, position: int) -> tuple[Path, int]:
         """The shard file that holds a video, and its row there."""
-        return stage.shard_path(self.folder, shard_name(position)), position % VIDEOS_PER_SHARD
+        return shard_path(self.folder, shard_name(position)), position % VIDEOS_PER_SHARD
 
 
 def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:

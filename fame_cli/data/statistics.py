@@ -38,6 +38,7 @@ from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError
+from fame_cli.shard import Shard, Summary, read_receipt, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,15 +60,15 @@ def compute(
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
     shards = []
     for name, videos in shard_slices(frames.videos):
-        receipt = stage.read_receipt(frames.folder, name)
+        receipt = read_receipt(frames.folder, name)
         assert receipt is not None, "a finished frame store has a receipt for each shard"
         counts = tuple(video.frames if video.usable else 0 for video in videos)
         shards.append(
-            stage.Shard(
+            Shard(
                 name=name,
                 inputs=fingerprint([FORMAT, config.to_dict(), receipt.sha256]),
                 items=len(videos),
-                task=StatisticsTask(stage.shard_path(frames.folder, name), counts, config),
+                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
             )
         )
     return stage.run(
@@ -98,7 +99,7 @@ class StatisticsTask:
     config: StatisticsConfig
 
 
-def compute_shard(path: Path, task: StatisticsTask) -> stage.Summary:
+def compute_shard(path: Path, task: StatisticsTask) -> Summary:
     """Write the statistics of one shard's clips to ``path``; returns how many there are."""
     cv2.setNumThreads(1)
     with h5py.File(path, "w", libver="latest") as file:
@@ -266,7 +267,7 @@ class StatisticsStore:
         return self._read(position, start, unpack_maps)
 
     def _read(self, position: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
-        path = stage.shard_path(self.folder, shard_name(position))
+        path = shard_path(self.folder, shard_name(position))
         shard = open_shard(path, os.getpid())
         row = position % VIDEOS_PER_SHARD
         clip = int(shard.first_clip[row]) + int(np.abs(self.starts(position) - start).argmin())

@@ -21,6 +21,7 @@ from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.evaluation.samples import EvenClips, load
 from fame_cli.evaluation.subject import Subject
+from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
 """Clips that the encoder sees at once."""
@@ -34,7 +35,7 @@ class FeatureStore:
 
     def read(self, position: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
-        path = stage.shard_path(self.folder, shard_title(shard_name(position)))
+        path = shard_path(self.folder, shard_title(shard_name(position)))
         try:
             with h5py.File(path, "r") as file:
                 return torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
@@ -63,7 +64,7 @@ def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequ
         subject.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
     )
     shards = plan_shards(subject, options, positions)
-    pending = [n for shard in shards if not stage.is_done(folder, shard) for n in shard.task]
+    pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
     with subject.progress("features", "videos") as tell:
         stage.run(
             folder,
@@ -79,7 +80,7 @@ def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequ
     return FeatureStore(folder)
 
 
-def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[int]) -> list[stage.Shard]:
+def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[int]) -> list[Shard]:
     """The shards that hold a wanted video, each with all usable labelled videos of its slice."""
     wanted = {shard_name(position) for position in positions}
     shards = []
@@ -87,19 +88,19 @@ def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[i
         if name in wanted:
             first = number * VIDEOS_PER_SHARD
             task = tuple(first + row for row, video in enumerate(videos) if video.usable and video.label)
-            shards.append(stage.Shard(shard_title(name), fingerprint([options, task]), len(task), task))
+            shards.append(Shard(shard_title(name), fingerprint([options, task]), len(task), task))
     return shards
 
 
 def feature_writer(
     subject: Subject, config: EvaluationConfig, pending: Sequence[int]
-) -> Callable[[Path, Any], stage.Summary]:
+) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
     backbone = subject.weights.backbone.to(subject.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
     encoder = functools.partial(encode, backbone, precision=config.precision)
     items = iter(load(EvenClips(subject.videos.frames, pending, config), subject.workers, subject.device))
 
-    def write_shard(path: Path, positions: tuple[int, ...]) -> stage.Summary:
+    def write_shard(path: Path, positions: tuple[int, ...]) -> Summary:
         with h5py.File(path, "w", libver="latest") as file:
             for position in positions:
                 # Skips what another process finished between planning and now.

@@ -17,9 +17,10 @@ from fame_cli.config import ExtractConfig, StatisticsConfig
 from fame_cli.data.manifest import Manifest, Video, write_manifest
 from fame_cli.inventory import take_inventory
 from fame_cli.lock import locked
+from fame_cli.shard import Shard, Summary
 
 
-def write_fake(path: Path, task: list[str]) -> stage.Summary:
+def write_fake(path: Path, task: list[str]) -> Summary:
     path.write_bytes(b"pixels")
     return {"videos": [{"status": status} for status in task]}
 
@@ -39,7 +40,7 @@ def make_work(work: Path, statuses: list[str], kind: str = "frames", **options: 
         configuration = StatisticsConfig(**options).to_dict()  # type: ignore[arg-type]
         parent = take_inventory(work).stages[0].description.content  # type: ignore[union-attr]
     shards = [
-        stage.Shard(f"{start // 8:05d}", "in", 8, statuses[start : start + 8])
+        Shard(f"{start // 8:05d}", "in", 8, statuses[start : start + 8])
         for start in range(0, len(statuses), 8)
     ]
     folder = stage.stage_folder(work / kind, "store", configuration)

@@ -108,7 +108,7 @@ def test_shard_finished_by_another_process_meanwhile_is_skipped(
     subject = make_subject(tmp_path / "shared", store)
     compute_features(subject, retrieval_config, (0,))
     # As if the first shard had not been there yet when the reading was planned.
-    monkeypatch.setattr("fame_cli.evaluation.features.stage.is_done", lambda *_: False)
+    monkeypatch.setattr("fame_cli.evaluation.features.is_done", lambda *_: False)
     got = compute_features(subject, retrieval_config, (0, 9)).read(9)
     alone = make_subject(tmp_path / "alone", store)
     assert torch.equal(got, compute_features(alone, retrieval_config, (9,)).read(9))

@@ -1,0 +1,140 @@
+"""A shard of a stage: a file that is there whole or not at all, and the receipt that signs it.
+
+A shard is written under a temporary name in its folder, flushed, renamed, and then signed by a receipt
+(``00000.json`` beside ``00000.h5``) that holds the fingerprint of what it was computed from and the SHA-256
+of what was written. It counts as done when its receipt names the inputs that it would be computed from today
+and the file is the one that was signed.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fame_cli.disk import UNFINISHED, flush, in_words, sha256_of, unfinished, write_json
+from fame_cli.errors import FameError
+
+SUFFIX = ".h5"
+
+Summary = dict[str, Any]
+Compute = Callable[[Path, Any], Summary]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A slice of a stage's work: its name, what it is computed from, and what the computation needs."""
+
+    name: str
+    inputs: str
+    """Fingerprint of everything that decides the content."""
+    items: int
+    """Videos in the shard, for the progress."""
+    task: Any
+    """Handed to the computation, in another process: plain, picklable values."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is known of a finished shard."""
+
+    inputs: str
+    sha256: str
+    bytes: int
+    modified_ns: int
+    summary: Summary
+
+
+def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]:
+    """Compute one shard beside its place, move it there and sign it; returns its name and receipt.
+
+    Its content is on disk before it gets its name, and it has its name before it is signed. A crash of the
+    machine may lose the name and keep the receipt, or the other way round: either is noticed.
+    """
+    target = shard_path(folder, shard.name)
+    beside = unfinished(target)
+    with in_words(folder):
+        try:
+            beside.touch()
+            summary = compute(beside, shard.task)
+            sha256, status = flush(beside), beside.stat()
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
+    write_json(receipt_path(folder, shard.name), asdict(receipt))
+    return shard.name, receipt
+
+
+def shard_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}{SUFFIX}"
+
+
+def receipt_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def read_receipt(folder: Path, name: str) -> Receipt | None:
+    try:
+        with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
+            return Receipt(**json.load(file))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        # A receipt that cannot be read signs nothing; an empty one makes its shard stale.
+        return Receipt("", "", -1, -1, {})
+
+
+def is_done(folder: Path, shard: Shard) -> bool:
+    receipt = read_receipt(folder, shard.name)
+    return receipt is not None and is_whole(folder, shard, receipt)
+
+
+def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
+    """Whether the shard on disk is the signed one, and signed for today's inputs.
+
+    The content is read back only where size or modification time differ from what was signed, so a warm
+    run costs one ``stat`` a shard.
+    """
+    if receipt.inputs != shard.inputs:
+        return False
+    path = shard_path(folder, shard.name)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    if status.st_size != receipt.bytes:
+        return False
+    if status.st_mtime_ns == receipt.modified_ns:
+        return True
+    if sha256_of(path) != receipt.sha256:
+        return False
+    # Copied to another disk, say. Signed anew, so that it is not read again each time.
+    with contextlib.suppress(FameError):
+        again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
+        write_json(receipt_path(folder, shard.name), asdict(again))
+    return True
+
+
+def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:
+    """Remove what killed processes left half-written: of some shards, or of everyone with None.
+
+    That of others may be theirs at this very moment. A shard has one slice, and its lock is ours; the lock of
+    the whole folder says that nobody else is at work at all.
+    """
+    names = {shard.name for shard in shards or ()}
+    for path in folder.glob(f".*{UNFINISHED}"):
+        if shards is None or path.name[1:].split(".")[0] in names:
+            path.unlink(missing_ok=True)
+
+
+def remove_orphans(folder: Path, shards: Sequence[Shard]) -> None:
+    """Remove shards past the end of the work, left from a longer manifest."""
+    wanted = {shard.name for shard in shards}
+    for path in folder.glob(f"[0-9]*{SUFFIX}"):
+        if path.stem not in wanted:
+            receipt_path(folder, path.stem).unlink(missing_ok=True)
+            path.unlink()
