@@ -40,6 +40,7 @@ class Crops:
 
     def __init__(self, frames: FrameStore, count: int, variant: Variant) -> None:
         self.frames = frames
+        self.positions = frames.manifest.positions()
         self.count = count
         self.variant = variant
 
@@ -47,7 +48,7 @@ class Crops:
         """Mean and 5th percentile of the IoU of ``mask_of`` each crop with the one from its pixels."""
         shares = []
         for number in range(self.count):
-            position = number % len(self.frames.videos)
+            position = self.positions[number % len(self.positions)]
             generator = address(0, "agreement", number)
             start = start_of(position, generator)
             height, width = self.frames.frames(position, [0]).shape[1:3]
@@ -112,13 +113,7 @@ def main() -> None:
             clips = sum(summary["clips"] for summary in report.summaries)
             size = sum(path.stat().st_size for path in report.folder.glob("*.h5")) / clips
             name = f"short side {side}, {size:,.0f} bytes a clip"
-
-            def where_kept(
-                position: int, generator: np.random.Generator, kept: StatisticsStore = kept
-            ) -> int:
-                return int(generator.choice(kept.starts(position)))
-
-            print(f"{name:44}  {crops.iou(where_kept, crops.from_cache(kept))}")
+            print(f"{name:44}  {crops.iou(where_kept(kept), crops.from_cache(kept))}")
             print(f"{name + ', nearest':44}  {crops.iou(crops.anywhere, crops.from_cache(kept))}")
 
 

@@ -58,7 +58,8 @@ def compare(work: Path, repeats: int, samples: int) -> None:
     store = open_frame_store(work, manifest)
     statistics = open_statistics_store(work, store, CONFIG.clip_frames, CONFIG.frame_stride)
     dataset = PretrainClips(store, statistics, CONFIG)
-    positions = [number % len(store.videos) for number in range(samples)]
+    usable = store.manifest.positions()
+    positions = [usable[number % len(usable)] for number in range(samples)]
     clips = [(position, *clip_of(store, position, view)) for position in positions for view in range(VIEWS)]
     jpegs = [
         (jpeg, path)

@@ -29,6 +29,10 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 """Set to 1 in a child where the user has not set them: there are as many children as cores."""
 
 
+SILENT = {"OPENCV_LOG_LEVEL": "OFF", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+"""What a decoder says of a bad file names no file; the stage tells of it by name."""
+
+
 class ChildDiedError(Exception):
     """A child process ended in the middle of a call; the message tells the signal or exit code."""
 
@@ -41,7 +45,7 @@ class Child:
     """One child process, which makes one call after another."""
 
     def __init__(self) -> None:
-        environment = dict.fromkeys(THREADS, "1") | os.environ
+        environment = dict.fromkeys(THREADS, "1") | SILENT | os.environ
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         program = "from fame_cli import child; child.serve()"
         self.process = subprocess.Popen(
@@ -147,7 +151,7 @@ def serve() -> None:
         try:
             request = requests.get(timeout=IDLE_SECONDS)
         except queue.Empty:
-            return
+            os._exit(0)  # an ordinary end would wait for the thread that reads
         answers.write(answer(request))
         answers.flush()
 

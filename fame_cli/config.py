@@ -8,6 +8,7 @@ a fingerprint that names the folder of what it made.
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args, get_type_hints
@@ -83,7 +84,7 @@ class ExtractConfig(Configuration):
         super().__post_init__()
         self.require(self.short_side_px >= 16, "short_side_px", "at least 16 pixels")
         self.require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100")
-        self.require(self.max_fps >= 0, "max_fps", "0 or more")
+        self.require(0 <= self.max_fps < math.inf, "max_fps", "a number of 0 or more")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 ``take_inventory`` looks at names, sizes and receipts alone; ``find_damage`` reads every byte back.
 """
 
+import contextlib
 import functools
 import os
 import shlex
@@ -123,7 +124,10 @@ def stage_folders(work: Path) -> Iterator[tuple[str, Path]]:
 
 def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
     """The state of a stage, as names, sizes and receipts tell it."""
-    files = {entry.name: entry.stat() for entry in os.scandir(folder)}
+    files = {}
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # a stage that runs has renamed it meanwhile
+            files[entry.name] = entry.stat()
     done, missing, damaged = 0, [], []
     videos: Counter[str] = Counter()
     times = []

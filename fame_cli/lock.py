@@ -52,9 +52,31 @@ def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
         yield
 
 
-def lock_file(path: Path) -> IO[str]:
+@contextlib.contextmanager
+def lock_file(path: Path) -> Iterator[IO[str]]:
     with in_words(path):
-        return path.open("a+")
+        file = path.open("a+")
+    with file:
+        OPEN.add(file)
+        try:
+            yield file
+        finally:
+            OPEN.discard(file)
+
+
+OPEN: set[IO[str]] = set()
+"""Files of the locks that this process holds."""
+
+
+def leave_locks_to_the_parent() -> None:
+    """A forked process, such as one that loads clips, shares its parent's locks: it would keep them held for
+    as long as it outlives a parent that was killed."""
+    for file in OPEN:
+        file.close()
+    OPEN.clear()
+
+
+os.register_at_fork(after_in_child=leave_locks_to_the_parent)
 
 
 def slice_lock(part: Slice) -> str:
@@ -115,5 +137,5 @@ def holder(path: Path) -> str:
             if hold(file, exclusive=False, attempts=1):
                 return ""
             return f"process {file.read().strip() or '(unknown)'}"
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return ""

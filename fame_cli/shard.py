@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fame_cli.config import fingerprint
 from fame_cli.disk import UNFINISHED, flush, in_words, sha256_of, unfinished, write_json
 from fame_cli.errors import FameError
 
 SUFFIX = ".h5"
+SEAL = "seal"
+"""What a receipt calls the fingerprint of all else that it says."""
 
 Summary = dict[str, Any]
 Compute = Callable[[Path, Any], Summary]
@@ -65,7 +68,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
         finally:
             beside.unlink(missing_ok=True)
     receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
-    write_json(receipt_path(folder, shard.name), asdict(receipt))
+    write_receipt(folder, shard.name, receipt)
     return shard.name, receipt
 
 
@@ -77,15 +80,26 @@ def receipt_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
+def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
+    values = asdict(receipt)
+    write_json(receipt_path(folder, name), {**values, SEAL: fingerprint(values)})
+
+
 def read_receipt(folder: Path, name: str) -> Receipt | None:
+    """The receipt of a shard, if there is one.
+
+    One that cannot be read or that was changed since signs nothing: an empty one makes its shard stale.
+    """
     try:
         with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
-            return Receipt(**json.load(file))
+            values = json.load(file)
+        if values.pop(SEAL) == fingerprint(values):
+            return Receipt(**values)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
-        # A receipt that cannot be read signs nothing; an empty one makes its shard stale.
-        return Receipt("", "", -1, -1, {})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return Receipt("", "", -1, -1, {})
 
 
 def is_done(folder: Path, shard: Shard) -> bool:
@@ -115,7 +129,7 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
     # Copied to another disk, say. Signed anew, so that it is not read again each time.
     with contextlib.suppress(FameError):
         again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
-        write_json(receipt_path(folder, shard.name), asdict(again))
+        write_receipt(folder, shard.name, again)
     return True
 
 

@@ -125,10 +125,11 @@ def run(
         receipts |= finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
         if left := len(shards) - len(receipts):
             raise slice_done(folder, workers, made=len(pending), left=left, total=len(shards))
-        if pending or not is_complete(folder, parent):
+        content = fingerprint([receipts[shard.name].sha256 for shard in shards])
+        complete = dataclasses.replace(description, complete=True, content=content)
+        if pending or not is_described(folder, complete):
             remove_orphans(folder, shards)
-            content = fingerprint([receipts[shard.name].sha256 for shard in shards])
-            write_description(folder, dataclasses.replace(description, complete=True, content=content))
+            write_description(folder, complete)
     return Report(
         folder=folder,
         made=len(pending),
@@ -248,13 +249,22 @@ def read_description(folder: Path) -> Description:
     )
 
 
-def is_complete(folder: Path, parent: str | None = None) -> bool:
-    """Whether a stage is finished, and finished for today's parent where one is given."""
+def is_described(folder: Path, description: Description) -> bool:
+    """Whether a stage says of itself what it should, whatever computed it."""
     try:
-        description = read_description(folder)
+        found = read_description(folder)
     except ArtefactError:
         return False
-    return description.complete and parent in (None, description.parent)
+    return fingerprint(asdict(dataclasses.replace(found, versions=description.versions))) == fingerprint(
+        asdict(description)
+    )
+
+
+def is_complete(folder: Path) -> bool:
+    try:
+        return read_description(folder).complete
+    except ArtefactError:
+        return False
 
 
 def choose(parent: Path, wanted: str | None, option: str, command: str) -> Path:

@@ -165,10 +165,22 @@ def test_other_schema_version_is_refused(tmp_path: Path) -> None:
 
 def test_result_for_another_parent_is_not_complete(tmp_path: Path) -> None:
     run(tmp_path, make_shards(tmp_path, ["x"]), parent="old")
-    assert stage.is_complete(tmp_path / "out", "old")
-    assert not stage.is_complete(tmp_path / "out", "new")
+    assert stage.read_description(tmp_path / "out").parent == "old"
     assert run(tmp_path, make_shards(tmp_path, ["x"]), parent="new").made == 0
-    assert stage.is_complete(tmp_path / "out", "new")
+    assert stage.is_complete(tmp_path / "out")
+    assert stage.read_description(tmp_path / "out").parent == "new"
+
+
+def test_what_a_stage_says_of_itself_is_put_right_and_its_maker_stays(tmp_path: Path) -> None:
+    run(tmp_path, make_shards(tmp_path, ["x"]), versions={"decoder": "1"})
+    path = tmp_path / "out" / "stage.json"
+    path.write_text(path.read_text().replace('"configuration": {', '"configuration": {"odd": 1,'))
+    assert stage.read_description(tmp_path / "out").configuration["odd"] == 1
+    assert run(tmp_path, make_shards(tmp_path, ["x"]), versions={"decoder": "1"}).made == 0
+    assert "odd" not in stage.read_description(tmp_path / "out").configuration
+    before = path.stat().st_mtime_ns
+    assert run(tmp_path, make_shards(tmp_path, ["x"]), versions={"decoder": "2"}).made == 0
+    assert path.stat().st_mtime_ns == before
 
 
 def test_content_fingerprint_tells_results_apart(tmp_path: Path) -> None:

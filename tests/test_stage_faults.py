@@ -1,18 +1,21 @@
 """A stage that was killed, crashed, met a full disk or damaged files ends as if nothing had been."""
 
+import fcntl
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import killed_stage
 import pytest
 
-from fame_cli import inventory, stage
+from fame_cli import disk, inventory, stage
 from fame_cli.errors import ArtefactError, FameError
+from fame_cli.lock import hold, holders, locked
 from fame_cli.shard import Shard, read_receipt
 
 TWO = stage.Workers(2)
@@ -203,7 +206,7 @@ def test_copied_stage_is_read_once_and_signed_anew(tmp_path: Path, monkeypatch: 
     for path in tmp_path.glob("*.h5"):
         os.utime(path, (1, 1))
     assert run(tmp_path, shards).made == 0
-    monkeypatch.setattr(stage, "sha256_of", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("fame_cli.shard.sha256_of", lambda _: pytest.fail("read again"))
     assert run(tmp_path, shards).made == 0
 
 
@@ -211,7 +214,7 @@ def test_shard_is_on_disk_before_its_name_and_has_its_name_before_it_is_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = []
-    flush, replace = stage.flush, os.replace
+    flush, replace = disk.flush, os.replace
 
     def flushed(path: Path) -> str:
         steps.append("flush shard")
@@ -221,11 +224,83 @@ def test_shard_is_on_disk_before_its_name_and_has_its_name_before_it_is_signed(
         steps.append(f"name {target.name}")
         replace(source, target)
 
-    monkeypatch.setattr(stage, "flush", flushed)
+    monkeypatch.setattr("fame_cli.shard.flush", flushed)
     monkeypatch.setattr(os, "replace", renamed)
     run(tmp_path, make_shards("a"), in_process=True)
     stages = "name stage.json"
     assert steps == [stages, "flush shard", "name 00000.h5", "name 00000.json", stages]
+
+
+def test_child_without_work_ends_in_peace() -> None:
+    program = "from fame_cli import child; child.IDLE_SECONDS = 0.2; child.serve()"
+    idle = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert idle.wait(30) == 0
+    assert idle.stderr
+    assert idle.stderr.read() == b""
+
+
+def test_locks_of_a_killed_process_are_not_held_by_those_that_it_forked(tmp_path: Path) -> None:
+    program = "import os, sys, time; from pathlib import Path; from fame_cli.lock import locked\n"
+    program += "with locked(Path(sys.argv[1])): os.write(1, b'%d\\n' % os.fork()); time.sleep(99)"
+    other = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE)
+    assert other.stdout
+    numbers = [int(other.stdout.readline()) for _ in range(2)]
+    try:
+        assert len(holders(tmp_path)) == 1
+        other.kill()
+        other.wait()
+        assert not holders(tmp_path)
+        os.kill(max(numbers), 0)  # is still there
+    finally:
+        os.kill(max(numbers), signal.SIGKILL)
+
+
+def test_lock_that_somebody_only_looks_at_is_waited_for(tmp_path: Path) -> None:
+    with (tmp_path / ".lock").open("a+") as file:
+        assert hold(file, exclusive=False, attempts=1)
+        threading.Timer(0.15, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
+        with locked(tmp_path):
+            pass
+
+
+def test_receipt_that_cannot_be_read_signs_nothing(tmp_path: Path) -> None:
+    run(tmp_path, make_shards("a"))
+    (tmp_path / "00000.json").unlink()
+    (tmp_path / "00000.json").mkdir()
+    receipt = read_receipt(tmp_path, "00000")
+    assert receipt is not None
+    assert receipt.bytes < 0
+
+
+@pytest.mark.parametrize(("what", "instead"), [('"process": ', '"process": 1'), ('"inputs"', '"inputz"')])
+def test_receipt_that_was_changed_signs_nothing(tmp_path: Path, what: str, instead: str) -> None:
+    run(tmp_path, make_shards("a"))
+    path = tmp_path / "00000.json"
+    text = path.read_text()
+    assert what in text, text
+    path.write_text(text.replace(what, instead))
+    assert run(tmp_path, make_shards("a")).remade == ("00000",)
+    assert run(tmp_path, make_shards("a")).made == 0
+
+
+def test_state_of_a_stage_that_is_being_written_can_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, make_shards("a"))
+    scandir = os.scandir
+
+    def renamed_meanwhile(folder: Path) -> Any:
+        (tmp_path / ".beside.tmp").touch()
+        listing = list(scandir(folder))
+        (tmp_path / ".beside.tmp").unlink()
+        return listing
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fame_cli.inventory.holders", lambda _: ())
+        patch.setattr(inventory.os, "scandir", renamed_meanwhile)
+        assert inventory.look_at(tmp_path, "statistics", ["00000"]).done == 1
 
 
 def test_second_process_is_told_who_is_at_work_and_may_go_on_once_that_is_killed(tmp_path: Path) -> None:

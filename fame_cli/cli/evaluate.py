@@ -9,9 +9,8 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
 from fame_cli.cli.pretrain import Device, Workers
-from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.recipes import RecipeOption, Settings, listed
 from fame_cli.cli.results import show_result
-from fame_cli.cli.workers import available_cores
 from fame_cli.config import (
     BackboneName,
     EvaluationConfig,
@@ -83,10 +82,6 @@ FlipProbability = Annotated[
     float,
     typer.Option(help="How often a training clip is flipped; 0 where the direction of a motion matters."),
 ]
-
-
-def listed(epochs: tuple[int, ...]) -> str:
-    return ",".join(map(str, epochs))
 
 
 def linear(
@@ -342,10 +337,11 @@ def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, s
 
 
 def choose_workers(wanted: int | None, device: "torch.device") -> int:
-    """On a CPU the network itself uses every core, so reading clips beside it gains nothing."""
     if wanted is not None:
         return wanted
-    return min(8, available_cores()) if device.type == "cuda" else 0
+    from fame_cli.learning.pretrain import loader_processes
+
+    return loader_processes(device)
 
 
 def parse_list(name: str, text: str, kind: type[int] | type[float]) -> tuple[float, ...]:

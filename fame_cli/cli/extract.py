@@ -81,23 +81,47 @@ def extract(
     if check:
         return tell_findings(found.check, work)
     from fame_cli.data.frames import extract as extract_frames
-    from fame_cli.data.manifest import combine, write_manifest
+    from fame_cli.data.manifest import write_manifest
+    from fame_cli.disk import in_words
+    from fame_cli.lock import locked
     from fame_cli.stage import SliceDoneError
 
-    manifest = combine(work, found)
-    tell_findings(found.check, work)
-    work.mkdir(parents=True, exist_ok=True)
-    write_manifest(work, manifest)
-    try:
-        with console.progress("extracting", "videos") as tell:
-            report, finished = extract_frames(work, manifest, config, workers, tell)
-    except SliceDoneError as slice_done:
-        console.say(str(slice_done))
-        return DONE
-    write_manifest(work, finished)
+    with in_words(work):
+        work.mkdir(parents=True, exist_ok=True)
+    with locked(work, workers.slice):
+        manifest = known_before(work, found)
+        tell_findings(found.check, work)
+        write_manifest(work, manifest)
+        try:
+            with console.progress("extracting", "videos") as tell:
+                report, finished = extract_frames(work, manifest, config, workers, tell)
+        except SliceDoneError as slice_done:
+            console.say(str(slice_done))
+            return DONE
+        write_manifest(work, finished)
     if max_fps == 0:
         tell_lengths(found.check, finished)
     return summarise(report, finished)
+
+
+def known_before(work: Path, found: "Manifest") -> "Manifest":
+    """The videos in the order that WORK has them, those that are gone at their places too."""
+    from fame_cli.data.manifest import DamagedManifestError, combine
+    from fame_cli.data.sources.check import shown
+
+    try:
+        manifest = combine(work, found)
+    except DamagedManifestError as error:
+        console.warn(f"{error.message} The videos are listed anew.")
+        return found
+    gone = [shown(video.path) for video in manifest.videos if video.status == "removed"]
+    if gone:
+        more = f", and {len(gone) - FAILURES_SHOWN} more" if len(gone) > FAILURES_SHOWN else ""
+        console.warn(
+            f"not among the videos any more ({len(gone)}): {', '.join(gone[:FAILURES_SHOWN])}{more}. "
+            "They take no part in anything; their frames are kept in case they come back."
+        )
+    return manifest
 
 
 def tell_findings(check: "Check", work: Path) -> int:
@@ -126,9 +150,9 @@ def summarise(report: "Report", manifest: "Manifest") -> int:
     from fame_cli.data.sources.check import shown
 
     count = Counter(video.status for video in manifest.videos)
-    frames = sum(video.frames for video in manifest.videos)
-    say_stage(report, f"{len(manifest.videos)} videos, {frames} frames")
-    troubled = [video for video in manifest.videos if video.status != "ok"]
+    frames = sum(video.frames for video in manifest.videos if video.usable)
+    say_stage(report, f"{len(manifest.videos) - count['removed']} videos, {frames} frames")
+    troubled = [video for video in manifest.videos if video.status in ("partial", "failed")]
     for video in troubled[:FAILURES_SHOWN]:
         console.warn(shown(f"{video.path}: {video.status}: {video.reason}"))
     if len(troubled) > FAILURES_SHOWN:
@@ -145,7 +169,9 @@ def say_stage(report: "Report", content: str) -> None:
 
     folder = shown(str(report.folder))
     if report.remade:
-        console.warn(f"damaged or out of date, made again: {', '.join(report.remade)} in {folder}")
+        named, more = report.remade[:FAILURES_SHOWN], len(report.remade) - FAILURES_SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        console.warn(f"damaged or out of date, made again: {', '.join(named)}{rest} in {folder}")
     if report.made == 0:
         console.say(f"Nothing to do: {content} already in {folder}")
     else:

@@ -1,5 +1,6 @@
 """``fame recipes``, and the ``--recipe`` and ``--set`` options of every command that a recipe speaks of."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,8 @@ def default_options(context: typer.Context, given: dict[str, Any], source: str) 
     context.default_map = {**layers.get("--recipe", {}), **layers.get("--set", {})}
 
 
-def listed(values: list[Any]) -> str:
+def listed(values: Iterable[Any]) -> str:
+    """As an option's value: with commas between."""
     return ",".join(map(str, values))
 
 

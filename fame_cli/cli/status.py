@@ -27,7 +27,7 @@ def status(
     Nothing is read but names, sizes and receipts: fame verify reads everything back. Of a run, shows the last
     step and its loss, and how old the checkpoint is.
     """
-    if (work / "metrics.jsonl").exists():
+    if (work / "config.toml").exists():
         show_run(work)
         return DONE
     from fame_cli.inventory import take_inventory
@@ -60,7 +60,9 @@ def show_run(run: Path) -> None:
 
 
 def last_row(metrics: Path) -> dict[str, float]:
-    """The last whole line of a run's metrics, or nothing."""
+    """The last whole line of a run's metrics, or nothing: it is there from the first step on."""
+    if not metrics.exists():
+        return {}
     with metrics.open("rb") as file:
         file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
         lines = file.read().split(b"\n")[:-1]
@@ -68,7 +70,7 @@ def last_row(metrics: Path) -> dict[str, float]:
 
 
 def show_videos(inventory: "Inventory") -> None:
-    statuses = ("ok", "partial", "failed", "pending")
+    statuses = ("ok", "partial", "failed", "pending", "removed")
     rows = [
         [split or "(no split)", str(counts.total()), *(str(counts[name]) for name in statuses)]
         for split, counts in inventory.video_counts().items()

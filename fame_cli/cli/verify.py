@@ -7,7 +7,7 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.workers import Jobs, available_cores
-from fame_cli.errors import DONE, ArtefactError
+from fame_cli.errors import DONE, ArtefactError, FameError
 
 if TYPE_CHECKING:
     from fame_cli.inventory import Inventory, StageState
@@ -56,5 +56,8 @@ def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) 
         old = "" if inventory.is_current(state) else "; it is out of date: videos have changed since"
         console.say(f"{name}: {len(names)} shards, {console.size(state.bytes)}, all as written{old}")
         return ""
-    withdraw(state, list(damage))
+    try:
+        withdraw(state, list(damage))
+    except FameError as error:
+        console.warn(f"{name} cannot be marked as unfinished: {error.message}")
     return inventory.command(state)

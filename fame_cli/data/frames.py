@@ -26,7 +26,7 @@ from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.shard import Shard, Summary, shard_path
+from fame_cli.shard import Shard, Summary, read_receipt, shard_path
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
@@ -59,7 +59,7 @@ def extract(
     shards = [
         Shard(
             name=shard,
-            inputs=fingerprint([config.to_dict(), [video.identity for video in videos]]),
+            inputs=fingerprint([config.to_dict(), [identity(manifest.root, video) for video in videos]]),
             items=len(videos),
             task=ExtractTask(manifest.root, tuple(video.path for video in videos), config),
         )
@@ -80,11 +80,27 @@ def extract(
     return report, with_outcome(manifest, report.summaries)
 
 
+def identity(root: Path, video: Video) -> list[Any]:
+    """What decides the pixels; a file that may not be read is another one once it may."""
+    readable = video.status == "removed" or os.access(root / video.path, os.R_OK)
+    return [*video.identity, *([] if readable else ["unreadable"])]
+
+
+def summary_of(folder: Path, name: str) -> Summary:
+    """What the receipt of a finished shard tells of its videos; raises ArtefactError where it is gone."""
+    receipt = read_receipt(folder, name)
+    if receipt is None or "videos" not in receipt.summary:
+        raise damaged(shard_path(folder, name), "it has no receipt that can be read")
+    return receipt.summary
+
+
 def with_outcome(manifest: Manifest, summaries: Sequence[Summary]) -> Manifest:
-    """The manifest with the size, frame count and status that the shards' receipts tell."""
+    """The manifest with the size, frame count and status that the shards' receipts tell of what is there."""
     outcomes = [outcome for summary in summaries for outcome in summary["videos"]]
     videos = tuple(
-        dataclasses.replace(video, **{key: value for key, value in outcome.items() if key in OUTCOME})
+        video
+        if video.status == "removed"
+        else dataclasses.replace(video, **{key: value for key, value in outcome.items() if key in OUTCOME})
         for video, outcome in zip(manifest.videos, outcomes, strict=True)
     )
     return dataclasses.replace(manifest, videos=videos)
@@ -279,17 +295,25 @@ class FrameStore:
                 "Run fame extract again with the same options: it redoes only what changed.",
             )
         self.folder = folder
-        self.manifest = manifest
+        summaries = [summary_of(folder, name) for name, _ in shard_slices(manifest.videos)]
+        self.manifest = with_outcome(manifest, summaries)
         self.configuration = ExtractConfig.from_dict(description.configuration)
         self.fingerprint = description.content
 
     @property
     def videos(self) -> tuple[Video, ...]:
-        """All videos of the manifest in order, also those that could not be read (``usable`` is False)."""
+        """All videos of the manifest in order, also those that could not be read (``usable`` is False).
+
+        Lengths, sizes and status are those of this store: ``manifest.csv`` tells what the last extraction
+        found, which may have kept fewer frames a second.
+        """
         return self.manifest.videos
 
     def frames(self, position: int, indices: Sequence[int] | Array) -> Frame:
-        """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB."""
+        """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB.
+
+        Raises IndexError where the video has no such frame.
+        """
         return np.stack(list(self.each_frame(position, indices)))
 
     def each_frame(self, position: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
@@ -305,7 +329,10 @@ class FrameStore:
 def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
     """The JPEG bytes of some frames of the video in one row of a shard, by one read if they lie together."""
     shard = open_shard(path, os.getpid())
-    wanted = np.asarray(indices) + int(shard.first_frame[row])
+    wanted = np.asarray(indices) + shard.first_frame[row]
+    if wanted.min() < shard.first_frame[row] or wanted.max() >= shard.first_frame[row + 1]:
+        count = shard.first_frame[row + 1] - shard.first_frame[row]
+        raise IndexError(f"frames {list(indices)} of a video of {count} frames")
     starts, ends = shard.offsets[wanted].tolist(), shard.offsets[wanted + 1].tolist()
     first, last = min(starts), max(ends)
     try:

@@ -17,8 +17,14 @@ from fame_cli.errors import ArtefactError
 VIDEOS_PER_SHARD = 8
 """Videos in a shard of every stage: the most a killed worker has to do again."""
 
-Status = Literal["pending", "ok", "partial", "failed"]
+Status = Literal["pending", "ok", "partial", "failed", "removed"]
+"""A removed video was listed once and is not now: it keeps its row, so that no other video's place moves,
+without label and split, and its frames, so that they need not be decoded again should it come back."""
 STATUSES = get_args(Status)
+
+
+class DamagedManifestError(ArtefactError):
+    """The list of a WORK folder's videos cannot be read; its stores may be whole."""
 
 
 @dataclass(frozen=True)
@@ -96,27 +102,27 @@ def combine(work: Path, fresh: Manifest) -> Manifest:
     """The manifest of a WORK folder after indexing its videos anew.
 
     Videos that were known keep their place, so that finished shards stay good, and what became of them; new
-    ones come last. Raises ArtefactError where WORK was made from other videos.
+    ones come last. Raises ArtefactError where WORK was made from other videos, or its manifest is damaged.
     """
     if not manifest_path(work).exists():
         return fresh
     old = read_manifest(work)
-    place = {video.id: position for position, video in enumerate(old.videos)}
-    if old.root != fresh.root and not any(video.id in place for video in fresh.videos):
+    found = {video.id: video for video in fresh.videos}
+    if old.root != fresh.root and not any(video.id in found for video in old.videos):
         raise ArtefactError(
             f"{work} was made from {old.root}, which shares no video with {fresh.root}.",
             "Choose another output folder with -o.",
         )
-    videos = sorted(fresh.videos, key=lambda video: (place.get(video.id, len(place)), video.id))
-    known = {video.id: video for video in old.videos}
-    return dataclasses.replace(
-        fresh, videos=tuple(with_outcome(video, known.get(video.id)) for video in videos)
-    )
+    known = [updated(before, found.pop(before.id, None)) for before in old.videos]
+    return dataclasses.replace(fresh, videos=(*known, *sorted(found.values(), key=lambda video: video.id)))
 
 
-def with_outcome(video: Video, before: Video | None) -> Video:
+def updated(before: Video, video: Video | None) -> Video:
     """A freshly indexed video with what is known of its decoding, if its file has not changed since."""
-    if before is None or before.identity != video.identity:
+    if video is None:
+        reason = "it is not among the videos any more"
+        return dataclasses.replace(before, label="", split="", status="removed", reason=reason)
+    if before.status == "removed" or before.identity != video.identity:
         return video
     if (before.label, before.split) == (video.label, video.split):
         return before
@@ -162,7 +168,7 @@ def read_manifest(work: Path) -> Manifest:
             f"Make one: fame extract DATA -o {work}",
         ) from error
     except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise ArtefactError(
+        raise DamagedManifestError(
             f"{path} cannot be read: {error}.", f"Make it again: fame extract DATA -o {work}"
         ) from error
     return Manifest(root, source, videos)

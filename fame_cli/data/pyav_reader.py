@@ -72,6 +72,7 @@ class PyavPicture:
         planes = self.planes(turned(size, turns))
         if turns % 4:
             planes = [np.ascontiguousarray(np.rot90(plane, turns)) for plane in planes]
+        planes[0] = with_even_surroundings(planes[0])
         return np.frombuffer(simplejpeg.encode_jpeg_yuv_planes(*planes, quality), np.uint8)
 
     def planes(self, size: Size) -> list[Frame]:
@@ -92,6 +93,21 @@ class PyavPicture:
             np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width]
             for plane in scaled.planes
         ]
+
+
+def with_even_surroundings(plane: Frame) -> Frame:
+    """The same (h, w) as part of an array of even height and width, where its last row and column go on.
+
+    The encoder reads as much brightness as the halved colours cover, which is one more of an odd number.
+    """
+    height, width = plane.shape
+    if height % 2 == width % 2 == 0:
+        return plane
+    whole = np.empty((height + height % 2, width + width % 2), np.uint8)
+    whole[:height, :width] = plane
+    whole[:height, width:] = plane[:, -1:]
+    whole[height:] = whole[height - 1]
+    return whole[:height, :width]
 
 
 def turned(size: Size, quarter_turns: int) -> Size:

@@ -66,7 +66,7 @@ def compute(
         shards.append(
             Shard(
                 name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), receipt.sha256]),
+                inputs=fingerprint([FORMAT, config.to_dict(), receipt.sha256, counts]),
                 items=len(videos),
                 task=StatisticsTask(shard_path(frames.folder, name), counts, config),
             )
@@ -255,7 +255,10 @@ class StatisticsStore:
         return clip_starts(self.videos[position].frames, self.config)
 
     def read(self, position: int, start: int) -> ClipStatistics:
-        """Statistics of the kept clip that begins nearest to frame ``start`` (at most half a hop away)."""
+        """Statistics of the kept clip that begins nearest to frame ``start``.
+
+        It is at most half a hop away, and after the last kept clip of a video less than a hop.
+        """
         return self._read(position, start, unpack)
 
     def read_maps(self, position: int, start: int) -> tuple[Array, Array]:

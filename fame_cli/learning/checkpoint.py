@@ -4,7 +4,6 @@ Both are written under a temporary name, forced to the disk and renamed, so that
 whole. Neither can run code when it is read: tensors and plain values only, or safetensors.
 """
 
-import hashlib
 import io
 import json
 import pickle
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import BackboneName
-from fame_cli.disk import write_whole
+from fame_cli.disk import sha256_of, write_whole
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.torch_file import read_torch
@@ -48,7 +47,7 @@ def save_training(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_training(path: Path, device: torch.device) -> dict[str, Any]:
-    """The state that ``save_training`` wrote, all its tensors on ``device``, random states included."""
+    """The state that ``save_training`` wrote, all its tensors on ``device``."""
     if not path.exists():
         raise ArtefactError(
             f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
@@ -141,8 +140,7 @@ def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def weights_fingerprint(path: Path) -> str:
     """The first ten hexadecimal digits of the file's SHA-256, which name the weights in results."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+    return sha256_of(path)[:10]
 
 
 def require_plain(value: object, where: str) -> None:

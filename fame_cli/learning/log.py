@@ -1,5 +1,6 @@
 """Losses on their way from the device to metrics.jsonl, to TensorBoard and to whoever watches."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -86,9 +87,12 @@ class Log:
             for (step, _, learning_rate), (loss, accuracy) in zip(self.waiting, fetched, strict=True)
         ]
         self.waiting, self.drained_at, self.waited_seconds = [], now, 0.0
-        for row in rows:
+        good = list(itertools.takewhile(lambda row: math.isfinite(row["loss"]), rows))
+        for row in good:
             self.write(row)
-        self.folder.add_metrics(rows)
+        self.folder.add_metrics(good)
+        if len(good) < len(rows):
+            raise diverged(rows[len(good)])
         if self.tell:
             step, loss, accuracy = int(rows[-1]["step"]) + 1, rows[-1]["loss"], rows[-1]["accuracy"]
             rate = rows[-1]["samples_per_second"]
@@ -105,11 +109,6 @@ class Log:
         }
 
     def write(self, row: dict[str, float]) -> None:
-        if not math.isfinite(row["loss"]):
-            raise FameError(
-                f"the loss is {row['loss']} at step {row['step']}: the training has diverged.",
-                "The last checkpoint stands. Begin another run with a smaller --learning-rate.",
-            )
         if self.writer is not None:
             for name in ("loss", "accuracy", "learning_rate", "samples_per_second", "data_wait"):
                 self.writer.add_scalar(name, row[name], row["step"])
@@ -118,3 +117,10 @@ class Log:
         self.drain()
         if self.writer is not None:
             self.writer.close()
+
+
+def diverged(row: dict[str, float]) -> FameError:
+    return FameError(
+        f"the loss is {row['loss']} at step {row['step']}: the training has diverged.",
+        "The last checkpoint stands. Begin another run with a smaller --learning-rate.",
+    )

@@ -99,7 +99,7 @@ def pretrain(
     folder.begin(config.to_dict(), describe_data(frames, statistics), videos, resume)
     with folder.locked(), stop_requested() as stopping:
         if any_rank(folder.writes and folder.backbone.exists()):
-            return Outcome(run, total_steps, total_steps, folder.read_metrics()[-1], 0.0)
+            return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
         training = Training(config, target, compile=compile)
         begun = any_rank(folder.writes and resume and folder.checkpoint.exists())
         step = training.restore(folder.checkpoint) if begun else 0
@@ -132,8 +132,8 @@ def pretrain(
             save_backbone(folder.backbone, training.model.backbone, config.backbone, metadata)
         folder.note(f"finished after step {step}")
         wait_for_all()
-        last = folder.read_metrics()[-1]
-        return Outcome(run, total_steps - len(loader), total_steps, last, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
 
 
 def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:

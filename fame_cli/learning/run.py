@@ -120,6 +120,15 @@ class RunFolder:
                 break
         return rows
 
+    def last_metrics(self) -> dict[str, float]:
+        """The last of these rows; raises ArtefactError where there is none."""
+        if not (rows := self.read_metrics()):
+            raise ArtefactError(
+                f"{self.metrics} is missing or damaged in its first line.",
+                "Copy it again. The run's weights are as they were: fame eval needs them alone.",
+            )
+        return rows[-1]
+
     def cut_metrics(self, first_step: int) -> None:
         """Forget what was measured after the checkpoint: those steps are done again."""
         if not self.writes:

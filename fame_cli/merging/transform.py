@@ -1,5 +1,7 @@
 """Foreground-background merging as one module, for a training loop of one's own."""
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 
@@ -39,11 +41,9 @@ class ForegroundBackgroundMerging(nn.Module):
     ) -> None:
         super().__init__()
         require(0 <= beta <= 1, f"beta is {beta}; expected 0 to 1.")
-        require(
-            variant in ("fame", "seed", "grid", "gauss"),
-            f"variant is {variant!r}; expected fame, seed, grid or gauss.",
-        )
-        require(hue in ("correct", "published"), f"hue is {hue!r}; expected correct or published.")
+        for name, value, allowed in (("variant", variant, Variant), ("hue", hue, Hue)):
+            names = get_args(allowed)
+            require(value in names, f"{name} is {value!r}; expected {', '.join(names)}.")
         self.beta, self.variant, self.hue, self.generator = beta, variant, hue, generator
 
     def forward(self, clips: Tensor, seed: Tensor | None = None, bins: Tensor | None = None) -> Tensor:

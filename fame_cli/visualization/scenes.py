@@ -76,7 +76,7 @@ def find_video(frames: FrameStore, usable: Sequence[int], name: str) -> int:
     found = [n for n in usable if name in frames.videos[n].id]
     exact = [n for n in found if frames.videos[n].id == name]
     if len(exact or found) != 1:
-        few = ", ".join(frames.videos[n].id for n in found[:3])
+        few = ", ".join(frames.videos[n].id for n in found[:3]) + (", …" if len(found) > 3 else "")
         raise InputError(
             f"--video {name} fits {len(found)} videos{': ' + few if found else ''}.",
             "Give a whole id, as in the first column of manifest.csv.",

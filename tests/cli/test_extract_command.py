@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from fame_cli.cli.app import app
 from fame_cli.config import ExtractConfig
-from fame_cli.data.frames import extract
+from fame_cli.data.frames import extract, open_frame_store
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.lock import locked
 
 
 def fame(*arguments: object) -> Result:
@@ -51,6 +52,57 @@ def test_check_alone_tells_and_does_nothing(hmdb51: Path, tmp_path: Path) -> Non
     assert "named but not on disk (1): wave/c_wave_0.avi. Get them, or go on without" in said(result)
     assert [path.name for path in work.iterdir()] == ["check.csv"]
     assert (work / "check.csv").read_text() == "finding,name\nmissing,wave/c_wave_0.avi\n"
+
+
+def test_removed_video_moves_no_other_and_may_come_back(tmp_path: Path) -> None:
+    videos, work = tmp_path / "videos", tmp_path / "work"
+    for number in range(10):
+        write_video(videos / "class" / f"{number}.avi", moving_square(9, (1, 200, 1), seed=number))
+    assert fame(videos, "-o", work, "-j", 1).exit_code == 0
+    whole = read_manifest(work)
+    shutil.move(videos / "class" / "2.avi", tmp_path / "2.avi")
+    result = fame(videos, "-o", work, "-j", 1)
+    assert result.exit_code == 0, result.output
+    assert "not among the videos any more (1): class/2.avi" in said(result)
+    assert "Nothing to do: 9 videos, 81 frames" in said(result)
+    manifest = read_manifest(work)
+    assert [video.status for video in manifest.videos].count("removed") == 1
+    assert manifest.positions() == [0, 1, *range(3, 10)]
+    assert open_frame_store(work, manifest).manifest == manifest
+    assert fame(videos, "-o", work, "-j", 1).exit_code == 0
+    shutil.move(tmp_path / "2.avi", videos / "class" / "2.avi")
+    assert "Nothing to do: 10 videos, 90 frames" in said(fame(videos, "-o", work, "-j", 1))
+    assert read_manifest(work) == whole
+
+
+def test_refused_command_leaves_the_lists_of_the_one_at_work(hmdb51: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    assert fame(hmdb51, "-o", work, "--source", "hmdb51", "-j", 1).exit_code == 0
+    before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file() and path.suffix}
+    with locked(work):
+        result = fame(hmdb51, "-o", work, "--source", "hmdb51", "--split", 2, "-j", 1)
+    assert result.exit_code == 2, result.output
+    assert "is being worked on by process" in said(result)
+    assert before == {
+        path.name: path.read_bytes() for path in work.iterdir() if path.is_file() and path.suffix
+    }
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "source.json"])
+def test_damaged_list_is_made_again_by_the_command_that_it_names(
+    hmdb51: Path, tmp_path: Path, name: str
+) -> None:
+    work = tmp_path / "work"
+    command = (hmdb51, "-o", work, "--source", "hmdb51", "-j", 1)
+    assert fame(*command).exit_code == 0
+    whole = (work / name).read_bytes()
+    (work / name).write_bytes(whole[: len(whole) // 2])
+    result = fame(*command)
+    assert result.exit_code == 0, result.output
+    assert "cannot be read" in said(result)
+    assert "The videos are listed anew" in said(result)
+    assert "Nothing to do" in said(result)
+    assert (work / name).read_bytes() == whole
 
 
 def test_another_split_of_hmdb51_redoes_no_frames(hmdb51: Path, tmp_path: Path) -> None:

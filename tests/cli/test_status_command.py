@@ -132,6 +132,8 @@ def test_stage_killed_before_it_described_itself_is_unfinished(tmp_path: Path) -
 
 def test_run_is_told_by_its_last_whole_step(tmp_path: Path) -> None:
     row = {"step": 999, "epoch": 4, "loss": 6.5, "chance": 7.6}
+    (tmp_path / "config.toml").touch()
+    assert "stopped" in told(tmp_path)
     (tmp_path / "metrics.jsonl").write_text("junk\n" * 2000 + json.dumps(row) + '\n{"step": 10')
     assert "step │ 1000" in told(tmp_path)
     assert "epoch │ 5" in told(tmp_path)

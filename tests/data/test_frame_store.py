@@ -2,14 +2,23 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig
-from fame_cli.data.frames import FrameStore, extract, open_frame_store, scaled_size
+from fame_cli.data.frames import (
+    FrameStore,
+    ShardWriter,
+    extract,
+    open_frame_store,
+    read_jpegs,
+    scaled_size,
+)
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import ArtefactError
@@ -18,7 +27,7 @@ from fame_cli.stage import Report, Workers
 Extracted = tuple[Report, Manifest]
 
 
-def run(work: Path, videos: Path, **options: int) -> Extracted:
+def run(work: Path, videos: Path, **options: Any) -> Extracted:
     manifest = index_folder(videos)
     report, manifest = extract(work, manifest, ExtractConfig(**options))
     write_manifest(work, manifest)
@@ -80,6 +89,48 @@ def test_other_options_make_another_store_beside(tmp_path: Path, videos: Path) -
     second, _ = run(tmp_path / "work", videos, short_side_px=24)
     assert first.folder != second.folder
     assert len(list((tmp_path / "work" / "frames").iterdir())) == 2
+
+
+def test_each_store_knows_the_lengths_of_its_own_videos(tmp_path: Path, videos: Path) -> None:
+    work = tmp_path / "work"
+    every, _ = run(work, videos)
+    few, manifest = run(work, videos, max_fps=5)
+    stores = [FrameStore(report.folder, manifest) for report in (every, few)]
+    assert [store.videos[0].frames for store in stores] == [40, 8]
+    assert stores[0].videos[0].fps == 25
+    for store, last in zip(stores, (39, 7), strict=True):
+        store.frames(0, [0, last])
+        for number in (last + 1, -1):
+            with pytest.raises(IndexError, match=f"of a video of {last + 1} frames"):
+                store.frames(0, [number])
+
+
+def test_store_without_a_receipt_is_refused(tmp_path: Path, videos: Path) -> None:
+    report, manifest = run(tmp_path / "work", videos)
+    (report.folder / "00001.json").unlink()
+    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged: it has no receipt"):
+        FrameStore(report.folder, manifest)
+
+
+def test_dropped_video_leaves_its_neighbours_as_they_were(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    counts = {"short": 7, "long, dropped": 90, "next": 30, "longer, dropped": 200, "last": 60}
+    kept = {}
+    with h5py.File(tmp_path / "shard.h5", "w", libver="latest") as file:
+        writer = ShardWriter(file)
+        for row, (name, count) in enumerate(counts.items()):
+            jpegs = [random.integers(0, 256, random.integers(5000, 15000), np.uint8) for _ in range(count)]
+            writer.start_video()
+            for jpeg in jpegs:
+                writer.add_frame(jpeg)
+            if "dropped" in name:
+                writer.drop_video()
+            else:
+                kept[row] = jpegs
+        writer.close()
+    for row, jpegs in kept.items():
+        found = read_jpegs(tmp_path / "shard.h5", row, range(len(jpegs)))
+        assert all(np.array_equal(one, other) for one, other in zip(found, jpegs, strict=True))
 
 
 def test_store_out_of_date_with_the_manifest_is_refused(tmp_path: Path, videos: Path) -> None:

@@ -58,6 +58,16 @@ def test_csv_files_of_a_folder_give_class_and_split_to_files_anywhere(tmp_path: 
     )
 
 
+def test_blanks_around_values_are_no_part_of_them(tmp_path: Path) -> None:
+    touch(tmp_path / "videos", "a/0347ZoDXyP0_000095_000105.mp4")
+    write(
+        tmp_path,
+        {"k.csv": "label, youtube_id ,time_start,time_end,split\nabseiling , 0347ZoDXyP0,95,105,Train \n"},
+    )
+    (video,) = index_kinetics(tmp_path / "videos", tmp_path / "k.csv").videos
+    assert (video.label, video.split) == ("abseiling", "train")
+
+
 def test_bare_id_is_enough_where_the_csv_has_one_clip_of_it(tmp_path: Path) -> None:
     csv = write(tmp_path, {"train.csv": TRAIN}) / "train.csv"
     found = index_kinetics(touch(tmp_path / "k", "x/CCCCCCCCCCC.mp4", "x/DDDDDDDDDDD.mp4"), csv)

@@ -41,6 +41,15 @@ def ucf101(tmp_path: Path) -> Path:
     return touch(tmp_path / "UCF-101", "Run/v_Run_g01_c01.avi", "Run/v_Run_g08_c01.avi")
 
 
+def test_line_of_ucf101_that_names_no_video_is_told(ucf101: Path) -> None:
+    path = ucf101.parent / "ucfTrainTestlist" / "trainlist01.txt"
+    path.write_text("Run/v_Run_g08_c01.avi 2\n<html>not found</html>\n")
+    with pytest.raises(
+        InputError, match=r"trainlist01\.txt, line 2: '<html>not found</html>' names no video"
+    ):
+        index_ucf101(ucf101, None, 1)
+
+
 def test_ucf101_splits_are_read_as_published(ucf101: Path) -> None:
     touch(ucf101, "Run/v_Run_g09_c01.avi")
     found = index_ucf101(ucf101, None, 1)

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from fame_cli.merging.mask import soft_mask, top_share
 from fame_cli.merging.statistics import colour_bins, seed_region
 from fame_cli.merging.transform import ForegroundBackgroundMerging
 
-VARIANTS: tuple[Variant, ...] = ("fame", "seed", "grid", "gauss")
+VARIANTS = get_args(Variant)
 
 
 def clips(count: int = 4, frames: int = 5, side: int = 24) -> Tensor:
@@ -158,8 +158,8 @@ def test_it_is_a_module_among_modules() -> None:
     ("arguments", "said"),
     [
         ({"beta": 1.2}, r"beta is 1\.2; expected 0 to 1"),
-        ({"variant": "blob"}, "variant is 'blob'; expected fame, seed, grid or gauss"),
-        ({"hue": "odd"}, "hue is 'odd'; expected correct or published"),
+        ({"variant": "blob"}, "variant is 'blob'; expected fame, seed, grid, gauss, joint"),
+        ({"hue": "odd"}, "hue is 'odd'; expected correct, published"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict[str, Any], said: str) -> None:

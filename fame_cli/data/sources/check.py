@@ -130,9 +130,10 @@ def contradicted(annotations: Annotations) -> Finding:
 
 def nothing_named(root: Path, title: str, files: Sequence[VideoFile], annotations: Annotations) -> InputError:
     named = next((named.name for named in annotations.videos.values()), "nothing")
+    on_disk = shown(files[0].path) if files else "no video"
     return InputError(
         f"{title} names none of the {len(files)} videos in {root}.",
-        f"It names {shown(named)}, and so on; on disk is {shown(files[0].path)}, and so on. "
+        f"It names {shown(named)}, and so on; on disk is {on_disk}, and so on. "
         "Check DATA, --source and --annotations.",
     )
 

@@ -43,7 +43,7 @@ def read_list(path: Path, split: str, classes: list[str]) -> Iterator[tuple[str,
         try:
             name, number = str(row["vid_name"]), int(row["label"])
             start, end = int(row.get("start_frame", 0)), int(row.get("end_frame", 0))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise wrong(
                 path, f"entry {place} is {row!r}; expected vid_name, label, start_frame, end_frame"
             ) from error

@@ -67,12 +67,13 @@ def csv_files(annotations: Path) -> list[Path]:
 
 def read_clips(path: Path, classes: dict[str, str]) -> Iterator[tuple[str, Named]]:
     split_of_file = split_of(path.stem)
-    for line, row in read_table(path, ["youtube_id"]):
+    for line, blanks in read_table(path, ["youtube_id"]):
+        row = {column: value.strip() for column, value in blanks.items()}
         name = row["youtube_id"]
         try:
             if row.get("time_start") and row.get("time_end"):
                 name += f"_{round(float(row['time_start'])):06d}_{round(float(row['time_end'])):06d}"
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise unreadable(path, line, str(error)) from error
         split = row.get("split", "").lower() or split_of_file
         if not split:

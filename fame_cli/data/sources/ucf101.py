@@ -1,5 +1,6 @@
 """UCF101: class folders and the official split files (Soomro et al. 2012)."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from fame_cli.data.sources.annotations import (
     gather,
     read_lines,
     same_class,
+    unreadable,
 )
 from fame_cli.data.sources.check import Indexed, match
-from fame_cli.data.sources.files import VideoFile, find_videos, stem
+from fame_cli.data.sources.files import VIDEO_SUFFIXES, VideoFile, find_videos, stem
 from fame_cli.errors import ConfigurationError
 
 OFFICIAL_FOLDER = "ucfTrainTestlist"
@@ -61,7 +63,9 @@ def read_classes(path: Path) -> dict[str, str]:
 
 def read_list(path: Path, split: str, classes: dict[str, str]) -> Iterator[tuple[str, Named]]:
     """Videos of an official list, ``Class/video.avi`` with or without a class number behind it."""
-    for _, line in read_lines(path):
+    for number, line in read_lines(path):
         name = re.sub(r"\s+\d+$", "", line)
+        if os.path.splitext(name)[1].lower() not in VIDEO_SUFFIXES:
+            raise unreadable(path, number, f"{line!r} names no video")
         folder = name.rpartition("/")[0].rpartition("/")[2]
         yield stem(name).casefold(), Named(name, classes.get(same_class(folder), folder), split)
