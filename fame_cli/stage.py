@@ -288,7 +288,17 @@ def choose(parent: Path, wanted: str | None, option: str, command: str) -> Path:
         )
     if len(finished) > 1:
         raise ConfigurationError(
-            f"{parent} holds several results: {', '.join(path.name for path in finished)}.",
+            f"{parent} holds several results: {', '.join(told_apart(finished))}.",
             f"Name the one to use: {option} {finished[0].name}",
         )
     return finished[0]
+
+
+def told_apart(folders: Sequence[Path]) -> list[str]:
+    """The names of stages of one kind, each with the options in which they differ."""
+    options = [read_description(folder).configuration for folder in folders]
+    differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]
+    told = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
+    return [
+        f"{folder.name} ({what})" if what else folder.name for folder, what in zip(folders, told, strict=True)
+    ]

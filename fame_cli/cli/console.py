@@ -58,10 +58,12 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         except FameError as error:
             code = explain(error)
         except KeyboardInterrupt:
-            err.print("interrupted; what was finished is kept: run the same command again to go on.")
+            err.print(
+                "interrupted; finished shards, checkpoints and results are kept: run the same command again."
+            )
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
-            code = admit(error)
+            code = refused_by_system(error) if isinstance(error, OSError) and error.filename else admit(error)
         raise typer.Exit(code)
 
     return run
@@ -74,6 +76,13 @@ def explain(error: FameError) -> int:
     if error.mend:
         err.print(escape(error.mend))
     return error.exit_code
+
+
+def refused_by_system(error: OSError) -> int:
+    """What the operating system did not let us do with a file is no fault of the program."""
+    return explain(
+        FameError(f"{error.filename}: {error.strerror}.", "Check the path, and who may read and write there.")
+    )
 
 
 def admit(error: Exception) -> int:

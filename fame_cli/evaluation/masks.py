@@ -92,11 +92,13 @@ def nothing_scored(scores: MaskScores) -> InputError:
     span = clip_span(clip_frames, frame_stride)
     longest = max(sequence.frames for sequence in scores.sequences)
     reasons = ", ".join(f"{count} for {reason}" for reason, count in scores.left_out.items())
-    return InputError(
-        f"no clip can be scored: of {sum(scores.left_out.values())} clips, {reasons}.",
-        f"A clip of {clip_frames} frames at stride {frame_stride} covers {span} frames (--clip-frames, "
-        f"--frame-stride); the longest sequence has {longest}.",
-    )
+    mend = "Look at the true masks: objects are 255, background 0, and every frame of a clip needs one."
+    if TOO_FEW_FRAMES in scores.left_out:
+        mend = (
+            f"A clip of {clip_frames} frames at stride {frame_stride} covers {span} frames (--clip-frames, "
+            f"--frame-stride); the longest sequence has {longest}."
+        )
+    return InputError(f"no clip can be scored: of {sum(scores.left_out.values())} clips, {reasons}.", mend)
 
 
 def score_sequence(

@@ -91,6 +91,7 @@ def test_changed_option_makes_a_new_result_beside_the_old_one(work: Path) -> Non
     assert len(list((work / "statistics").iterdir())) == 2
     said = refused(2, "visualize", "masks", work)
     assert "holds several results" in said
+    assert "(hop_frames " in said
     assert "--statistics-store t4" in said
 
 
@@ -222,6 +223,16 @@ def test_help_is_quick_to_import_and_complete() -> None:
 )
 def test_help_of_every_command_has_an_example(name: str) -> None:
     assert f"Example: fame {name} " in " ".join(done(*name.split(), "--help").split())
+
+
+def test_what_the_system_refuses_is_no_bug(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails(_: Path) -> None:
+        raise PermissionError(13, "Permission denied", "work/source.json")
+
+    monkeypatch.setattr("fame_cli.data.manifest.read_manifest", fails)
+    assert "error: work/source.json: Permission denied. Check the path, and who may" in refused(
+        2, "masks", tmp_path
+    )
 
 
 def test_a_bug_is_admitted_and_debug_shows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
