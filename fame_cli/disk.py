@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import threading
@@ -18,6 +19,8 @@ from fame_cli.errors import FameError
 SPARE_BYTES = 64 << 20
 """What is left free: HDF5 needs some for its own bookkeeping, and other workers write beside."""
 
+BOOKKEEPING_BYTES = 64 << 10
+"""What HDF5 may add to a file beside its content."""
 
 UNFINISHED = ".tmp"
 """How the names of files end that are still being written."""
@@ -82,10 +85,14 @@ def write_json(path: Path, value: object) -> None:
 
 
 def require_space(path: Path, count: int) -> None:
-    """Raise the OSError of a full disk unless ``count`` bytes and some for bookkeeping can be written.
+    """Raise what a full disk would, unless ``count`` bytes and some for bookkeeping can be added to a file.
 
     HDF5 may crash its process where a write fails for want of space, so it is asked before.
     """
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    written = path.stat().st_size if path.exists() else 0
+    if most != resource.RLIM_INFINITY and written + count + BOOKKEEPING_BYTES > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     if shutil.disk_usage(path.parent).free < count + SPARE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 

@@ -127,3 +127,13 @@ def test_space_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
     disk.require_space(tmp_path / "a.h5", 1)
     with pytest.raises(OSError, match="No space left"):
         disk.require_space(tmp_path / "a.h5", 1 << 60)
+
+
+def test_file_size_limit_is_noticed_before_the_file_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.h5").write_bytes(bytes(1000))
+    monkeypatch.setattr("fame_cli.disk.resource.getrlimit", lambda _: (100_000, 100_000))
+    disk.require_space(tmp_path / "a.h5", 1000)
+    with pytest.raises(OSError, match="File too large"):
+        disk.require_space(tmp_path / "a.h5", 40_000)
