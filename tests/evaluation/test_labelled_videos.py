@@ -24,8 +24,9 @@ def relabelled(store: FrameStore, change: dict[str, dict[str, str]]) -> FrameSto
             if video.id.startswith(prefix):
                 video = dataclasses.replace(video, **values)
         videos.append(video)
-    manifest = dataclasses.replace(store.manifest, videos=tuple(videos))
-    return FrameStore(store.folder, manifest)
+    changed = FrameStore(store.folder, store.manifest)
+    changed.manifest = dataclasses.replace(store.manifest, videos=tuple(videos))
+    return changed
 
 
 def ids(videos: tuple[Video, ...], positions: tuple[int, ...]) -> list[str]:

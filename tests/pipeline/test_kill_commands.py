@@ -61,7 +61,7 @@ def contents(work: Path) -> dict[str, object]:
     found: dict[str, object] = {path.relative_to(work).as_posix(): path.read_bytes() for path in files}
     for name in found:
         if name.endswith(".json") and Path(name).stem.isdigit():
-            found[name] = {**json.loads((work / name).read_text()), "modified_ns": 0}
+            found[name] = {**json.loads((work / name).read_text()), "modified_ns": 0, "seal": ""}
     return found
 
 
