@@ -109,13 +109,13 @@ def colour_counts(
 ) -> tuple[Tensor, Tensor]:
     """N_x of foreground and background: how often each colour is where the seed is greatest and least.
 
-    Pixels are ranked by seed, equal ones in row-major order; the first ⌊0.5·H·W⌋ are foreground, the last
-    ⌊0.1·H·W⌋ background (section 3.2).
+    Pixels are ranked by seed, equal ones in row-major order; the first ⌊0.5·H·W⌋, one at least, are
+    foreground, the last ⌊0.1·H·W⌋ background (section 3.2).
 
     ``seed`` (B, H, W), ``bins`` (B, H, W) of ``colour_bins``. Returns two float (B, 1000) of pixel counts.
     """
     pixels = seed.shape[1] * seed.shape[2]
-    most, least = math.floor(foreground_share * pixels), math.floor(background_share * pixels)
+    most, least = max(1, math.floor(foreground_share * pixels)), math.floor(background_share * pixels)
     if compilable(seed):
         counts = torch.zeros(len(seed), 3, COLOUR_BINS, dtype=torch.int32)
         kernels.colour_counts(rows_of(seed), rows_of(bins), most, least, counts.numpy())

@@ -96,6 +96,15 @@ def test_fame_mask_finds_the_moving_square():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("side", [1, 2])
+def test_map_of_hardly_a_pixel_makes_a_mask_all_the_same(variant, side):
+    random = torch.Generator().manual_seed(side)
+    seed = torch.rand(2, side, side, generator=random)
+    bins = torch.randint(0, 1000, (2, side, side), generator=random)
+    assert soft_mask(seed, bins, variant, 16).isfinite().all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("size_px", [20, 40, 56])
 def test_soft_mask_has_the_size_asked_for_and_lies_between_0_and_1(variant, size_px):
     soft = soft_mask(*statistics_of(square_clips(0).float()), variant, size_px)
