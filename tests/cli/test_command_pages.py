@@ -37,6 +37,7 @@ def page_of(name: str) -> Path:
 
 def invocations(text: str) -> Iterator[tuple[str, str]]:
     """Whole lines of code and parts of sentences that call ``fame``: (kind, what follows ``fame``)."""
+    text = re.sub(r" \\\n +", " ", text)  # a line that goes on
     found = [("line", line) for line in re.findall(r"^    (?:\$ )?(\S.*)$", text, re.MULTILINE)]
     prose = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
     found += [("part", part) for part in re.findall(r"`([^`]+)`", prose)]
