@@ -26,6 +26,10 @@ PAUSE_SECONDS = 0.05
 """A lock may be held for an instant by ``holders``, which only looks."""
 
 
+OPEN: set[IO[str]] = set()
+"""Files of the locks that this process holds."""
+
+
 @contextlib.contextmanager
 def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
     """Hold a folder, or a slice of it, for this process.
@@ -62,10 +66,6 @@ def lock_file(path: Path) -> Iterator[IO[str]]:
             yield file
         finally:
             OPEN.discard(file)
-
-
-OPEN: set[IO[str]] = set()
-"""Files of the locks that this process holds."""
 
 
 def leave_locks_to_the_parent() -> None:

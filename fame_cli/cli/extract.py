@@ -107,20 +107,21 @@ def extract(
 def known_before(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
     from fame_cli.data.manifest import DamagedManifestError, combine
-    from fame_cli.data.sources.check import shown
+    from fame_cli.data.sources.check import Finding
 
     try:
         manifest = combine(work, found)
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
         return found
-    gone = [shown(video.path) for video in manifest.videos if video.status == "removed"]
-    if gone:
-        more = f", and {len(gone) - FAILURES_SHOWN} more" if len(gone) > FAILURES_SHOWN else ""
-        console.warn(
-            f"not among the videos any more ({len(gone)}): {', '.join(gone[:FAILURES_SHOWN])}{more}. "
-            "They take no part in anything; their frames are kept in case they come back."
-        )
+    gone = Finding(
+        "removed",
+        "not among the videos any more",
+        tuple(video.path for video in manifest.videos if video.status == "removed"),
+        "They take no part in anything; their frames are kept in case they come back.",
+    )
+    if gone.names:
+        console.warn(str(gone))
     return manifest
 
 

@@ -26,7 +26,7 @@ from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.shard import Shard, Summary, read_receipt, shard_path
+from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
@@ -86,12 +86,12 @@ def identity(root: Path, video: Video) -> list[Any]:
     return [*video.identity, *([] if readable else ["unreadable"])]
 
 
-def summary_of(folder: Path, name: str) -> Summary:
-    """What the receipt of a finished shard tells of its videos; raises ArtefactError where it is gone."""
+def receipt_of(folder: Path, name: str) -> Receipt:
+    """The receipt of a finished shard; raises ArtefactError where it is gone."""
     receipt = read_receipt(folder, name)
     if receipt is None or "videos" not in receipt.summary:
         raise damaged(shard_path(folder, name), "it has no receipt that can be read")
-    return receipt.summary
+    return receipt
 
 
 def with_outcome(manifest: Manifest, summaries: Sequence[Summary]) -> Manifest:
@@ -295,8 +295,8 @@ class FrameStore:
                 "Run fame extract again with the same options: it redoes only what changed.",
             )
         self.folder = folder
-        summaries = [summary_of(folder, name) for name, _ in shard_slices(manifest.videos)]
-        self.manifest = with_outcome(manifest, summaries)
+        self.receipts = {name: receipt_of(folder, name) for name, _ in shard_slices(manifest.videos)}
+        self.manifest = with_outcome(manifest, [receipt.summary for receipt in self.receipts.values()])
         self.configuration = ExtractConfig.from_dict(description.configuration)
         self.fingerprint = description.content
 

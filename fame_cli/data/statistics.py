@@ -38,7 +38,7 @@ from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError
-from fame_cli.shard import Shard, Summary, read_receipt, shard_path
+from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,13 +60,11 @@ def compute(
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
     shards = []
     for name, videos in shard_slices(frames.videos):
-        receipt = read_receipt(frames.folder, name)
-        assert receipt is not None, "a finished frame store has a receipt for each shard"
         counts = tuple(video.frames if video.usable else 0 for video in videos)
         shards.append(
             Shard(
                 name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), receipt.sha256, counts]),
+                inputs=fingerprint([FORMAT, config.to_dict(), frames.receipts[name].sha256, counts]),
                 items=len(videos),
                 task=StatisticsTask(shard_path(frames.folder, name), counts, config),
             )

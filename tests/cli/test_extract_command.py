@@ -26,6 +26,10 @@ def said(result: Result) -> str:
     return " ".join(result.output.split())
 
 
+def lists(work: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in work.iterdir() if path.is_file() and path.suffix}
+
+
 @pytest.fixture
 def hmdb51(tmp_path: Path) -> Path:
     lists = tmp_path / "test_train_splits"
@@ -78,14 +82,12 @@ def test_removed_video_moves_no_other_and_may_come_back(tmp_path: Path) -> None:
 def test_refused_command_leaves_the_lists_of_the_one_at_work(hmdb51: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     assert fame(hmdb51, "-o", work, "--source", "hmdb51", "-j", 1).exit_code == 0
-    before = {path.name: path.read_bytes() for path in work.iterdir() if path.is_file() and path.suffix}
+    before = lists(work)
     with locked(work):
         result = fame(hmdb51, "-o", work, "--source", "hmdb51", "--split", 2, "-j", 1)
     assert result.exit_code == 2, result.output
     assert "is being worked on by process" in said(result)
-    assert before == {
-        path.name: path.read_bytes() for path in work.iterdir() if path.is_file() and path.suffix
-    }
+    assert before == lists(work)
 
 
 @pytest.mark.parametrize("name", ["manifest.csv", "source.json"])
