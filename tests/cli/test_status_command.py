@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,7 +145,7 @@ def test_run_is_told_by_its_last_whole_step(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "last.pt").touch()
     with locked(tmp_path):
         assert "running" in told(tmp_path)
-    assert "checkpoint │ 0 s ago" in told(tmp_path)
+    assert re.search(r"checkpoint │ \d+ s ago", told(tmp_path))  # a busy machine takes its time
 
 
 def test_four_thousand_videos_open_no_shard_and_import_nothing_heavy(tmp_path: Path) -> None:
