@@ -1,11 +1,11 @@
 """How fast statistics and masks are, next to the published steps in plain torch and to JPEG decoding alone.
 
-    python benchmarks/clip_statistics.py VIDEOS [--repeats 15] [--copies 10]
+    python benchmarks/clip_statistics.py VIDEOS [--repeats 15]
 
 VIDEOS is a folder of clips; it is extracted to a temporary folder first. All runs on one core, in turn.
 Compared are: from the same decoded frames to the same masks (the published hue, maps of full size), once with
-the usual allocator and once with one that keeps its memory; the whole stage from the frame store and decoding
-the same JPEGs from memory; and at last the stage on a few videos and on several copies of them.
+the usual allocator and once with one that keeps its memory; and the whole stage from the frame store, next to
+decoding the same JPEGs from memory.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,6 @@ import cv2
 import numpy as np
 import torch
 from command import command_line, fame
-from copies import linked_copies
 from paired import paired, ratio, show
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
@@ -199,25 +197,9 @@ def extract(videos: Path, work: Path) -> FrameStore:
     return open_frame_store(work, read_manifest(work))
 
 
-def of_copies(videos: Path, folder: Path, copies: int) -> None:
-    """Print what the stage costs a video for as few and for ``copies`` times as many videos."""
-    for count in (1, copies):
-        source = folder / f"{count} copies"
-        linked_copies(videos, source, count)
-        store = extract(source, folder / f"work of {count}")
-        started = time.perf_counter()
-        report = statistics.compute(folder / f"work of {count}", store, StatisticsConfig())
-        seconds = time.perf_counter() - started
-        clips = sum(summary["clips"] for summary in report.summaries)
-        size = sum(path.stat().st_size for path in report.folder.glob("*.h5"))
-        milliseconds = 1000 * seconds / len(store.videos)
-        print(f"{len(store.videos)} videos: {milliseconds:.1f} ms a video, {size / clips:,.0f} bytes a clip")
-
-
 def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--copies", type=int, default=10, help="0 leaves the last comparison out")
     parser.add_argument("--pixels-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -237,9 +219,6 @@ def main() -> None:
         subprocess.run(again, env={**os.environ, **KEEPING_ALLOCATOR}, check=True)
         print("\nFrom the frame store, one core:")
         from_store(store, Path(scratch), options.repeats)
-        if options.copies:
-            print("\nThe stage on copies of the videos, one process:")
-            of_copies(options.videos, Path(scratch), options.copies)
 
 
 if __name__ == "__main__":

@@ -142,4 +142,4 @@ def reader_that_survives(path: Path) -> str:
 
 def read_through(path: str, reader: str) -> None:
     for picture in open_video(Path(path), readers=[reader]).pictures:
-        picture.jpeg(picture.size, quality=95)
+        picture.scaled(picture.size).jpeg(quality=95)

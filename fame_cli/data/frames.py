@@ -8,6 +8,7 @@ bytes plain, in chunks; they are read from where it says that they lie, without 
 
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ JPEG_CHUNK_BYTES = 256 << 10
 """What is written at once; the last chunk of a shard is half empty on average."""
 OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason"})
 """What the manifest takes from what a shard's receipt tells of each video."""
+PICTURES_AT_ONCE = 16
+"""Frames decoded and scaled before they are compressed: each goes faster when it is not done in between."""
 SPARSE = 4
 """How many times the bytes that are wanted one read may take."""
 OPEN_SHARDS = 256
@@ -139,13 +142,15 @@ def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[
 
 def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
     """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
-    (width, height), stored_size, count = (0, 0), (0, 0), 0
-    for picture in video.pictures:
-        if count == 0:
-            width, height = picture.size
-            stored_size = scaled_size(width, height, config.short_side_px)
-        writer.add_frame(picture.jpeg(stored_size, config.jpeg_quality))
-        count += 1
+    first = next(video.pictures)
+    width, height = first.size
+    stored_size = scaled_size(width, height, config.short_side_px)
+    scaled = (picture.scaled(stored_size) for picture in itertools.chain([first], video.pictures))
+    count = 0
+    while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
+        for picture in group:
+            writer.add_frame(picture.jpeg(config.jpeg_quality))
+        count += len(group)
     outcome: dict[str, Any] = {
         "frames": count,
         "fps": round(video.fps, 4),

@@ -60,9 +60,9 @@ class CameraMotion:
         flow = self.flow.calc(earlier, later, None)  # type: ignore[call-overload]
         origin = invert(fit_affine(flow, FLOW_GRID_PX, ROUNDS, FLOW_NOISE_PX))
         origin[:, 2] /= factor
-        warped = warp(previous, current, origin)
-        still, moving = median_changes(previous, warped, current, origin, COMPARED_GRID_PX)
-        return warped if moving < CLEARLY_ALIKE * still else previous
+        some = warp(previous, current, origin, COMPARED_GRID_PX)
+        still, moving = median_changes(previous, some, current, origin, COMPARED_GRID_PX)
+        return warp(previous, current, origin, 1) if moving < CLEARLY_ALIKE * still else previous
 
     def _grey(self, frame: Frame, factor: float) -> Array:
         if self.last is not None and self.last[0] is frame:
@@ -73,10 +73,12 @@ class CameraMotion:
         return cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
 
 
+@compiled
 def invert(motion: Array) -> Array:
     """The inverse (2, 3) of an affine motion (2, 3)."""
-    turn = np.linalg.inv(motion[:, :2])
-    return np.hstack([turn, -turn @ motion[:, 2:]])
+    (a, b, x), (c, d, y) = motion
+    inverse: Array = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
+    return inverse
 
 
 @compiled
@@ -122,26 +124,29 @@ def fit_affine(flow: Array, grid_px: int, rounds: int, noise_px: float) -> Array
 
 
 @compiled
-def warp(previous: Array, current: Array, origin: Array) -> Array:
+def warp(previous: Array, current: Array, origin: Array, grid_px: int) -> Array:
     """``previous`` (H, W, 3) uint8 moved, bilinearly: a pixel comes from ``origin`` (2, 3) of its place.
 
-    Where that lies outside the frame, the pixel is that of ``current``.
+    Where that lies outside the frame, the pixel is that of ``current``. Of the moved frame only every
+    ``grid_px``-th pixel of every ``grid_px``-th row is returned.
     """
     H, W = current.shape[:2]
-    warped = np.empty_like(current)
+    rows, columns = (H + grid_px - 1) // grid_px, (W + grid_px - 1) // grid_px
+    warped = np.empty((rows, columns, 3), np.uint8)
     one = 1 << FIXED
     step_x, step_y = np.int64(round(origin[0, 0] * one)), np.int64(round(origin[1, 0] * one))
-    for y in range(H):
+    for row in range(rows):
+        y = row * grid_px
         at_x: Any = np.int64(round((origin[0, 1] * y + origin[0, 2]) * one))
         at_y: Any = np.int64(round((origin[1, 1] * y + origin[1, 2]) * one))
-        for x in range(W):
+        for column in range(columns):
             left: Any = at_x >> FIXED
             top: Any = at_y >> FIXED
             if 0 <= left < W - 1 and 0 <= top < H - 1:
                 across, down = (at_x >> (FIXED - 8)) & 255, (at_y >> (FIXED - 8)) & 255
                 far = (across * down + 128) >> 8
                 for channel in range(3):
-                    warped[y, x, channel] = (
+                    warped[row, column, channel] = (
                         (256 - across - down + far) * previous[top, left, channel]
                         + (across - far) * previous[top, left + 1, channel]
                         + (down - far) * previous[top + 1, left, channel]
@@ -150,9 +155,9 @@ def warp(previous: Array, current: Array, origin: Array) -> Array:
                     ) >> 8
             else:
                 for channel in range(3):
-                    warped[y, x, channel] = current[y, x, channel]
-            at_x += step_x
-            at_y += step_y
+                    warped[row, column, channel] = current[y, column * grid_px, channel]
+            at_x += step_x * grid_px
+            at_y += step_y * grid_px
     return warped
 
 
@@ -162,13 +167,14 @@ def median_changes(
 ) -> tuple[float, float]:
     """Median change to ``current``, from ``previous`` and from ``warped``: grey levels summed over channels.
 
-    At the places whose ``origin`` (2, 3) lies within the frame.
+    At the places that ``warped`` has, every ``grid_px``-th, where their ``origin`` (2, 3) lies in the frame.
     """
     H, W = current.shape[:2]
     still: Array = np.zeros(766, np.int64)
     moving: Array = np.zeros(766, np.int64)
-    for y in range(0, H, grid_px):
-        for x in range(0, W, grid_px):
+    for row in range(warped.shape[0]):
+        for column in range(warped.shape[1]):
+            y, x = row * grid_px, column * grid_px
             from_x = origin[0, 0] * x + origin[0, 1] * y + origin[0, 2]
             from_y = origin[1, 0] * x + origin[1, 1] * y + origin[1, 2]
             if 0 <= from_x <= W - 1 and 0 <= from_y <= H - 1:
@@ -177,7 +183,7 @@ def median_changes(
                 for channel in range(3):
                     value = np.int64(current[y, x, channel])
                     before += abs(value - np.int64(previous[y, x, channel]))
-                    after += abs(value - np.int64(warped[y, x, channel]))
+                    after += abs(value - np.int64(warped[row, column, channel]))
                 still[before] += 1
                 moving[after] += 1
     return histogram_median(still), histogram_median(moving)

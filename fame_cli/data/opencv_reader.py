@@ -58,9 +58,18 @@ class OpenCvPicture:
         height, width = self.frame.shape[:2]
         return width, height
 
-    def jpeg(self, size: Size, quality: int) -> Frame:
+    def scaled(self, size: Size) -> "ScaledOpenCvPicture":
+        return ScaledOpenCvPicture(scale(self.frame, size))
+
+
+@dataclass(frozen=True)
+class ScaledOpenCvPicture:
+    frame: Frame
+    """(h, w, 3) uint8 BGR."""
+
+    def jpeg(self, quality: int) -> Frame:
         flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        return cv2.imencode(".jpg", scale(self.frame, size), flags)[1]  # type: ignore[return-value]
+        return cv2.imencode(".jpg", self.frame, flags)[1]  # type: ignore[return-value]
 
 
 def scale(frame: Frame, size: Size) -> Frame:

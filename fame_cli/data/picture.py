@@ -14,6 +14,13 @@ FASTEST_FPS = 500.0
 """Declared rates above this are those of a clock (1000 and 90000 are common), not of frames."""
 
 
+class ScaledPicture(Protocol):
+    """A frame upright and scaled, which lasts as long as it is wanted."""
+
+    def jpeg(self, quality: int) -> Frame:
+        """(bytes,) uint8: it as a JPEG with colour at half the resolution."""
+
+
 class Picture(Protocol):
     """A decoded frame, not converted yet; it lasts until the next is decoded."""
 
@@ -25,8 +32,8 @@ class Picture(Protocol):
     def size(self) -> Size:
         """Its width and height upright."""
 
-    def jpeg(self, size: Size, quality: int) -> Frame:
-        """(bytes,) uint8: it upright, scaled to ``size``, as a JPEG with colour at half the resolution."""
+    def scaled(self, size: Size) -> ScaledPicture:
+        """It upright, with the width and height ``size``."""
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,12 @@ class PyavPicture:
     def size(self) -> Size:
         return turned((self.frame.width, self.frame.height), self.quarter_turns)
 
-    def jpeg(self, size: Size, quality: int) -> Frame:
+    def scaled(self, size: Size) -> "ScaledPyavPicture":
         turns = self.quarter_turns
         planes = self.planes(turned(size, turns))
         if turns % 4:
             planes = [np.ascontiguousarray(np.rot90(plane, turns)) for plane in planes]
-        planes[0] = with_even_surroundings(planes[0])
-        return np.frombuffer(simplejpeg.encode_jpeg_yuv_planes(*planes, quality), np.uint8)
+        return ScaledPyavPicture(planes)
 
     def planes(self, size: Size) -> list[Frame]:
         """Brightness (h, w) and the two colours (⌈h/2⌉, ⌈w/2⌉) as JPEG has them: full range, BT.601."""
@@ -93,6 +92,17 @@ class PyavPicture:
             np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width]
             for plane in scaled.planes
         ]
+
+
+@dataclass(frozen=True)
+class ScaledPyavPicture:
+    planes: list[Frame]
+    """Brightness and the two colours."""
+
+    def jpeg(self, quality: int) -> Frame:
+        brightness, *colours = self.planes
+        planes = with_even_surroundings(brightness), *colours
+        return np.frombuffer(simplejpeg.encode_jpeg_yuv_planes(*planes, quality), np.uint8)
 
 
 def with_even_surroundings(plane: Frame) -> Frame:

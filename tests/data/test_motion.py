@@ -85,12 +85,25 @@ def test_fit_follows_the_flow_of_most_places_and_not_that_of_an_object() -> None
 def test_warp_equals_opencv_within_a_grey_level_and_keeps_the_current_frame_outside() -> None:
     previous, current = texture(60, 80), texture(60, 80, seed=1)
     motion = np.array([[1.03, 0.02, 2.3], [-0.01, 0.98, -1.6]])
-    ours = warp(previous, current, invert(motion))
+    ours = warp(previous, current, invert(motion), 1)
     theirs = cv2.warpAffine(previous, motion, (80, 60))
     inside = cv2.warpAffine(np.ones((60, 80), np.uint8), motion, (80, 60), flags=cv2.INTER_NEAREST) > 0
     inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5))) > 0
     assert np.abs(ours.astype(int) - theirs)[inside].max() <= 4
     assert (ours[:, 0] == current[:, 0]).all()
+
+
+def test_warp_of_a_grid_is_the_whole_one_at_its_places() -> None:
+    previous, current = texture(61, 82), texture(61, 82, seed=1)
+    origin = invert(np.array([[1.03, 0.02, 2.3], [-0.01, 0.98, -1.6]]))
+    assert (warp(previous, current, origin, 4) == warp(previous, current, origin, 1)[::4, ::4]).all()
+
+
+def test_motion_that_cannot_be_undone_leaves_the_frame_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    collapsed = np.array([[0.0, 0.0, 3.0], [0.0, 1.0, 0.0]])
+    monkeypatch.setattr("fame_cli.data.motion.fit_affine", lambda *_: collapsed)
+    first, second = panned(2, step=8)
+    assert CameraMotion().align(first, second) is first
 
 
 def test_inverse_of_an_affine_motion_leads_back() -> None:
