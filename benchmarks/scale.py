@@ -71,10 +71,10 @@ def make_video(path: Path, example: Path, width: int, height: int, frames: int) 
 def largest_process_mb(*words: object) -> float:
     """The most memory that a process of a ``fame`` command had at a time."""
     command = [sys.executable, "-m", "fame_cli", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"fame {' '.join(command[3:])} failed")
+        sys.exit(f"fame {' '.join(command[3:])} failed; run it by itself to see why")
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
