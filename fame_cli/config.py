@@ -15,6 +15,9 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 
 from fame_cli.errors import ConfigurationError
 
+LARGEST_SEED = 2**63
+"""Torch takes none from here on."""
+
 Hue = Literal["correct", "published"]
 Motion = Literal["plain", "compensated"]
 Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
@@ -176,6 +179,7 @@ class PretrainConfig(Configuration):
         self.require(self.clip_frames >= 2, "clip_frames", "at least 2")
         self.require(self.frame_stride >= 1, "frame_stride", "at least 1")
         self.require(self.crop_px >= 16, "crop_px", "at least 16 pixels")
+        self.require(abs(self.seed) < LARGEST_SEED, "seed", f"less than {LARGEST_SEED}")
         self.require(self.epochs >= 1, "epochs", "at least 1")
         self.require(self.steps >= 0, "steps", "0 or more")
         self.require(self.batch_size >= 2, "batch_size", "at least 2: a background comes from another clip")
@@ -224,6 +228,7 @@ class EvaluationConfig(Configuration):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.clips >= 1, "clips", "at least 1")
+        self.require(abs(self.seed) < LARGEST_SEED, "seed", f"less than {LARGEST_SEED}")
         self.require(self.clip_frames >= 1, "clip_frames", "at least 1")
         self.require(self.frame_stride >= 1, "frame_stride", "at least 1")
         self.require(self.crop_px >= 16, "crop_px", "at least 16 pixels")

@@ -201,7 +201,7 @@ def draw_pictures(
         for front, back in pairwise(positions[:5])
     ]
     save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
-    lookers = [read_looker(demo.run(method)) for method in METHODS]
+    lookers = [read_looker(demo.run(method), biased) for method in METHODS]
     truth = made_truth(demo.folder / "videos" / "truth" / "biased")
     native = replace(options, size_px=CROP_PX)
     looks = [

@@ -15,6 +15,10 @@ class FameError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, mend: str = "") -> None:
+        if "Original Traceback (most recent call last)" in message:
+            # A loader of torch hands on what was raised in its process as text, traceback and all.
+            told = message.rstrip().rpartition(f"{type(self).__name__}: ")[2]
+            message, _, mend = told.partition("\n")
         super().__init__(message)
         self.message = message
         self.mend = mend

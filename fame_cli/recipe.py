@@ -106,14 +106,20 @@ def read_recipe(name: str) -> Recipe:
     for table, values in tables.items():
         check_table(name, table, values)
     about = content.get("recipe", {})
-    return Recipe(
-        name=name,
-        title=about.get("title", ""),
-        pretrained_on=about.get("pretrained_on", ""),
-        rows=tuple(Row(**row) for row in about.get("rows", [])),
-        notes=tuple(about.get("notes", [])),
-        tables=tables,
-    )
+    try:
+        return Recipe(
+            name=name,
+            title=about.get("title", ""),
+            pretrained_on=about.get("pretrained_on", ""),
+            rows=tuple(Row(**row) for row in about.get("rows", [])),
+            notes=tuple(about.get("notes", [])),
+            tables=tables,
+        )
+    except (TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the recipe {name}, [recipe]: {error}.",
+            "It holds title, pretrained_on, notes, and rows of table, row, protocol and figures.",
+        ) from error
 
 
 def check_table(name: str, table: str, values: object) -> None:

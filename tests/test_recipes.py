@@ -75,6 +75,8 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
         ("[pretrian]\nbeta = 0.3\n", "unknown table pretrian"),
         ("pretrain = 3\n", "expected a table of options"),
         ("[pretrain", "is no TOML file"),
+        ("recipe = 'mine'\n", r"\[recipe\]"),
+        ("[[recipe.rows]]\ntable = 'x'\n", r"\[recipe\][\s\S]*rows of table, row, protocol and figures"),
     ],
 )
 def test_wrong_recipe_is_refused_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

@@ -29,12 +29,23 @@ app = typer.Typer(
 )
 
 
+def tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        console.say(f"fame {version('fame-cli')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error (anywhere).")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
+    ] = False,
 ) -> None:
     """Video representations without background bias: foreground-background merging (FAME).
 
@@ -43,11 +54,6 @@ def options(
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
-    if version:
-        from importlib.metadata import version as installed_version
-
-        console.say(f"fame {installed_version('fame-cli')}")
-        raise typer.Exit
 
 
 def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:

@@ -1,6 +1,5 @@
 """``fame benchmark``: what this machine does with a training."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -44,8 +43,8 @@ def train(
     """
     values = {name: value for name, value in locals().items() if name in PretrainConfig.__dataclass_fields__}
     del values["steps"]
-    config = PretrainConfig.from_dict(values)
-    config = replace(config, queue_length=max(config.queue_length, batch_size))
+    queue_length = max(PretrainConfig.queue_length, batch_size)
+    config = PretrainConfig.from_dict(values | {"queue_length": queue_length})
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store

@@ -42,7 +42,9 @@ def cam(
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option(help="Folder of true masks of made videos: TRUTH/<id without suffix>.png."),
+        typer.Option(
+            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix."
+        ),
     ] = None,
     measured: Annotated[
         int, typer.Option(help="Videos to measure activation on, those drawn among them.", min=1)
@@ -66,7 +68,7 @@ def cam(
     options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
     names = [run.resolve().name for run in runs]
     lookers = [
-        read_looker(run, protocol or "", name if names.count(name) == 1 else str(run))
+        read_looker(run, store, protocol or "", name if names.count(name) == 1 else str(run))
         for run, name in zip(runs, names, strict=True)
     ]
     require_one_protocol(lookers)

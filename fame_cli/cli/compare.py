@@ -1,5 +1,6 @@
 """``fame compare``: results of several runs as one table."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,10 +46,16 @@ def compare(
     from fame_cli.evaluation.compare import compare, find_results
     from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown
 
+    given = [split_name(run) for run in runs]
+    places = Counter(path.resolve() for _, path in given)
+    if again := [str(path) for path, count in places.items() if count > 1]:
+        raise ConfigurationError(f"{again[0]} is named twice.", "A result is no repetition of itself.")
+    folders = Counter(name for (name, path), run in zip(given, runs, strict=True) if str(path) == run)
     named: dict[str, list[Path]] = {}
-    for run in runs:
-        name, path = split_name(run)
-        named.setdefault(name, []).append(path)
+    for (name, path), run in zip(given, runs, strict=True):
+        # Folders of one name are rows of their own; repetitions share a NAME= that somebody gave them.
+        row = run if str(path) == run and folders[name] > 1 else name
+        named.setdefault(row, []).append(path)
     groups = [
         (name, [result for path in paths for result in find_results(path, protocol)])
         for name, paths in named.items()

@@ -57,10 +57,9 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             code = command(*args, **options) or 0
         except FameError as error:
             code = explain(error)
-        except KeyboardInterrupt:
-            err.print(
-                "interrupted; finished shards, checkpoints and results are kept: run the same command again."
-            )
+        except KeyboardInterrupt as interrupt:
+            how = str(interrupt) or "run the same command again"
+            err.print(f"interrupted; finished shards, checkpoints and results are kept: {how}.")
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
             code = refused_by_system(error) if isinstance(error, OSError) and error.filename else admit(error)

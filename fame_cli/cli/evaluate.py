@@ -300,7 +300,9 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
 
 def refuse_wrong_folders(run: Path, weights: str | None) -> None:
     """Raise unless RUN can be the folder of a pretraining, or of a result to be made."""
-    if (run / "manifest.csv").exists():
+    from fame_cli.data.manifest import is_work
+
+    if is_work(run):
         raise ConfigurationError(
             f"{run} is a WORK folder: it holds a manifest.csv.",
             "Give both folders, first WORK, then the RUN of a pretraining: fame eval linear WORK RUN",

@@ -106,11 +106,12 @@ def extract(
 
 def known_before(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
-    from fame_cli.data.manifest import DamagedManifestError, combine
+    from fame_cli.data.manifest import DamagedManifestError, combine, is_work, read_manifest
     from fame_cli.data.sources.check import Finding
 
     try:
         manifest = combine(work, found)
+        before = {video.id: video for video in read_manifest(work).videos} if is_work(work) else {}
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
         return found
@@ -120,8 +121,22 @@ def known_before(work: Path, found: "Manifest") -> "Manifest":
         tuple(video.path for video in manifest.videos if video.status == "removed"),
         "They take no part in anything; their frames are kept in case they come back.",
     )
-    if gone.names:
-        console.warn(str(gone))
+    other = Finding(
+        "relabelled",
+        "of another label or split than before",
+        tuple(
+            video.path
+            for video in manifest.videos
+            if video.status != "removed"
+            and (known := before.get(video.id))
+            and known.status != "removed"
+            and (known.label, known.split) != (video.label, video.split)
+        ),
+        "If that is not meant, give the --source, --annotations and --split of before.",
+    )
+    for finding in (gone, other):
+        if finding.names:
+            console.warn(str(finding))
     return manifest
 
 

@@ -95,7 +95,9 @@ def pretrain(
     statistics: Annotated[
         StatisticsSource, typer.Option(help="From fame masks, or computed on each crop as in the paper.")
     ] = PretrainConfig.statistics,
-    hue: Annotated[Hue, typer.Option(help="Hue of online statistics.")] = PretrainConfig.hue,
+    hue: Annotated[
+        Hue, typer.Option(help="Hue of the statistics, also of cached ones.")
+    ] = PretrainConfig.hue,
     crop_scale_min: Annotated[
         float, typer.Option(help="Smallest share of the frame's area in a random crop.")
     ] = PretrainConfig.crop_scale_min,

@@ -56,7 +56,7 @@ def classes_line(figures: "dict[str, Figure]") -> str:
     """Mean over the classes, and those at either end; the result's file has them all."""
     ordered = sorted(figures.items(), key=lambda item: item[1].percent)
     mean = statistics.fmean(figure.percent for figure in figures.values())
-    told = f"mean of {len(figures)} classes with test videos {mean:.2f} %"
+    told = f"mean of {len(figures)} learned classes with test videos {mean:.2f} %"
     if len(ordered) <= 2 * CLASSES_SHOWN:
         return f"{told}: {named(ordered)}"
     return f"{told}; lowest {named(ordered[:CLASSES_SHOWN])}; highest {named(ordered[-CLASSES_SHOWN:])}"

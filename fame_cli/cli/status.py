@@ -1,5 +1,6 @@
 """``fame status``: how far the stages of a WORK folder are."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -60,13 +61,16 @@ def show_run(run: Path) -> None:
 
 
 def last_row(metrics: Path) -> dict[str, float]:
-    """The last whole line of a run's metrics, or nothing: it is there from the first step on."""
+    """The last line of a run's metrics that can be read, or nothing: it is there from the first step on."""
     if not metrics.exists():
         return {}
     with metrics.open("rb") as file:
         file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
         lines = file.read().split(b"\n")[:-1]
-    return dict(json.loads(lines[-1])) if lines else {}
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError, TypeError):
+            return dict(json.loads(line))
+    return {}
 
 
 def show_videos(inventory: "Inventory") -> None:

@@ -140,11 +140,12 @@ def curves(runs: Runs, output: Output = None) -> int:
     from fame_cli.visualization.curves import draw_curves
 
     rows = {}
-    for run in runs:
+    names = [run.resolve().name for run in runs]
+    for run, name in zip(runs, names, strict=True):
         folder = RunFolder(run)
         folder.read()
         if measured := folder.read_metrics():
-            rows[run.name if run.name not in rows else str(run)] = measured
+            rows[name if names.count(name) == 1 else str(run)] = measured
         else:
             console.warn(f"{run} has not measured anything yet.")
     if not rows:

@@ -299,6 +299,7 @@ class FrameStore:
                 f"{folder} is out of date: videos were added, removed or changed since it was made.",
                 "Run fame extract again with the same options: it redoes only what changed.",
             )
+        open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
         self.receipts = {name: receipt_of(folder, name) for name, _ in shard_slices(manifest.videos)}
         self.manifest = with_outcome(manifest, [receipt.summary for receipt in self.receipts.values()])

@@ -129,6 +129,11 @@ def updated(before: Video, video: Video | None) -> Video:
     return dataclasses.replace(before, label=video.label, split=video.split)
 
 
+def is_work(folder: Path) -> bool:
+    """Whether a folder is a WORK folder, whole or damaged."""
+    return manifest_path(folder).exists()
+
+
 def manifest_path(work: Path) -> Path:
     return work / "manifest.csv"
 
@@ -163,6 +168,10 @@ def read_manifest(work: Path) -> Manifest:
         path = manifest_path(work)
         videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
     except FileNotFoundError as error:
+        if manifest_path(work).exists():
+            raise DamagedManifestError(
+                f"{path} is missing.", f"Make it again: fame extract DATA -o {work}"
+            ) from error
         raise ArtefactError(
             f"{work} is not a WORK folder: it has no {path.name}.",
             f"Make one: fame extract DATA -o {work}",

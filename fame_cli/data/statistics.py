@@ -244,6 +244,7 @@ class StatisticsStore:
                 f"{folder} is out of date: the frames it was computed from have changed.",
                 "Run fame masks again with the same options: it redoes only what changed.",
             )
+        open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
         self.videos = frames.videos
         self.config = StatisticsConfig.from_dict(description.configuration)

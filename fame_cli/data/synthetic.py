@@ -150,9 +150,12 @@ def write_truth(path: Path, mask: Mask) -> None:
 
 def read_truth(path: Path) -> Mask:
     """The mask (T, H, W) of a picture that ``write_truth`` left; of a clip: ``mask[indices].any(axis=0)``."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.exists() else None
     if picture is None:
-        raise ArtefactError(f"{path}: no picture of a true mask here.", "Make the video set again.")
+        raise ArtefactError(
+            f"{path}: no picture of a true mask here.",
+            "fame demo makes one beside each of its videos: name their folder, or make them again.",
+        )
     return np.stack(np.hsplit(picture > 0, picture.shape[1] // SIDE_PX))
 
 

@@ -28,6 +28,10 @@ from fame_cli.evaluation.scores import (
 )
 from fame_cli.evaluation.subject import Subject
 from fame_cli.evaluation.sweep import choose_learning_rate
+from fame_cli.learning.backbones import require_fits
+
+CLEARLY_MORE = 1.05
+"""What has hardly learned yet ends about at the loss of guessing, what diverges well above it."""
 
 CHECKPOINT = "last.pt"
 CLASSIFIER = "classifier.safetensors"
@@ -53,6 +57,7 @@ def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freez
     path = subject.result_path(protocol, config)
     if path.exists():
         return read_result(path)
+    require_fits(subject.weights.name, config.clip_frames, config.crop_px)
     folder = subject.evaluation_folder(protocol, config)
     folder.mkdir(parents=True, exist_ok=True)
     with stage.locked(folder):
@@ -64,7 +69,7 @@ def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freez
         logits = test_logits(subject, classifier, config)
         save_classifier(folder / CLASSIFIER, classifier, subject.weights.name, subject.videos.class_names)
         seconds = training.earlier_seconds + time.monotonic() - started
-        result = describe(subject, protocol, config, logits, training.losses, seconds)
+        result = describe(subject, protocol, config, used, logits, training.losses, seconds)
         result = dataclasses.replace(
             result, notes=(*result.notes, *notes), training={"learning_rate": used.learning_rate}
         )
@@ -187,6 +192,7 @@ def describe(
     subject: Subject,
     protocol: str,
     config: ClassifierConfig,
+    used: ClassifierConfig,
     logits: Tensor,
     losses: tuple[float, ...],
     seconds: float,
@@ -196,10 +202,10 @@ def describe(
     names = videos.class_names
     figures = classification_figures(logits, videos.class_numbers(videos.test))
     notes = [*videos.notes, *capped_notes(figures, "classes")]
-    if losses[-1] > math.log(len(names)):
+    if losses[-1] > CLEARLY_MORE * math.log(len(names)):
         notes.append(
             f"The training loss ended at {losses[-1]:.3f}, above {math.log(len(names)):.3f} of guessing: "
-            f"--learning-rate {config.learning_rate:g} is likely too large."
+            f"--learning-rate {used.learning_rate:g} is likely too large."
         )
     best = video_probabilities(logits).max(dim=1)
     predictions = []

@@ -84,10 +84,21 @@ def percent(mean: float, spread: float | None, plus_minus: str) -> str:
 
 
 def find_results(path: Path, protocol: str | None) -> list[Result]:
-    """The results of a RUN folder, or the one that a file holds; only those of a protocol if one is given."""
+    """The results of a RUN folder, or the one that a file holds; only those of a protocol if one is given.
+
+    Raises ArtefactError where there is none, ConfigurationError where one protocol has some of other weights:
+    an untrained baseline, say, is no repetition of the run.
+    """
     files = sorted((path / "results").glob("*.json")) if path.is_dir() else [path]
     results = [read_result(file) for file in files]
     chosen = [result for result in results if protocol in (None, result.protocol)]
+    for name in {result.protocol for result in chosen}:
+        weights = sorted({str(result.weights.get("path")) for result in chosen if result.protocol == name})
+        if len(weights) > 1:
+            raise ConfigurationError(
+                f"{path} holds results of {name} for several weights: {', '.join(weights)}.",
+                f"They are no repetitions of each other: name the result files, NAME={path}/results/….json",
+            )
     if not chosen:
         raise ArtefactError(
             f"{path} holds no result{f' of {protocol}' if protocol else ''}.", "Run fame eval first."

@@ -19,8 +19,10 @@ from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data.frames import damaged
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
+from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.samples import EvenClips, load
 from fame_cli.evaluation.subject import Subject
+from fame_cli.learning.backbones import require_fits
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
@@ -38,9 +40,15 @@ class FeatureStore:
         path = shard_path(self.folder, shard_title(shard_name(position)))
         try:
             with h5py.File(path, "r") as file:
-                return torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
+                features = torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
         except (OSError, KeyError) as error:
             raise damaged(path, str(error)) from error
+        if not features.isfinite().all():
+            raise ArtefactError(
+                f"{path} holds features that are no finite numbers: the network that made them has diverged.",
+                "Look at its loss (fame visualize curves RUN), and pretrain another with a smaller --lr.",
+            )
+        return features
 
     def read_all(self, positions: Sequence[int]) -> Tensor:
         """Features (N, clips, D) of several videos."""
@@ -65,6 +73,8 @@ def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequ
     )
     shards = plan_shards(subject, options, positions)
     pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
+    if pending:
+        require_fits(weights.name, config.clip_frames, config.crop_px)
     with subject.progress("features", "videos") as tell:
         stage.run(
             folder,

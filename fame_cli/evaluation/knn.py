@@ -1,5 +1,6 @@
 """Weighted nearest neighbours: a classifier with nothing to train (Wu et al. 2018, section 3.4)."""
 
+import math
 import time
 
 import torch
@@ -30,7 +31,9 @@ def knn(subject: Subject, config: KnnConfig) -> Result:
     similarities, order = nearest(train, test, count)
     classes = videos.class_numbers(videos.train)[order]
     shares = vote(similarities, classes, len(videos.class_names), config.temperature)
-    figures = score_figures(shares, videos.class_numbers(videos.test))
+    # A class that no neighbour is of is no answer.
+    named = shares.masked_fill(shares == 0, -math.inf)
+    figures = score_figures(named, videos.class_numbers(videos.test))
     notes = [*videos.notes, *capped_notes(figures, "classes")]
     if count < config.neighbours:
         notes.append(f"--neighbours {config.neighbours}: only {count} training videos are there.")

@@ -105,7 +105,8 @@ def choose_split(manifest: Manifest, split: str, notes: list[str]) -> list[int]:
             )
         if videos:
             notes.append(f"{len(videos)} of {len(there)} videos of split {split!r} left out: {reason}.")
-    chosen = [n for n in there if not any(n in videos for videos in left_out.values())]
+    missing = {n for videos in left_out.values() for n in videos}
+    chosen = [n for n in there if n not in missing]
     if not chosen:
         raise InputError(
             f"no video of split {split!r} has both a label and frames.", "See the reasons in manifest.csv."

@@ -46,9 +46,13 @@ def video_probabilities(logits: Tensor) -> Tensor:
 
 
 def top_k_share(scores: Tensor, classes: Tensor, k: int) -> float:
-    """Share of rows (N, K) whose class (N,) is among the k greatest; of equal scores the first leads."""
-    best = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
-    return float((best == classes[:, None]).any(dim=1).double().mean())
+    """Share of rows (N, K) whose class (N,) is among the k greatest; of equal scores the first leads.
+
+    A class with a score of minus infinity was not named at all and is never among them.
+    """
+    best = scores.sort(dim=1, descending=True, stable=True)
+    named = best.values[:, :k] > -math.inf
+    return float((named & (best.indices[:, :k] == classes[:, None])).any(dim=1).double().mean())
 
 
 def classification_figures(logits: Tensor, classes: Tensor) -> dict[str, Figure]:

@@ -125,7 +125,8 @@ class Subject:
 
     def name(self, protocol: str, config: EvaluationConfig) -> str:
         """Name of an evaluation: another option, video, label, split or weight gives another name."""
-        parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint]
+        seen = None if self.seen is None else sorted(self.seen)
+        parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, seen]
         return f"{protocol}-{fingerprint(parts)}"
 
     def result_path(self, protocol: str, config: EvaluationConfig) -> Path:

@@ -83,4 +83,5 @@ def nearest(predictions: Tensor, targets: Tensor) -> Tensor:
     everyone = gather(targets)
     rows = own_rows(len(targets))
     own = torch.arange(rows.start, rows.stop, device=targets.device)
-    return hit_rate(predictions @ everyone.T, own)
+    with torch.autocast(targets.device.type, enabled=False):
+        return hit_rate(predictions @ everyone.T, own)

@@ -172,6 +172,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file."""
     if not path.exists():
         raise ArtefactError(f"{path}: there is no backbone file.", "Check the path, or pretrain first.")
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder.", f"Give the file in it: {path / 'backbone.safetensors'}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict

@@ -2,19 +2,23 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+ECHO_SECONDS = 1.0
+"""A batch system signals every process, and torchrun passes on what it got: within this it is one request."""
 
 
 @contextlib.contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """Let the first interrupt wait until the step is whole and saved; a second one ends at once."""
-    asked: list[int] = []
+    asked: list[float] = []
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if asked:
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if asked and time.monotonic() - asked[0] > ECHO_SECONDS:
             raise KeyboardInterrupt
-        asked.append(number)
+        asked.append(time.monotonic())
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -25,5 +29,9 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
 
 
 def leave_interrupts_to_the_parent(_worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the parent finishes its step with what workers loaded."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C reaches every process of a terminal, and a batch system's SIGTERM every one of a job.
+
+    The parent finishes its step with what workers loaded, and ends them.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -14,8 +14,9 @@ from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
-from fame_cli.errors import ConfigurationError, InputError
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning.allocator import keep_freed_memory
+from fame_cli.learning.backbones import Backbone, require_fits
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import save_backbone
 from fame_cli.learning.distributed import (
@@ -83,11 +84,17 @@ def pretrain(
 
     Raises:
         ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
-        FameError: where the loss is no finite number.
+        FameError: where the loss or the weights are no finite numbers.
         KeyboardInterrupt: after an interrupt or SIGTERM, when the step is done and saved.
     """
     started = time.monotonic()
     require_shares(config.batch_size)
+    require_fits(config.backbone, config.clip_frames, config.crop_px)
+    if statistics is not None and statistics.config.hue != config.hue:
+        raise ConfigurationError(
+            f"--hue is {config.hue!r}, but {statistics.folder} was computed with {statistics.config.hue!r}.",
+            f"Give --hue {statistics.config.hue}, or other statistics (fame masks --hue {config.hue}).",
+        )
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
@@ -102,7 +109,14 @@ def pretrain(
             return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
         training = Training(config, target, compile=compile)
         begun = any_rank(folder.writes and resume and folder.checkpoint.exists())
+        if not begun and any_rank(folder.writes and bool(folder.read_metrics())):
+            raise ArtefactError(
+                f"{folder.checkpoint} is missing, but {folder.metrics.name} tells of steps that were done.",
+                "Copy it back, or begin another run with -o.",
+            )
         step = training.restore(folder.checkpoint) if begun else 0
+        if folder.writes and not begun:
+            training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
         loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
@@ -122,8 +136,9 @@ def pretrain(
             if stop:
                 wait_for_all()  # the first has saved then
                 folder.note(f"interrupted after step {step}")
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("run the same command again with --resume")
         log.close()
+        require_finite(training.model.backbone)
         if folder.writes:
             training.save(folder.checkpoint, step)
             metadata = {
@@ -136,6 +151,15 @@ def pretrain(
         return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
 
 
+def require_finite(backbone: Backbone) -> None:
+    """Raise FameError where a training's last step made weights that are no finite numbers."""
+    if not all(values.isfinite().all() for values in backbone.state_dict().values()):
+        raise FameError(
+            "the weights are no finite numbers after the last step: the training has diverged.",
+            "The last checkpoint stands. Begin another run with a smaller --learning-rate.",
+        )
+
+
 def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
     """Places of the videos to learn from: those of the split, or all where no video has one.
 
@@ -145,9 +169,15 @@ def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
     splits = sorted({video.split for video in manifest.videos if video.split})
     positions = manifest.positions(config.split if splits else "")
     if not positions:
+        where = f" in split {config.split!r}; its splits: {', '.join(splits)}" if splits else ""
         raise InputError(
-            f"the manifest has no readable video in split {config.split!r}; its splits: {', '.join(splits)}.",
-            "Choose another with --split, or look at status and reason in manifest.csv.",
+            f"the manifest has no readable video{where}.",
+            "Look at status and reason in manifest.csv, or choose another split with --split.",
+        )
+    if len(positions) < 2:
+        raise InputError(
+            "there is only one video to learn from.",
+            "Training takes two or more: a clip gets the background of another video, and is told from it.",
         )
     if len(positions) < config.batch_size:
         raise ConfigurationError(

@@ -1,6 +1,7 @@
 """Which videos a pretraining learned from, so that a later test can tell whether it tests on them."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,16 +31,29 @@ class PretrainingSet:
     def shared(self, manifest: Manifest, positions: Iterable[int]) -> tuple[str, ...]:
         """Ids of the videos at ``positions`` of a manifest that are in this set.
 
-        Below the same folder a video is told by its id. Elsewhere it is the same if file name (without
-        folders and suffix) and size are; of a data set that names each video once, the name is enough.
-        Copies that were renamed, or recompressed outside those data sets, are not found.
+        Below the same folder a video that is still there is told by its id. Otherwise it is the same if file
+        name (without folders and suffix, in capitals or not) and size are; of a data set that names each
+        video once, the name is enough. Copies that were renamed, or recompressed outside those data sets, are
+        not found.
         """
         videos = [manifest.videos[position] for position in positions]
-        if str(manifest.root) == self.root:
-            return tuple(video.id for video in videos if video.id in self.videos)
         by_name = self.source in UNIQUE_NAMES and self.source == manifest.source.get("source")
-        known = {(stem(name), 0 if by_name else size) for name, size in self.videos.items()}
-        return tuple(video.id for video in videos if (stem(video.id), 0 if by_name else video.bytes) in known)
+        same: set[str] = set()
+        if str(manifest.root) == self.root:
+            same = {video.id for video in manifest.videos if video.status != "removed"} & self.videos.keys()
+        # Beside one that is still in its place, another may have its name and size: each class counts from 1.
+        moved = {name: size for name, size in self.videos.items() if by_name or name not in same}
+        known = {(plain_stem(name), 0 if by_name else size) for name, size in moved.items()}
+        return tuple(
+            video.id
+            for video in videos
+            if video.id in same or (plain_stem(video.id), 0 if by_name else video.bytes) in known
+        )
+
+
+def plain_stem(path: str) -> str:
+    """A file's name without what copies of a data set differ in: capitals, zeros before Kinetics' times."""
+    return re.sub(r"_0+(?=\d)", "_", stem(path).casefold())
 
 
 NOTHING = PretrainingSet("", "", {})
@@ -74,6 +88,7 @@ def read_set(path: Path) -> PretrainingSet | None:
 
 def find_set(weights: Path) -> PretrainingSet | None:
     """The set behind a file of weights, where it lies as a run of this toolkit left it; None elsewhere."""
+    weights = weights.absolute()
     if weights.name == "backbone.safetensors":
         return read_set(weights.parent / SET_FILE)
     if weights.parts[-2:] == ("checkpoints", "last.pt"):

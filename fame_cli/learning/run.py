@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from fame_cli import stage
+from fame_cli.data.manifest import is_work
 from fame_cli.disk import remove_abandoned, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
@@ -43,11 +44,21 @@ class RunFolder:
         """Write what the run is asked to do, or see that a run which is there was asked the same.
 
         Raises ConfigurationError where the folder holds a run of other options, or an unfinished one that
-        is not to be resumed; ArtefactError where the data is no longer that of the run.
+        is not to be resumed; ArtefactError where its options are lost, or the data is no longer the same.
         """
         if not self.writes:
             return
+        if is_work(self.folder):
+            raise ConfigurationError(
+                f"{self.folder} is a WORK folder: it holds a manifest.csv.",
+                "Give the run a folder of its own with -o.",
+            )
         if not self.config.exists():
+            if self.checkpoint.exists() or self.backbone.exists():
+                raise ArtefactError(
+                    f"{self.config} is missing, so that nobody knows what this run was asked to do.",
+                    "Copy it back, or choose another folder with -o.",
+                )
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "environment.json", environment())
             write_set(self.pretraining_set, videos)

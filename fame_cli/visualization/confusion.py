@@ -12,6 +12,8 @@ from fame_cli.visualization.lettering import printable, shorten
 NUMBERED_CLASSES = 24
 """With more classes than this, the share in a cell would be too small to read."""
 NAME_WIDTH_PX = 170
+LEAST_SIDE = 6.5
+"""Inches in which the title has room."""
 
 
 def draw_confusion(counts: NDArray[np.int64], names: Sequence[str], path: Path, title: str) -> None:
@@ -23,7 +25,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str], path: Path, 
     K = len(names)
     videos = counts.sum(axis=1, keepdims=True)
     shares = 100 * counts / np.maximum(videos, 1)
-    side = min(0.5 * K if K <= NUMBERED_CLASSES else 0.16 * K, 20.0) + 3.4
+    side = max(min(0.5 * K if K <= NUMBERED_CLASSES else 0.16 * K, 20.0) + 3.4, LEAST_SIDE)
     figure = new_figure(side + 0.9, side)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)

@@ -32,7 +32,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     figure = new_figure(12.0, 4.4)
     panels = figure.subplots(1, 3)
     columns = (
-        ("loss", "InfoNCE loss", 1.0),
+        ("loss", "loss", 1.0),
         ("accuracy", "contrastive accuracy (%)", 100.0),
         ("learning_rate", "learning rate", 1.0),
     )

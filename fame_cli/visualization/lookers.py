@@ -15,10 +15,11 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.data.synthetic import read_truth
 from fame_cli.data.views import normalise
 from fame_cli.evaluation.classifier import SavedClassifier, load_classifier
+from fame_cli.evaluation.classify import CLASSIFIER
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
-from fame_cli.visualization.scenes import MaskOptions, Scene, hard_mask, read_scene, to_batch
+from fame_cli.visualization.scenes import MaskOptions, Scene, hard_mask, own_results, read_scene, to_batch
 
 TrueMasks = Callable[[Scene], NDArray[np.bool_]]
 """Gives the true foreground (T, S, S) of a scene's frames."""
@@ -35,13 +36,16 @@ class Looker:
     """Folder of the evaluation that the classifier is from."""
 
 
-def read_looker(run: Path, protocol: str = "", name: str = "") -> Looker:
-    """The backbone of a run with the classifier evaluated last: a linear probe's, or a finetuned one.
+def read_looker(run: Path, frames: FrameStore, protocol: str = "", name: str = "") -> Looker:
+    """The backbone of a run with a classifier on it: a linear probe's, or a finetuned one.
 
-    ``protocol`` takes classifiers of that evaluation alone.
+    It is the one evaluated last on ``frames`` or, where none was, on others; of ``protocol`` alone if that is
+    given.
     """
-    found = run.glob(f"evaluations/{protocol}*/classifier.safetensors")
-    paths = sorted(found, key=lambda path: path.stat().st_mtime)
+    results = own_results(run, protocol)
+    results.sort(key=lambda found: found[1].frames.get("fingerprint") == frames.fingerprint)
+    found = (run / "evaluations" / path.stem / CLASSIFIER for path, _ in results)
+    paths = [path for path in found if path.exists()]
     name = name or run.resolve().name
     classifier = load_classifier(paths[-1]) if paths else None
     evaluation = paths[-1].parent.name if paths else ""

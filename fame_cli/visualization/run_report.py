@@ -98,8 +98,8 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     last = rows[-1]
     state = "Finished" if folder.backbone.exists() else "Not finished"
     yield Text(
-        f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (a network that tells no clip "
-        f"from another has {last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
+        f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (one that knows nothing: "
+        f"{last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
     )
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)

@@ -21,6 +21,8 @@ from fame_cli.data.views import to_clips
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.evaluation.results import Query as QueryResult
 from fame_cli.evaluation.results import Result, read_result
+from fame_cli.learning.checkpoint import weights_fingerprint
+from fame_cli.learning.run import RunFolder
 from fame_cli.merging.mask import blur, soft_mask, top_share
 from fame_cli.merging.merge import merge
 from fame_cli.merging.statistics import colour_bins, seed_region
@@ -167,14 +169,31 @@ def merge_example(
     )
 
 
+def own_results(run: Path, protocol: str = "") -> list[tuple[Path, Result]]:
+    """Results in a RUN folder and their files, oldest first; of one protocol if it is named.
+
+    Where the folder holds a backbone, results of other weights that were put there are left out.
+    """
+    backbone = RunFolder(run).backbone
+    weights = weights_fingerprint(backbone) if backbone.exists() else None
+    paths = sorted(run.glob(f"results/{protocol}*.json"), key=lambda path: path.stat().st_mtime)
+    found = [(path, read_result(path)) for path in paths]
+    return [
+        (path, result)
+        for path, result in found
+        if weights is None or result.weights.get("fingerprint") == weights
+    ]
+
+
 def last_result(run: Path, protocol: str) -> tuple[Path, Result]:
-    """The run's newest result of a protocol, and its file."""
-    paths = sorted(run.glob(f"results/{protocol}-*.json"), key=lambda path: path.stat().st_mtime)
-    if not paths:
+    """The newest result of a protocol of the run's own weights, and its file."""
+    found = own_results(run, protocol)
+    if not found:
         raise ArtefactError(
-            f"{run} holds no result of {protocol}.", f"Run fame eval {protocol} WORK {run} first."
+            f"{run} holds no result of {protocol} for its own weights.",
+            f"Run fame eval {protocol} WORK {run} first.",
         )
-    return paths[-1], read_result(paths[-1])
+    return found[-1]
 
 
 def retrieval_queries(frames: FrameStore, run: Path, count: int, neighbours: int) -> list[Query]:

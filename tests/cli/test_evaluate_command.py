@@ -93,7 +93,7 @@ def test_command_prints_keys_table_and_result_and_does_it_once(
     assert "Done in" in said(first)
     assert all(figure in said(first) for figure in figures)
     assert "2 clips a video" in said(first)
-    assert ("mean of 2 classes with test videos" in said(first)) == (protocol != "retrieval")
+    assert ("mean of 2 learned classes with test videos" in said(first)) == (protocol != "retrieval")
     (path,) = (run / "results").glob(f"{protocol}-*.json")
     record = json.loads(path.read_text())
     assert record["configuration"]["clip_frames"] == 4

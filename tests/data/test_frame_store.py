@@ -199,3 +199,12 @@ def test_real_clips_decode_to_the_counted_number_of_frames(tmp_path: Path, real_
         while capture.grab():
             count += 1
         assert video.frames == count
+
+
+def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: Path) -> None:
+    shown = []
+    for shade in (40, 200):
+        write_video(tmp_path / "videos" / "a.avi", np.full((6, 48, 64, 3), shade, np.uint8))
+        report, manifest = extract(tmp_path / "work", index_folder(tmp_path / "videos"), ExtractConfig())
+        shown.append(FrameStore(report.folder, manifest).frames(0, [0]).mean())
+    np.testing.assert_allclose(shown, (40, 200), atol=10)

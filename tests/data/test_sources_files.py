@@ -33,6 +33,7 @@ def test_split_folders_give_splits_and_labels(tmp_path: Path) -> None:
 
 def test_split_folder_beside_a_class_folder_is_a_class(tmp_path: Path) -> None:
     found = index_folder(touch(tmp_path, "train/a.avi", "walk/b.avi"))
+    assert found.check.findings == ()
     assert [(video.label, video.split) for video in found.videos] == [("train", ""), ("walk", "")]
 
 
@@ -132,3 +133,10 @@ def test_file_given_for_the_folder_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "a.avi")
     with pytest.raises(InputError, match=r"a\.avi is not a folder"):
         find_videos(tmp_path / "a.avi")
+
+
+def test_folder_beside_those_of_splits_is_told_since_it_makes_classes_of_them(tmp_path: Path) -> None:
+    found = index_folder(touch(tmp_path, "train/run/a.avi", "test/run/b.avi", "unlabeled/c.avi"))
+    assert {video.label for video in found.videos} == {"train", "test", "unlabeled"}
+    assert [finding.names for finding in found.check.findings] == [("unlabeled",)]
+    assert "taken for classes" in str(found.check.findings[0])

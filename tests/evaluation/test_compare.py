@@ -189,3 +189,24 @@ def test_command_finds_the_results_of_runs_and_joins_runs_of_one_name(tmp_path: 
 def test_folder_without_results_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"holds no result of linear[\s\S]*fame eval"):
         find_results(tmp_path, "linear")
+
+
+def test_results_of_other_weights_in_one_run_are_no_repetitions(tmp_path: Path) -> None:
+    for number, weights in enumerate(["random", "backbone.safetensors"]):
+        write_result(tmp_path / "results" / f"linear-{number}.json", result(50.0, weights={"path": weights}))
+    with pytest.raises(ConfigurationError, match=r"several weights: backbone\.safetensors, random"):
+        find_results(tmp_path, "linear")
+    assert len(find_results(tmp_path / "results" / "linear-0.json", None)) == 1
+
+
+def test_folders_of_one_name_are_rows_of_their_own(tmp_path: Path) -> None:
+    for number, folder in enumerate(["a", "b"]):
+        write_result(tmp_path / folder / "run" / "results" / "linear-0.json", result(50.0 + number))
+    runs = [str(tmp_path / folder / "run") for folder in ("a", "b")]
+    rows = CliRunner().invoke(app, ["compare", *runs, "--format", "csv"]).stdout.splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [[run, "1"] for run in runs]
+    together = CliRunner().invoke(app, ["compare", *(f"x={run}" for run in runs), "--format", "csv"])
+    assert together.stdout.splitlines()[1].split(",")[:2] == ["x", "2"]
+    twice = CliRunner().invoke(app, ["compare", f"x={runs[0]}", f"x={runs[0]}"])
+    assert twice.exit_code == 2
+    assert "is named twice" in twice.output

@@ -1,6 +1,7 @@
 """Features as a stage: right, done once, gone on with after a kill."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import h5py
@@ -138,3 +139,11 @@ def test_damaged_shard_is_an_error_that_says_so(store: FrameStore, tmp_path: Pat
         del file["0"]
     with pytest.raises(ArtefactError, match="is missing or damaged"):
         kept.read(0)
+
+
+def test_features_of_a_diverged_network_are_refused(store: FrameStore, tmp_path: Path) -> None:
+    subject = make_subject(tmp_path, store)
+    with torch.no_grad():
+        next(iter(subject.weights.backbone.parameters())).fill_(math.nan)
+    with pytest.raises(ArtefactError, match="features that are no finite numbers"):
+        compute_features(subject, retrieval_config, (0, 9)).read(9)

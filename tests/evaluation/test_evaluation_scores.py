@@ -159,3 +159,9 @@ def test_interval_of_clips_counts_the_videos_behind_them() -> None:
     figures = classification_figures(logits, torch.ones(8, dtype=torch.long))
     assert figures["clip_top1"].interval == figures["top1"].interval
     assert figures["top1"].percent == 75
+
+
+def test_class_that_was_not_named_at_all_is_a_miss() -> None:
+    scores = torch.tensor([[-math.inf, 1.0, -math.inf]])
+    assert top_k_share(scores, torch.tensor([1]), 3) == 1.0
+    assert top_k_share(scores, torch.tensor([0]), 3) == 0.0

@@ -82,3 +82,14 @@ def test_more_neighbours_than_training_videos_is_told(store: FrameStore, tmp_pat
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         KnnConfig(**options)  # type: ignore[arg-type]
+
+
+def test_class_that_no_neighbour_is_of_is_no_answer(
+    store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def always_the_first(_train: torch.Tensor, test: torch.Tensor, _count: int) -> tuple[torch.Tensor, ...]:
+        return torch.ones(len(test), 1), torch.zeros(len(test), 1, dtype=torch.long)
+
+    monkeypatch.setattr("fame_cli.evaluation.knn.nearest", always_the_first)
+    figures = knn(make_subject(tmp_path, store), KnnConfig(**CLIPS, neighbours=1)).figures
+    assert figures["top5"].percent == figures["top1"].percent < 100

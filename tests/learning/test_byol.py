@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fame_cli.learning.backbones import build_backbone
-from fame_cli.learning.byol import BYOL
+from fame_cli.learning.byol import BYOL, nearest
 from fame_cli.learning.losses import prediction_loss
 
 
@@ -119,8 +119,8 @@ def test_accuracy_counts_predictions_nearest_to_their_own_target_and_collapse_sh
     with torch.no_grad():
         expected = 0.0
         for online, target in ((first, second), (second, first)):
-            nearest = (byol.online(online) @ byol.target(target).T).argmax(dim=1)
-            expected += (nearest == torch.arange(4)).float().mean().item() / 2
+            found = (byol.online(online) @ byol.target(target).T).argmax(dim=1)
+            expected += (found == torch.arange(4)).float().mean().item() / 2
     assert byol.accuracy.item() == pytest.approx(expected)
     same = first[:1].expand_as(first)
     loss = byol(same, same)
@@ -140,3 +140,10 @@ def test_training_on_one_batch_brings_the_loss_down() -> None:
         byol.after_step(step, 15)
         losses.append(loss.item())
     assert sum(losses[-3:]) < 0.5 * sum(losses[:3])
+
+
+def test_accuracy_of_nearly_equal_embeddings_is_the_same_under_bf16() -> None:
+    torch.manual_seed(0)
+    targets = functional.normalize(1 + 0.02 * torch.randn(16, 64), dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert nearest(targets, targets).item() == 1.0

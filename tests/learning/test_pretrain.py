@@ -234,3 +234,83 @@ def test_map_that_hangs_over_the_edge_stays_with_the_frame_below_it() -> None:
     ramp = np.tile(np.arange(86, dtype=np.float32), (64, 1))
     last = crop_map(ramp, (0, 150, 20, 20), (128, 171), 20, cv2.INTER_LINEAR)
     np.testing.assert_allclose(last[0], (np.arange(150, 170) + 0.5) / 2 - 0.5, atol=0.04)
+
+
+def test_lost_checkpoint_is_told_and_what_was_measured_stays(tmp_path: Path, stores: Stores) -> None:
+    with pytest.raises(RuntimeError):
+        pretrain(
+            tmp_path / "run",
+            *stores,
+            CONFIG,
+            device="cpu",
+            checkpoint_seconds=0,
+            tell=stop_after(3, RuntimeError),  # type: ignore[arg-type]
+        )
+    before = losses(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "last.pt").unlink()
+    with pytest.raises(ArtefactError, match=r"last\.pt is missing[\s\S]*Copy it back"):
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", resume=True)
+    assert losses(tmp_path / "run") == before != []
+
+
+def test_lost_options_are_not_replaced_by_others(tmp_path: Path, stores: Stores) -> None:
+    pretrain(tmp_path / "run", *stores, CONFIG, device="cpu")
+    (tmp_path / "run" / "config.toml").unlink()
+    other = dataclasses.replace(CONFIG, beta=0.3)
+    with pytest.raises(ArtefactError, match=r"config\.toml is missing"):
+        pretrain(tmp_path / "run", *stores, other, device="cpu", resume=True)
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_work_folder_is_no_place_for_a_run(stores: Stores) -> None:
+    work = stores[0].folder.parent.parent
+    (work / "manifest.csv").touch()
+    with pytest.raises(ConfigurationError, match="is a WORK folder"):
+        pretrain(work, *stores, CONFIG, device="cpu")
+    assert not (work / "config.toml").exists()
+
+
+def test_cached_statistics_of_another_hue_are_refused(tmp_path: Path, stores: Stores) -> None:
+    published = dataclasses.replace(CONFIG, hue="published")
+    with pytest.raises(ConfigurationError, match=r"--hue is 'published'[\s\S]*Give --hue correct"):
+        pretrain(tmp_path / "run", *stores, published, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_last_step_that_makes_weights_infinite_is_no_finished_run(tmp_path: Path, stores: Stores) -> None:
+    config = dataclasses.replace(CONFIG, steps=1, learning_rate=float("inf"))
+    with pytest.raises(FameError, match="weights are no finite numbers"):
+        pretrain(tmp_path / "run", *stores, config, device="cpu")
+    assert not (tmp_path / "run" / "backbone.safetensors").exists()
+
+
+def test_clips_too_short_for_the_network_are_refused_before_anything_is_written(
+    tmp_path: Path, stores: Stores
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"c3d has nothing left of clips of 4 frames"):
+        pretrain(tmp_path / "run", *stores, dataclasses.replace(CONFIG, backbone="c3d"), device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_video_is_too_few(stores: Stores) -> None:
+    frames = stores[0]
+    one = next(video for video in frames.videos if video.split == "train")
+    frames.manifest = dataclasses.replace(frames.manifest, videos=(one,))
+    with pytest.raises(InputError, match="only one video to learn from"):
+        training_positions(frames, CONFIG)
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**70)])
+def test_seed_that_torch_cannot_take_is_refused(seed: int) -> None:
+    with pytest.raises(ConfigurationError, match="--seed"):
+        dataclasses.replace(CONFIG, seed=seed)
+
+
+def test_damaged_frame_is_told_in_words_by_a_loader_process(tmp_path: Path, stores: Stores) -> None:
+    for shard in stores[0].folder.glob("*.h5"):
+        shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(ArtefactError) as told:
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", workers=1)
+    assert "Traceback" not in told.value.message
+    assert "missing or damaged" in told.value.message
+    assert "Run the stage" in told.value.mend

@@ -29,11 +29,29 @@ def shared(learned: Manifest, tested: Manifest) -> tuple[str, ...]:
     return describe_set(learned, range(len(learned.videos))).shared(tested, range(len(tested.videos)))
 
 
-def test_video_of_the_same_folder_is_told_by_its_id_alone() -> None:
+def test_video_of_the_same_folder_is_told_by_its_id_while_it_is_there() -> None:
     learned = manifest("/data", "folder", train__run__1=500, train__run__2=500)
     # Uncompressed videos of one length are of one size, and every class counts from 1.
-    tested = manifest("/data", "folder", test__run__1=500, train__run__2=900)
-    assert shared(learned, tested) == ("train/run/2.avi",)
+    tested = manifest("/data", "folder", test__run__1=500, train__run__1=500, train__run__2=900)
+    assert shared(learned, tested) == ("train/run/1.avi", "train/run/2.avi")
+
+
+@pytest.mark.parametrize("status", ["gone", "removed"])
+def test_video_that_was_moved_below_the_same_folder_is_found(status: str) -> None:
+    learned = manifest("/data", "folder", train__run__1=500, train__run__2=500)
+    tested = manifest("/data", "folder", test__run__1=500, train__run__2=500)
+    if status == "removed":
+        removed = dataclasses.replace(learned.videos[0], status="removed")
+        tested = dataclasses.replace(tested, videos=(*tested.videos, removed))
+    assert "test/run/1.avi" in shared(learned, tested)
+
+
+def test_names_are_the_same_in_capitals_or_not_and_with_zeros_before_times() -> None:
+    learned = manifest("/a", "ucf101", v_HandStandPushups_g01_c01=5)
+    assert shared(learned, manifest("/b", "ucf101", v_HandstandPushups_g01_c01=6))
+    learned = manifest("/a", "kinetics", abc_000095_000105=5)
+    assert shared(learned, manifest("/b", "kinetics", abc_95_105=6))
+    assert not shared(learned, manifest("/b", "kinetics", abc_95_115=6))
 
 
 def test_video_of_another_folder_is_told_by_its_file_name_and_size() -> None:

@@ -142,6 +142,7 @@ def command(*arguments: object) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
 
 
@@ -243,3 +244,40 @@ def test_a_bug_is_admitted_and_debug_shows_it(monkeypatch: pytest.MonkeyPatch, t
     assert "unexpected error: ZeroDivisionError: oops" in refused(70, "masks", tmp_path)
     monkeypatch.setenv("FAME_DEBUG", "1")
     assert "Traceback" in refused(70, "masks", tmp_path)
+
+
+def test_sigterm_to_all_processes_of_a_job_saves_the_step(tmp_path: Path, work: Path) -> None:
+    options = ["--steps", 500, "--device", "cpu", "--workers", 2, *SMALL]
+    process = command("pretrain", work, "-o", tmp_path / "run", *options)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    wait_for(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 2, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)  # as torchrun passes on what it got itself
+    said = "".join(process.communicate())
+    assert process.returncode == 130, said
+    assert "run the same command again with --resume" in said
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "interrupted after step" in log
+
+
+def test_version_is_told() -> None:
+    assert done("--version").startswith("fame ")
+
+
+def test_other_labels_and_splits_of_a_work_are_told(tmp_path: Path, videos: Path) -> None:
+    done("extract", videos, "-o", tmp_path / "work", "-j", 1)
+    table = tmp_path / "videos.csv"
+    names = sorted(str(path.relative_to(videos)) for path in videos.rglob("*.avi"))
+    table.write_text("path,label,split\n" + "".join(f"{name},other,train\n" for name in names))
+    said = done(
+        "extract", videos, "-o", tmp_path / "work", "--source", "csv", "--annotations", table, "-j", 1
+    )
+    assert f"of another label or split than before ({len(names)})" in said
+
+
+def test_work_without_its_source_is_listed_anew(tmp_path: Path, videos: Path) -> None:
+    done("extract", videos, "-o", tmp_path / "work", "-j", 1)
+    (tmp_path / "work" / "source.json").unlink()
+    assert "source.json is missing" in refused(4, "masks", tmp_path / "work")
+    assert "listed anew" in done("extract", videos, "-o", tmp_path / "work", "-j", 1)
+    assert (tmp_path / "work" / "source.json").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fame_cli.data.manifest import Video
 from fame_cli.data.sources.annotations import SPLIT_NAMES
-from fame_cli.data.sources.check import Check, Indexed, both_sides, counted
+from fame_cli.data.sources.check import Check, Finding, Indexed, both_sides, counted
 from fame_cli.data.sources.files import find_videos
 
 
@@ -22,10 +22,20 @@ def index_folder(root: Path) -> Indexed:
         split = SPLIT_NAMES[names[0].lower()] if split_folders else ""
         classes = names[1:] if split_folders else names
         videos.append(file.video(classes[0] if classes else "", split))
-    leaks = both_sides((video.path, video.split) for video in videos)
-    return Indexed(
-        root, {"source": "folder"}, tuple(videos), Check(summary(videos), (leaks,) if leaks.names else ())
-    )
+    findings = [both_sides((video.path, video.split) for video in videos)]
+    first_level = {names[0] for names in folders if names}
+    # A single one may well be a class: a train is a train.
+    if not split_folders and sum(name.lower() in SPLIT_NAMES for name in first_level) > 1:
+        findings.append(
+            Finding(
+                "not splits",
+                "folders beside those of splits, which are taken for classes like these",
+                tuple(sorted(name for name in first_level if name.lower() not in SPLIT_NAMES)) or (".",),
+                "Move them elsewhere, and train and test are splits.",
+            )
+        )
+    told = tuple(finding for finding in findings if finding.names)
+    return Indexed(root, {"source": "folder"}, tuple(videos), Check(summary(videos), told))
 
 
 def summary(videos: list[Video]) -> str:

@@ -4,9 +4,11 @@ Every network draws its first weights from torch's global generator: seed it wit
 before ``build_backbone`` for weights that can be made again.
 """
 
+import torch
 from torch import Tensor, nn
 
 from fame_cli.config import BackboneName
+from fame_cli.errors import ConfigurationError
 
 
 class Backbone(nn.Module):
@@ -57,6 +59,24 @@ def build_backbone(name: BackboneName) -> Backbone:
             from fame_cli.learning.backbones.resnet3d import ResNet3D
 
             return ResNet3D(name)
+
+
+def require_fits(name: BackboneName, clip_frames: int, crop_px: int) -> None:
+    """Raise ConfigurationError where a network has nothing left of clips so short or so small.
+
+    Args:
+        name: of the network, as for ``build_backbone``.
+        clip_frames: frames in a clip.
+        crop_px: side of its frames.
+    """
+    try:
+        with torch.device("meta"):  # sizes alone, no arithmetic
+            build_backbone(name).eval()(torch.empty(1, 3, clip_frames, crop_px, crop_px))
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"the network {name} has nothing left of clips of {clip_frames} frames of {crop_px}² pixels.",
+            "Give more --clip-frames (16 are enough for all networks) or a larger --crop-px (112).",
+        ) from error
 
 
 def initialise_convolutions(network: nn.Module) -> None:
