@@ -113,7 +113,9 @@ def titles(results: Mapping[str, Result]) -> dict[str, str]:
         same = [other for other in results.values() if other.protocol == result.protocol]
         known = decisive(result)
         told = [in_a_name(what, result) for what in differing(same) if what in known]
-        # The digits tell evaluations apart that differ in their seed or weights alone.
+        if len({other.weights.get("path") for other in same}) > 1:
+            told.append(f"of {result.weights.get('path')}")
+        # The digits tell evaluations apart that differ in their seed alone.
         found[name] = f"{result.protocol} {', '.join(told)} ({name.rpartition('-')[2]})".replace("  ", " ")
     return found
 

@@ -17,7 +17,7 @@ from fame_cli.evaluation.results import Figure, Neighbour, Prediction, Query, Re
 from fame_cli.learning.pretraining_set import NOTHING
 from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.pictures import save_png
-from fame_cli.visualization.run_report import report_run
+from fame_cli.visualization.run_report import report_run, titles
 
 NASTY = "<b>walk</b> & $x_1$ \"quoted\" 'run'"
 ROW = {"loss": 3.21, "chance": 4.17, "accuracy": 0.25, "learning_rate": 0.01, "samples_per_second": 9.0}
@@ -127,3 +127,14 @@ def test_command_writes_the_page_where_it_is_asked_to(tmp_path: Path) -> None:
     assert printed.exit_code == 0, printed.output
     assert f"Open {page}" in printed.output
     assert "No step was measured yet." in page.read_text()
+
+
+def test_evaluation_of_other_weights_is_told_by_its_heading() -> None:
+    found = {
+        "linear-0a": result("linear"),
+        "linear-0b": result("linear", weights={"path": "random", "fingerprint": "1"}),
+    }
+    assert titles(found) == {
+        "linear-0a": "linear of backbone.safetensors (0a)",
+        "linear-0b": "linear of random (0b)",
+    }
