@@ -273,8 +273,15 @@ def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
 
 
 def damaged(path: Path, why: str) -> ArtefactError:
+    """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
+    stages = path.parent.parent
+    work, kind = stages.parent, stages.name
+    again = {"frames": f"fame extract DATA -o {work}", "statistics": f"fame masks {work}"}
     return ArtefactError(
-        f"{path} is missing or damaged: {why}.", "Run the stage that made it again: it makes that shard anew."
+        f"{path} is missing or damaged: {why}.",
+        f"fame verify {work} finds all that is damaged; {again[kind]}, with the same options, makes it anew."
+        if kind in again
+        else "Delete it and run the same command again: it makes that shard anew.",
     )
 
 

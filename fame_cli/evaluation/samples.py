@@ -23,7 +23,7 @@ from fame_cli.data.dataset import crop_clip
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import draw_view
 from fame_cli.evaluation.labelled import LabelledVideos
-from fame_cli.learning.interrupt import leave_interrupts_to_the_parent
+from fame_cli.learning.interrupt import loader_process
 
 
 def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> Tensor:
@@ -127,6 +127,6 @@ def load(
         batch_size=1 if batches else None,
         batch_sampler=batches,
         num_workers=workers,
-        worker_init_fn=leave_interrupts_to_the_parent,
+        worker_init_fn=loader_process(),
         pin_memory=device.type == "cuda",
     )

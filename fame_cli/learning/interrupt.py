@@ -1,9 +1,14 @@
 """Interrupts of a training: the step that runs is finished and saved first."""
 
+import atexit
 import contextlib
+import functools
+import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Event
 from types import FrameType
 
 ECHO_SECONDS = 1.0
@@ -28,10 +33,27 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def leave_interrupts_to_the_parent(_worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal, and a batch system's SIGTERM every one of a job.
+def loader_process() -> Callable[[int], None]:
+    """What a process that loads clips does when it begins: leave interrupts to its parent.
 
-    The parent finishes its step with what workers loaded, and ends them.
+    Ctrl-C reaches every process of a terminal, and a batch system's SIGTERM every one of a job. The parent
+    finishes its step with what they loaded. Python ends them by SIGTERM too, when the parent itself ends.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    return functools.partial(leave_interrupts_to_the_parent, ending())
+
+
+def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
+    def end_with_the_parent(_number: int, _frame: FrameType | None) -> None:
+        if parent_ends.is_set():
+            os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end_with_the_parent)
+
+
+@functools.cache
+def ending() -> Event:
+    """Set as soon as this process ends, before Python waits for the processes that it began."""
+    event = multiprocessing.Event()
+    atexit.register(event.set)
+    return event

@@ -30,7 +30,7 @@ from fame_cli.learning.distributed import (
     together,
     wait_for_all,
 )
-from fame_cli.learning.interrupt import leave_interrupts_to_the_parent, stop_requested
+from fame_cli.learning.interrupt import loader_process, stop_requested
 from fame_cli.learning.log import Log, Standing
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
@@ -237,7 +237,7 @@ def make_loader(
         batch_sampler=OwnShare(steps, config.batch_size),
         num_workers=loader_processes(device) if workers is None else workers,
         pin_memory=device.type == "cuda",
-        worker_init_fn=leave_interrupts_to_the_parent,
+        worker_init_fn=loader_process(),
     )
 
 

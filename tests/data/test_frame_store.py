@@ -14,6 +14,7 @@ from fame_cli.config import ExtractConfig
 from fame_cli.data.frames import (
     FrameStore,
     ShardWriter,
+    damaged,
     extract,
     open_frame_store,
     read_jpegs,
@@ -208,3 +209,18 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
         report, manifest = extract(tmp_path / "work", index_folder(tmp_path / "videos"), ExtractConfig())
         shown.append(FrameStore(report.folder, manifest).frames(0, [0]).mean())
     np.testing.assert_allclose(shown, (40, 200), atol=10)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("work/frames/a-1/00000.h5", "fame extract DATA -o work"),
+        ("work/statistics/a-1/00000.h5", "fame masks work"),
+        ("run/features/a-1/videos-00000.h5", "Delete it"),
+        ("shard.h5", "Delete it"),
+    ],
+)
+def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) -> None:
+    error = damaged(Path(path), "why")
+    assert error.message == f"{path} is missing or damaged: why."
+    assert command in error.mend

@@ -313,4 +313,4 @@ def test_damaged_frame_is_told_in_words_by_a_loader_process(tmp_path: Path, stor
         pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", workers=1)
     assert "Traceback" not in told.value.message
     assert "missing or damaged" in told.value.message
-    assert "Run the stage" in told.value.mend
+    assert "fame verify" in told.value.mend
