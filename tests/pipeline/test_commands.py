@@ -281,3 +281,23 @@ def test_work_without_its_source_is_listed_anew(tmp_path: Path, videos: Path) ->
     assert "source.json is missing" in refused(4, "masks", tmp_path / "work")
     assert "listed anew" in done("extract", videos, "-o", tmp_path / "work", "-j", 1)
     assert (tmp_path / "work" / "source.json").exists()
+
+
+def test_error_ends_a_command_whose_loader_processes_wait(tmp_path: Path, work: Path) -> None:
+    for shard in work.glob("frames/*/*.h5"):
+        shard.write_bytes(shard.read_bytes()[:100])
+    process = command("pretrain", work, "-o", tmp_path / "run", "--device", "cpu", "--workers", 2, *SMALL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 4, said
+    assert "is missing or damaged" in said
+    assert "Traceback" not in said
+
+
+def test_sigterm_to_all_processes_of_an_evaluation_ends_it_in_words(work: Path, run: Path) -> None:
+    process = command("eval", "finetune", work, run, "--epochs", 500, "--batch-size", 4, "--workers", 2)
+    wait_for(lambda: any(run.glob("evaluations/*/last.pt")), process)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "interrupted; finished shards" in said
+    assert "Traceback" not in said
