@@ -174,3 +174,10 @@ def test_age_is_told_in_its_largest_unit(seconds: float, text: str, monkeypatch:
     monkeypatch.setattr("time.time", lambda: 1e9)
     assert age(1e9 - seconds) == text
     assert age(None) == ""
+
+
+def test_run_is_told_by_its_last_step_that_can_be_read(tmp_path: Path) -> None:
+    row = {"step": 9, "epoch": 0, "loss": 6.5, "chance": 7.6}
+    (tmp_path / "config.toml").touch()
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n{bad\n3\n")
+    assert "step │ 10" in told(tmp_path)

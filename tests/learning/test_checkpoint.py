@@ -346,3 +346,8 @@ def test_weights_fingerprint_is_the_start_of_the_sha256_of_the_file(tmp_path: Pa
     assert weights_fingerprint(path) == "ba7816bf8f"
     path.write_bytes(b"abd")
     assert weights_fingerprint(path) != "ba7816bf8f"
+
+
+def test_folder_given_for_weights_is_told_with_the_file_in_it(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"is a folder[\s\S]*backbone\.safetensors"):
+        load_backbone(tmp_path)

@@ -100,3 +100,12 @@ def test_run_does_not_go_on_with_other_videos(tmp_path: Path) -> None:
     (tmp_path / "run" / "pretraining_set.json").unlink()
     folder.begin({"seed": 0}, {}, other, resume=True)  # as runs of earlier versions left it
     assert not (tmp_path / "run" / "pretraining_set.json").exists()
+
+
+def test_set_is_known_of_a_checkpoint_named_from_within_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(tmp_path / "pretraining_set.json", NOTHING)
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.chdir(tmp_path / "checkpoints")
+    assert find_set(Path("last.pt")) == NOTHING
