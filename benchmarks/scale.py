@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py VIDEOS [--copies 1 10 100] [--jobs 2]
 
-All are whole commands, from their start to their end. First ``fame extract`` and ``fame masks`` on so many
-copies of every video of the folder VIDEOS, then both once more when there is nothing left to do, and ``fame
-status``. At last both stages on two videos made of the frames of one of VIDEOS, 20 minutes of 320×240 and a
-short one of 2560×1600: what the largest process of each command took at most.
+All are whole commands, from their start to their end. First both stages on two videos made of the frames of
+one of VIDEOS, 20 minutes of 320×240 and a short one of 2560×1600: what the largest process of each command
+took at most. Then ``fame extract`` and ``fame masks`` on so many copies of every video of the folder VIDEOS,
+both once more when there is nothing left to do, and ``fame status``.
 """
 
 import os

@@ -16,6 +16,7 @@ from fame_cli.cli.visualize import (
     Runs,
     VariantOption,
     Videos,
+    names_of,
     open_frames,
     told,
 )
@@ -66,10 +67,8 @@ def cam(
     store = open_frames(work, frames)
     clips = clips_of(runs)
     options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
-    names = [run.resolve().name for run in runs]
     lookers = [
-        read_looker(run, store, protocol or "", name if names.count(name) == 1 else str(run))
-        for run, name in zip(runs, names, strict=True)
+        read_looker(run, store, protocol or "", name) for run, name in zip(runs, names_of(runs), strict=True)
     ]
     require_one_protocol(lookers)
     true_masks = made_truth(truth) if truth else None

@@ -50,11 +50,11 @@ def compare(
     places = Counter(path.resolve() for _, path in given)
     if again := [str(path) for path, count in places.items() if count > 1]:
         raise ConfigurationError(f"{again[0]} is named twice.", "A result is no repetition of itself.")
-    folders = Counter(name for (name, path), run in zip(given, runs, strict=True) if str(path) == run)
+    # Folders of one name are rows of their own; repetitions share a NAME= that somebody gave them.
+    unnamed = Counter(path.name for (_, path), run in zip(given, runs, strict=True) if path == Path(run))
     named: dict[str, list[Path]] = {}
     for (name, path), run in zip(given, runs, strict=True):
-        # Folders of one name are rows of their own; repetitions share a NAME= that somebody gave them.
-        row = run if str(path) == run and folders[name] > 1 else name
+        row = str(path) if path == Path(run) and unnamed[name] > 1 else name
         named.setdefault(row, []).append(path)
     groups = [
         (name, [result for path in paths for result in find_results(path, protocol)])

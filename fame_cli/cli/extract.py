@@ -106,15 +106,18 @@ def extract(
 
 def known_before(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
-    from fame_cli.data.manifest import DamagedManifestError, combine, is_work, read_manifest
+    from fame_cli.data.manifest import DamagedManifestError, continued, is_work, read_manifest
     from fame_cli.data.sources.check import Finding
 
+    if not is_work(work):
+        return found
     try:
-        manifest = combine(work, found)
-        before = {video.id: video for video in read_manifest(work).videos} if is_work(work) else {}
+        old = read_manifest(work)
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
         return found
+    manifest = continued(work, old, found)
+    before = {video.id: video for video in old.videos}
     gone = Finding(
         "removed",
         "not among the videos any more",

@@ -1,5 +1,6 @@
 """``fame visualize``: pictures a person can judge by."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -140,12 +141,11 @@ def curves(runs: Runs, output: Output = None) -> int:
     from fame_cli.visualization.curves import draw_curves
 
     rows = {}
-    names = [run.resolve().name for run in runs]
-    for run, name in zip(runs, names, strict=True):
+    for run, name in zip(runs, names_of(runs), strict=True):
         folder = RunFolder(run)
         folder.read()
         if measured := folder.read_metrics():
-            rows[name if names.count(name) == 1 else str(run)] = measured
+            rows[name] = measured
         else:
             console.warn(f"{run} has not measured anything yet.")
     if not rows:
@@ -154,6 +154,12 @@ def curves(runs: Runs, output: Output = None) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     draw_curves(rows, target)
     return told(target)
+
+
+def names_of(runs: Sequence[Path]) -> list[str]:
+    """The runs' folder names, or paths where folders share one."""
+    names = [run.resolve().name for run in runs]
+    return [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
 
 
 def open_frames(work: Path, name: str | None) -> "FrameStore":

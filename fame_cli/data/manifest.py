@@ -99,14 +99,19 @@ def shard_name(position: int) -> str:
 
 
 def combine(work: Path, fresh: Manifest) -> Manifest:
-    """The manifest of a WORK folder after indexing its videos anew.
+    """The manifest of a WORK folder after indexing its videos anew: ``continued``, where there was one.
+
+    Raises ArtefactError where WORK was made from other videos, or its manifest is damaged.
+    """
+    return continued(work, read_manifest(work), fresh) if is_work(work) else fresh
+
+
+def continued(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
+    """The ``old`` manifest of a WORK folder after indexing its videos anew.
 
     Videos that were known keep their place, so that finished shards stay good, and what became of them; new
-    ones come last. Raises ArtefactError where WORK was made from other videos, or its manifest is damaged.
+    ones come last. Raises ArtefactError where WORK was made from other videos.
     """
-    if not manifest_path(work).exists():
-        return fresh
-    old = read_manifest(work)
     found = {video.id: video for video in fresh.videos}
     if old.root != fresh.root and not any(video.id in found for video in old.videos):
         raise ArtefactError(

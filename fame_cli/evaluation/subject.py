@@ -1,5 +1,6 @@
 """What is evaluated: weights, on the videos of a frame store, for a RUN folder; and how that is named."""
 
+import functools
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -117,7 +118,7 @@ class Subject:
     """Processes that read clips; 0 reads them in this one."""
     progress: Phase = silent
 
-    @property
+    @functools.cached_property
     def seen(self) -> tuple[str, ...] | None:
         """Ids of the test videos that the weights were pretrained on; None where that is not known."""
         known = self.weights.pretraining_set

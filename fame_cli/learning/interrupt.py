@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
@@ -46,9 +47,11 @@ def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
     def end_with_the_parent(_number: int, _frame: FrameType | None) -> None:
         if parent_ends.is_set():
             os._exit(0)
+        # The parent may stop in the middle of what a thread here sends to it: that is no error to print.
+        sys.excepthook = lambda *_: None
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, end_with_the_parent)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_with_the_parent)
 
 
 @functools.cache

@@ -92,7 +92,8 @@ class Log:
             self.write(row)
         self.folder.add_metrics(good)
         if len(good) < len(rows):
-            raise diverged(rows[len(good)])
+            bad = rows[len(good)]
+            raise diverged(f"the loss is {bad['loss']} at step {bad['step']}")
         if self.tell:
             step, loss, accuracy = int(rows[-1]["step"]) + 1, rows[-1]["loss"], rows[-1]["accuracy"]
             rate = rows[-1]["samples_per_second"]
@@ -119,8 +120,8 @@ class Log:
             self.writer.close()
 
 
-def diverged(row: dict[str, float]) -> FameError:
+def diverged(what: str) -> FameError:
     return FameError(
-        f"the loss is {row['loss']} at step {row['step']}: the training has diverged.",
+        f"{what}: the training has diverged.",
         "The last checkpoint stands. Begin another run with a smaller --learning-rate.",
     )

@@ -14,7 +14,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
-from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
+from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.backbones import Backbone, require_fits
 from fame_cli.learning.batch import make_views
@@ -31,7 +31,7 @@ from fame_cli.learning.distributed import (
     wait_for_all,
 )
 from fame_cli.learning.interrupt import loader_process, stop_requested
-from fame_cli.learning.log import Log, Standing
+from fame_cli.learning.log import Log, Standing, diverged
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
@@ -154,10 +154,7 @@ def pretrain(
 def require_finite(backbone: Backbone) -> None:
     """Raise FameError where a training's last step made weights that are no finite numbers."""
     if not all(values.isfinite().all() for values in backbone.state_dict().values()):
-        raise FameError(
-            "the weights are no finite numbers after the last step: the training has diverged.",
-            "The last checkpoint stands. Begin another run with a smaller --learning-rate.",
-        )
+        raise diverged("the weights are no finite numbers after the last step")
 
 
 def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:

@@ -205,6 +205,8 @@ def test_folders_of_one_name_are_rows_of_their_own(tmp_path: Path) -> None:
     runs = [str(tmp_path / folder / "run") for folder in ("a", "b")]
     rows = CliRunner().invoke(app, ["compare", *runs, "--format", "csv"]).stdout.splitlines()
     assert [row.split(",")[:2] for row in rows[1:]] == [[run, "1"] for run in runs]
+    slashed = CliRunner().invoke(app, ["compare", *(f"{run}/" for run in runs), "--format", "csv"])
+    assert slashed.stdout.splitlines() == rows, "as a shell completes them"
     together = CliRunner().invoke(app, ["compare", *(f"x={run}" for run in runs), "--format", "csv"])
     assert together.stdout.splitlines()[1].split(",")[:2] == ["x", "2"]
     twice = CliRunner().invoke(app, ["compare", f"x={runs[0]}", f"x={runs[0]}"])
