@@ -19,14 +19,14 @@ from command import command_line, fame
 from torch import Tensor
 
 from fame_cli.config import PretrainConfig, StatisticsConfig, Variant
-from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
+from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
 from fame_cli.data.dataset import crop_clip, crop_map
 from fame_cli.data.frames import FrameStore, open_frame_store
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import to_clips
-from fame_cli.merging.mask import soft_mask, top_share
-from fame_cli.merging.statistics import colour_bins, seed_region
+from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.statistics import colour_bins, seed_region
 
 CONFIG = PretrainConfig()
 SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
@@ -49,7 +49,7 @@ class Crops:
         shares = []
         for number in range(self.count):
             position = self.positions[number % len(self.positions)]
-            generator = address(0, "agreement", number)
+            generator = generator_for(0, "agreement", number)
             start = start_of(position, generator)
             height, width = self.frames.frames(position, [0]).shape[1:3]
             box = random_resized_crop(height, width, CONFIG.crop_scale_min, generator)
@@ -72,7 +72,7 @@ class Crops:
 
     def at_random(self, position: int, start: int, box: Box) -> Tensor:
         side = CONFIG.crop_px
-        noise = address(1, "noise", position, start, *box).random((1, side, side), dtype=np.float32)
+        noise = generator_for(1, "noise", position, start, *box).random((1, side, side), dtype=np.float32)
         return top_share(torch.from_numpy(noise), CONFIG.beta)
 
     def from_cache(self, kept: StatisticsStore) -> Callable[[int, int, Box], Tensor]:

@@ -31,7 +31,7 @@ from fame_cli.data.clips import central_square, clip_indices
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest, shard_slices
 from fame_cli.data.picture import Frame
-from fame_cli.merging.mask import soft_mask, top_share
+from fame_cli.foreground.mask import soft_mask, top_share
 from fame_cli.shard import shard_path
 
 CROP_PX, CLIP_FRAMES, BATCH = 112, 16, 8

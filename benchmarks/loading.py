@@ -20,7 +20,7 @@ from command import command_line, fame
 from paired import paired, ratio, show
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
+from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
 from fame_cli.data.dataset import VIEWS, PretrainClips, crop_clip
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest
@@ -34,7 +34,7 @@ SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
 def clip_of(store: FrameStore, position: int, view: int) -> tuple[int, np.ndarray]:
     """Start and frames of a random clip."""
     count = store.videos[position].frames
-    start = random_start(count, SPAN, address(0, "benchmark", position, view))
+    start = random_start(count, SPAN, generator_for(0, "benchmark", position, view))
     return start, clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
 
 
@@ -49,7 +49,7 @@ def from_file(path: Path, start: int, indices: np.ndarray, jump: bool) -> Frame:
         while number <= index and capture.grab():
             number += 1
         frames.append(capture.retrieve()[1])
-    box = random_resized_crop(*frames[0].shape[:2], CONFIG.crop_scale_min, address(0, "crop", start))
+    box = random_resized_crop(*frames[0].shape[:2], CONFIG.crop_scale_min, generator_for(0, "crop", start))
     return crop_clip(np.stack(frames)[..., ::-1], box, CONFIG.crop_px)
 
 

@@ -49,17 +49,17 @@ if TYPE_CHECKING:
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import StatisticsStore, open_statistics_store
     from fame_cli.data.views import normalise, to_clips
+    from fame_cli.distraction.merge import merge
+    from fame_cli.distraction.transform import ForegroundBackgroundMerging
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
+    from fame_cli.foreground.mask import soft_mask, top_share
+    from fame_cli.foreground.statistics import colour_bins, seed_region
     from fame_cli.learning.backbones import Backbone, build_backbone
-    from fame_cli.learning.byol import BYOL
     from fame_cli.learning.checkpoint import load_backbone, save_backbone
-    from fame_cli.learning.losses import chance_level, info_nce, nt_xent, prediction_loss
-    from fame_cli.learning.moco import MoCo
-    from fame_cli.learning.simclr import SimCLR
-    from fame_cli.merging.mask import soft_mask, top_share
-    from fame_cli.merging.merge import merge
-    from fame_cli.merging.statistics import colour_bins, seed_region
-    from fame_cli.merging.transform import ForegroundBackgroundMerging
+    from fame_cli.learning.objectives.byol import BYOL
+    from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
+    from fame_cli.learning.objectives.moco import MoCo
+    from fame_cli.learning.objectives.simclr import SimCLR
 
 ROOMS = {
     "data.clips": ("clip_indices", "clip_span"),
@@ -69,15 +69,15 @@ ROOMS = {
     "data.views": ("normalise", "to_clips"),
     "errors": ("ArtefactError", "ConfigurationError", "FameError", "InputError"),
     "learning.backbones": ("Backbone", "build_backbone"),
-    "learning.byol": ("BYOL",),
+    "learning.objectives.byol": ("BYOL",),
     "learning.checkpoint": ("load_backbone", "save_backbone"),
-    "learning.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
-    "learning.moco": ("MoCo",),
-    "learning.simclr": ("SimCLR",),
-    "merging.mask": ("soft_mask", "top_share"),
-    "merging.merge": ("merge",),
-    "merging.statistics": ("colour_bins", "seed_region"),
-    "merging.transform": ("ForegroundBackgroundMerging",),
+    "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
+    "learning.objectives.moco": ("MoCo",),
+    "learning.objectives.simclr": ("SimCLR",),
+    "foreground.mask": ("soft_mask", "top_share"),
+    "distraction.merge": ("merge",),
+    "foreground.statistics": ("colour_bins", "seed_region"),
+    "distraction.transform": ("ForegroundBackgroundMerging",),
 }
 """Where each name lives; the same as the imports above, which only type checkers see."""
 

@@ -25,7 +25,7 @@ Background = Literal["none", "intra", "inter"]
 Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
 BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
-FrameworkName = Literal["moco", "simclr", "byol"]
+ObjectiveName = Literal["moco", "simclr", "byol"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
@@ -119,7 +119,7 @@ class StatisticsConfig(Configuration):
 class PretrainConfig(Configuration):
     """Everything that decides what a pretraining computes (FAME, section 4.2, unless said otherwise)."""
 
-    framework: FrameworkName = "moco"
+    objective: ObjectiveName = "moco"
     """How the two clips of a video teach: moco, as the paper, simclr, or byol."""
     backbone: BackboneName = "r2plus1d_18"
     """The 3-D encoder."""
@@ -186,7 +186,7 @@ class PretrainConfig(Configuration):
         self.require(self.learning_rate > 0, "learning_rate", "a positive number")
         self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
         self.require(
-            self.framework != "moco" or self.queue_length >= self.batch_size,
+            self.objective != "moco" or self.queue_length >= self.batch_size,
             "queue_length",
             f"at least the batch size, {self.batch_size}",
         )

@@ -28,20 +28,20 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.synthetic import make_video_set, read_truth
 from fame_cli.evaluation import classify, retrieval
-from fame_cli.evaluation.labelled import choose_videos
+from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.subject import Phase, Subject, Weights, random_weights, read_weights
+from fame_cli.evaluation.splits import choose_videos
 from fame_cli.learning.pretrain import choose_device, pretrain
 from fame_cli.learning.run import RunFolder
 from fame_cli.stage import Workers
-from fame_cli.visualization import scenes
+from fame_cli.visualization import examples
 from fame_cli.visualization.cam import cam_sheet
+from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
 from fame_cli.visualization.curves import draw_bars, draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
-from fame_cli.visualization.lookers import cam_example, made_truth, read_looker
 from fame_cli.visualization.masks import mask_sheet, merge_animation
 from fame_cli.visualization.pictures import save_gif, save_png
-from fame_cli.visualization.report import Code, Picture, Section, Table, Text, write_report
+from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
 
@@ -165,16 +165,16 @@ def evaluate_all(demo: Demo, stores: dict[str, FrameStore]) -> dict[str, dict[st
     results: dict[str, dict[str, Result]] = {method: {} for method in weights}
     for method, evaluated in weights.items():
         for name in SETS:
-            subject = make_subject(demo, method, evaluated, stores[name])
-            results[method][name] = classify.linear(subject, LINEAR)
+            evaluation = make_evaluation(demo, method, evaluated, stores[name])
+            results[method][name] = classify.linear(evaluation, LINEAR)
         if method in METHODS:
-            retrieval.retrieval(make_subject(demo, method, evaluated, stores["neutral"]), RETRIEVAL)
+            retrieval.retrieval(make_evaluation(demo, method, evaluated, stores["neutral"]), RETRIEVAL)
     return results
 
 
-def make_subject(demo: Demo, method: str, weights: Weights, frames: FrameStore) -> Subject:
+def make_evaluation(demo: Demo, method: str, weights: Weights, frames: FrameStore) -> Evaluation:
     videos = choose_videos(frames, EVALUATION["train_split"], EVALUATION["test_split"])
-    return Subject(demo.run(method), videos, weights, choose_device(demo.device), progress=demo.phase)
+    return Evaluation(demo.run(method), videos, weights, choose_device(demo.device), progress=demo.phase)
 
 
 def top1(result: Result) -> float:
@@ -189,28 +189,28 @@ def draw_pictures(
 ) -> None:
     """All pictures of the report: ``fame visualize``."""
     frames, biased = stores["pretrain"], stores["biased"]
-    options = scenes.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, PRETRAIN.beta, PRETRAIN.variant)
-    positions = scenes.choose_positions(frames, [], 6)
+    options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, PRETRAIN.beta, PRETRAIN.variant)
+    positions = examples.choose_positions(frames, [], 6)
     masks = [
-        scenes.mask_example(frames, statistics, position, options, true_mask(demo, frames, position))
+        examples.mask_example(frames, statistics, position, options, true_mask(demo, frames, position))
         for position in positions
     ]
     save_png(demo.picture("masks.png"), mask_sheet(masks, PRETRAIN.beta, frames_shown=2))
     merges = [
-        scenes.merge_example(frames, statistics, front, back, options)
+        examples.merge_example(frames, statistics, front, back, options)
         for front, back in pairwise(positions[:5])
     ]
     save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
-    lookers = [read_looker(demo.run(method), biased) for method in METHODS]
-    truth = made_truth(demo.folder / "videos" / "truth" / "biased")
+    models = [read_cam_model(demo.run(method), biased) for method in METHODS]
+    truth = read_made_truth(demo.folder / "videos" / "truth" / "biased")
     native = replace(options, size_px=CROP_PX)
     looks = [
-        cam_example(biased, position, lookers, native, truth)
-        for position in scenes.choose_positions(biased, [], 6, "test")
+        cam_example(biased, position, models, native, truth)
+        for position in examples.choose_positions(biased, [], 6, "test")
     ]
     save_png(demo.picture("cam.png"), cam_sheet(looks))
     for method in METHODS:
-        queries = scenes.retrieval_queries(stores["neutral"], demo.run(method), 6, 6)
+        queries = examples.retrieval_queries(stores["neutral"], demo.run(method), 6, 6)
         gallery = retrieval_gallery(queries, heading=f"Nearest neighbours by {method}")
         save_png(demo.picture(f"retrieval {method}.png"), gallery)
     draw_curves(
@@ -249,7 +249,7 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                     f"{top1(moco):.1f} % of {videos} test videos; on MoCo+FAME's features, of "
                     f"{top1(fame):.1f} % ({gain:+.1f} points)."
                 ),
-                Picture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
+                PagePicture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
                 Table(["", *SETS.values()], rows, "Top-1 accuracy in percent, one seed."),
             ],
         ),
@@ -271,24 +271,25 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                 ),
             ],
         ),
-        Section("What the masks keep", [Picture(demo.picture("masks.png"), "Seed, soft mask and mask.")]),
+        Section("What the masks keep", [PagePicture(demo.picture("masks.png"), "Seed, soft mask and mask.")]),
         Section(
-            "What the network is shown", [Picture(demo.picture("merge.gif"), "Foreground, background, both.")]
+            "What the network is shown",
+            [PagePicture(demo.picture("merge.gif"), "Foreground, background, both.")],
         ),
-        Section("How it learned", [Picture(demo.picture("curves.png"), "The dashed line is guessing.")]),
+        Section("How it learned", [PagePicture(demo.picture("curves.png"), "The dashed line is guessing.")]),
         Section(
             "Where the networks look",
-            [Picture(demo.picture("cam.png"), "Test videos whose background misleads.")],
+            [PagePicture(demo.picture("cam.png"), "Test videos whose background misleads.")],
         ),
         Section(
             "What they find alike",
             [
-                Picture(demo.picture(f"retrieval {method}.png"), f"Retrieval by {method}.")
+                PagePicture(demo.picture(f"retrieval {method}.png"), f"Retrieval by {method}.")
                 for method in METHODS
             ],
         ),
         Section("What lies where", [Code(layout())]),
-        Section("On your own videos", [Code(own_videos())]),
+        Section("On your own videos", [Code(describe_own_videos())]),
     ]
 
 
@@ -308,7 +309,7 @@ runs/MoCo+FAME/               a RUN folder
 pictures/                     the pictures of this page"""
 
 
-def own_videos() -> str:
+def describe_own_videos() -> str:
     return """\
 fame extract VIDEOS -o work
 fame masks work

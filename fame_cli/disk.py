@@ -63,7 +63,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     On return it is on disk to stay, and so is whatever was renamed in its folder before.
     """
     beside = unfinished(path)
-    with in_words(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with beside.open("wb") as file:
@@ -97,26 +97,26 @@ def require_space(path: Path, count: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def number_told(error: Exception) -> int:
+def errno_of(error: Exception) -> int:
     """The number of what the operating system refused, which HDF5 tells within its own message alone."""
     told = re.search(r"errno = (\d+)", str(error))
     return int(told[1]) if told else 0
 
 
 @contextlib.contextmanager
-def in_words(place: Path) -> Iterator[None]:
+def translate_os_errors(place: Path) -> Iterator[None]:
     """Raise what a disk refuses as a FameError; HDF5 calls some of that a RuntimeError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if isinstance(error, OSError) or number_told(error):
+        if isinstance(error, OSError) or errno_of(error):
             raise disk_error(error, place) from error
         raise
 
 
 def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
     """A full disk, a quota or a missing permission, said in words."""
-    number = getattr(error, "errno", None) or number_told(error)
+    number = getattr(error, "errno", None) or errno_of(error)
     what = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
@@ -127,7 +127,7 @@ def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
     }.get(number, getattr(error, "strerror", None) or str(error))
     return FameError(
         f"cannot write {place}: {what}.",
-        "Everything finished so far is kept: mend that and run the same command again.",
+        "Everything finished so far is kept: hint that and run the same command again.",
     )
 
 

@@ -1,6 +1,6 @@
 """Every error that a user can meet, and the exit code of each.
 
-A message says what is wrong and where; ``mend`` says what to do next. The command line turns both into
+A message says what is wrong and where; ``hint`` says what to do next. The command line turns both into
 one message in one place (``cli/console.py``); nothing else prints errors or exits.
 """
 
@@ -10,25 +10,25 @@ INTERRUPTED = 130
 
 
 class FameError(Exception):
-    """Base of all errors that are the user's to mend rather than bugs of ours."""
+    """Base of all errors that are the user's to fix rather than bugs of ours."""
 
     exit_code = 2
 
-    def __init__(self, message: str, mend: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         if "Original Traceback (most recent call last)" in message:
             # A loader of torch hands on what was raised in its process as text, traceback and all.
             told = message.rstrip().rpartition(f"{type(self).__name__}: ")[2]
-            message, _, mend = told.partition("\n")
+            message, _, hint = told.partition("\n")
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.mend}" if self.mend else self.message
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> tuple[type["FameError"], tuple[str, str]]:
-        # Errors cross process borders in parallel stages; the default would lose ``mend``.
-        return type(self), (self.message, self.mend)
+        # Errors cross process borders in parallel stages; the default would lose ``hint``.
+        return type(self), (self.message, self.hint)
 
 
 class ConfigurationError(FameError):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from fame_cli.disk import in_words
+from fame_cli.disk import translate_os_errors
 from fame_cli.errors import FameError
 
 Slice = tuple[int, int]
@@ -58,7 +58,7 @@ def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock_file(path: Path) -> Iterator[IO[str]]:
-    with in_words(path):
+    with translate_os_errors(path):
         file = path.open("a+")
     with file:
         OPEN.add(file)

@@ -130,5 +130,5 @@ def check_table(name: str, table: str, values: object) -> None:
         TABLES[table].from_dict(plain)
     except (ConfigurationError, TypeError) as error:
         message = error.message if isinstance(error, ConfigurationError) else str(error)
-        mend = error.mend if isinstance(error, ConfigurationError) else ""
-        raise ConfigurationError(f"the recipe {name}, [{table}]: {message}", mend) from error
+        hint = error.hint if isinstance(error, ConfigurationError) else ""
+        raise ConfigurationError(f"the recipe {name}, [{table}]: {message}", hint) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fame_cli.config import fingerprint
-from fame_cli.disk import UNFINISHED, flush, in_words, sha256_of, unfinished, write_json
+from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished, write_json
 from fame_cli.errors import FameError
 
 SUFFIX = ".h5"
@@ -59,7 +59,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
     """
     target = shard_path(folder, shard.name)
     beside = unfinished(target)
-    with in_words(folder):
+    with translate_os_errors(folder):
         try:
             beside.touch()
             summary = compute(beside, shard.task)

@@ -19,7 +19,7 @@ from typing import Any
 
 from fame_cli.child import ChildDiedError, Children
 from fame_cli.config import fingerprint
-from fame_cli.disk import in_words, require_space, write_json
+from fame_cli.disk import require_space, translate_os_errors, write_json
 from fame_cli.errors import DONE, ArtefactError, ConfigurationError, FameError
 from fame_cli.lock import WHOLE
 from fame_cli.lock import locked as locked
@@ -109,7 +109,7 @@ def run(
     ``stage.json``.
     """
     started = time.monotonic()
-    with in_words(folder):
+    with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
     with locked(folder, workers.slice):
@@ -121,7 +121,7 @@ def run(
             write_description(folder, description)
         signed = published(folder, pending, compute, workers, after_crash, in_process)
         with contextlib.closing(signed):
-            receipts |= counted(progress, mine, pending, signed)
+            receipts |= count_splits(progress, mine, pending, signed)
         receipts |= finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
         if left := len(shards) - len(receipts):
             raise slice_done(folder, workers, made=len(pending), left=left, total=len(shards))
@@ -161,7 +161,7 @@ def finished(folder: Path, shards: Sequence[Shard]) -> tuple[dict[str, Receipt],
     return receipts, stale
 
 
-def counted(
+def count_splits(
     progress: Progress | None,
     shards: Sequence[Shard],
     pending: Sequence[Shard],
@@ -220,7 +220,7 @@ def publish_in_child(
         return children.call(publish, folder, careful, compute)
     except ChildDiedError as error:
         remove_leftovers(folder, [shard])
-        with in_words(folder):
+        with translate_os_errors(folder):
             require_space(shard_path(folder, shard.name), 0)
         raise FameError(
             f"a worker process died twice ({error}) while computing {shard_path(folder, shard.name)}.",

@@ -12,10 +12,11 @@ FLOORS = [
     "config disk child",
     "lock shard",
     "workers",
-    "merging recipe stage",
+    "foreground recipe stage",
+    "distraction",
     "data",
     "learning inventory",
-    "evaluation",
+    "evaluation segmentation",
     "visualization",
     "demo",
     "cli",
@@ -57,7 +58,7 @@ def test_imports_go_downwards_only(path: str) -> None:
         ("typer", {"cli"}),
         ("rich", {"cli"}),
         ("h5py", {"data/frames.py", "data/statistics.py", "evaluation/features.py"}),
-        ("matplotlib", {"visualization/charts.py", "visualization/curves.py", "visualization/lettering.py"}),
+        ("matplotlib", {"visualization/charts.py", "visualization/curves.py", "visualization/text.py"}),
     ],
 )
 def test_package_is_imported_only_where_it_belongs(package: str, allowed: set[str]) -> None:
@@ -74,13 +75,14 @@ def test_only_the_readers_open_a_video() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(path for path in FILES if path.startswith("merging/")),
-        *("learning/losses.py", "learning/schedule.py", "data/clips.py", "data/views.py"),
+        *(path for path in FILES if path.startswith(("foreground/", "distraction/"))),
+        *("learning/objectives/losses.py", "learning/schedule.py", "data/clips.py", "data/views.py"),
     ],
 )
 def test_formulas_never_touch_a_disk(path: str) -> None:
-    disk = {"pathlib", "os", "io", "h5py", "shutil", "cv2"}
+    disk = {"pathlib", "os", "io", "h5py", "shutil"}
     assert not disk & {name.split(".")[0] for name in imported(path)}
+    assert not re.search(r"\bim(read|write)\b|VideoCapture", (PACKAGE / path).read_text())
 
 
 def test_no_file_is_named_for_everything() -> None:

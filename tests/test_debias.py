@@ -9,16 +9,16 @@ from benchmarks.debias.comparison import compare_methods
 from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
 from benchmarks.debias.runs import SUPERVISED, UNTRAINED
 from benchmarks.debias.table import Cell, as_markdown, write_table
-from fame_cli.data.manifest import Video as Listed
-from fame_cli.data.synthetic import Video, plan_videos
+from fame_cli.data.manifest import MadeVideo as Listed
+from fame_cli.data.synthetic import MadeVideo, plan_videos
+from fame_cli.evaluation.evaluation import silent
 from fame_cli.evaluation.results import Figure
-from fame_cli.evaluation.subject import silent
 
 METHODS = (UNTRAINED, "MoCo+FAME β .5", SUPERVISED)
 SMALLEST = Size(pretrain_videos=16, train_per_motion=2, test_per_motion=1, epochs=1, batch_size=16)
 
 
-def planned() -> dict[str, list[Video]]:
+def planned() -> dict[str, list[MadeVideo]]:
     """The videos of the comparison by split."""
     splits = defaultdict(list)
     for video in plan_videos(Size.pretrain_videos, Size.train_per_motion, Size.test_per_motion):

@@ -21,9 +21,9 @@ def test_full_disk_is_recognised_in_what_hdf5_says(tmp_path: Path) -> None:
 
 
 def test_what_hdf5_calls_a_runtime_error_is_told_as_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(FameError, match="the file-size limit is reached"), disk.in_words(tmp_path):
+    with pytest.raises(FameError, match="the file-size limit is reached"), disk.translate_os_errors(tmp_path):
         raise RuntimeError("Can't decrement id ref count (unable to extend file properly, errno = 27)")
-    with pytest.raises(RuntimeError, match="a bug"), disk.in_words(tmp_path):
+    with pytest.raises(RuntimeError, match="a bug"), disk.translate_os_errors(tmp_path):
         raise RuntimeError("a bug")
 
 

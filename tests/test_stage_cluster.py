@@ -20,7 +20,7 @@ distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def generator_for() -> Iterator[str]:
     """A dask cluster of two worker processes, as another program would have begun it."""
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -73,7 +73,7 @@ def test_error_on_a_cluster_arrives_as_it_was_raised(tmp_path: Path, address: st
     del shards[1].task["text"]
     with pytest.raises(InputError, match="no text") as caught:
         run(tmp_path, shards, Workers(backend="dask", address=address))
-    assert caught.value.mend == "Write one."
+    assert caught.value.hint == "Write one."
 
 
 def test_commands_on_a_cluster_make_what_they_make_on_one_machine(
@@ -109,7 +109,7 @@ def test_missing_package_is_told_with_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigurationError, match=f"needs the package {package}") as caught:
         run(tmp_path, make_shards("a"), Workers(backend=backend, address="tcp://127.0.0.1:1"))
-    assert f"pip install 'fame-cli[{backend}]'" in caught.value.mend
+    assert f"pip install 'fame-cli[{backend}]'" in caught.value.hint
 
 
 def test_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:

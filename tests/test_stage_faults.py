@@ -101,7 +101,7 @@ def test_disk_that_fills_up_is_told_once_and_finished_shards_stay(tmp_path: Path
     shards[1].task["limit"] = 2000
     with pytest.raises(FameError, match="the file-size limit is reached") as caught:
         run(tmp_path, shards, workers=stage.ONE_PROCESS)
-    assert "Everything finished so far is kept" in caught.value.mend
+    assert "Everything finished so far is kept" in caught.value.hint
     assert names(tmp_path) == [".lock", "00000.h5", "00000.json", "stage.json"]
     assert not stage.is_complete(tmp_path)
     report = run(tmp_path, make_shards("a", "b" * 5000, "c"))

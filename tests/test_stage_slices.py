@@ -160,15 +160,15 @@ def test_commands_in_slices_make_what_a_whole_command_makes(
     clips = ["--clip-frames", 4, "-j", 1]
     fame("extract", videos, "-o", whole, "-j", 1)
     fame("masks", whole, *clips)
-    assert "1 are left to other slices" in fame("extract", videos, "-o", sliced, "--shard", "1/2", "-j", 1)
+    assert "1 are left to other slices" in fame("extract", videos, "-o", sliced, "--slice", "1/2", "-j", 1)
     assert {video.status for video in read_manifest(sliced).videos} == {"pending"}
-    assert "10 videos, 400 frames" in fame("extract", videos, "-o", sliced, "--shard", "2/2", "-j", 1)
+    assert "10 videos, 400 frames" in fame("extract", videos, "-o", sliced, "--slice", "2/2", "-j", 1)
     assert read_manifest(sliced) == read_manifest(whole)
     # A slice that is done again keeps what is known of all videos.
-    assert "Nothing to do" in fame("extract", videos, "-o", sliced, "--shard", "1/2", "-j", 1)
+    assert "Nothing to do" in fame("extract", videos, "-o", sliced, "--slice", "1/2", "-j", 1)
     assert read_manifest(sliced) == read_manifest(whole)
-    assert "is not complete" in fame("masks", sliced, *clips, "--shard", "1/2")
-    assert "Done" in fame("masks", sliced, *clips, "--shard", "2/2")
+    assert "is not complete" in fame("masks", sliced, *clips, "--slice", "1/2")
+    assert "Done" in fame("masks", sliced, *clips, "--slice", "2/2")
     for kind in ("frames", "statistics"):
         [first], [second] = (list((work / kind).iterdir()) for work in (whole, sliced))
         assert stage.read_description(first) == stage.read_description(second)

@@ -12,8 +12,8 @@ from benchmarks.debias.material import Material
 from benchmarks.debias.runs import run
 from benchmarks.debias.table import Cell
 from fame_cli.evaluation.compare import compare, find_results
+from fame_cli.evaluation.evaluation import silent
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.subject import silent
 from fame_cli.learning.run import RunFolder
 
 Key = tuple[str, int]

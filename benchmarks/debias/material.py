@@ -16,7 +16,7 @@ from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 from fame_cli.data.synthetic import make_video_set, plan_videos
 from fame_cli.demo import PRETRAIN
 from fame_cli.disk import write_text
-from fame_cli.evaluation.subject import Phase
+from fame_cli.evaluation.evaluation import Phase
 from fame_cli.stage import Workers
 
 MADE = replace(PRETRAIN, split="pretrain", epochs=30, learning_rate=1e-3)

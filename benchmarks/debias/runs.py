@@ -8,9 +8,9 @@ import torch
 
 from benchmarks.debias.material import Material
 from fame_cli.evaluation import classify
-from fame_cli.evaluation.labelled import choose_videos
+from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.subject import Phase, Subject, Weights, random_weights, read_weights
+from fame_cli.evaluation.splits import choose_videos
 from fame_cli.learning.pretrain import pretrain
 
 UNTRAINED, SUPERVISED = "random weights", "supervised"
@@ -33,7 +33,7 @@ def run(material: Material, method: str, seed: int, folder: Path, phase: Phase) 
     results = {}
     for test in material.tests:
         config = material.linear(test, seed)
-        results[test] = classify.linear(subject(material, weights, config, folder, phase), config)
+        results[test] = classify.linear(evaluation(material, weights, config, folder, phase), config)
     return results
 
 
@@ -43,7 +43,7 @@ def trained_weights(material: Material, method: str, seed: int, folder: Path, ph
         return untrained
     if method == SUPERVISED:
         config = material.supervised(seed)
-        learner = subject(material, untrained, config, folder, phase)
+        learner = evaluation(material, untrained, config, folder, phase)
         classify.finetune(learner, config)
         return read_weights(learner.evaluation_folder("finetune", config) / classify.CLASSIFIER)
     options = replace(material.pretrain, seed=seed, **PRETRAINED[method])
@@ -61,6 +61,6 @@ def trained_weights(material: Material, method: str, seed: int, folder: Path, ph
     return read_weights(folder / "backbone.safetensors")
 
 
-def subject(material: Material, weights: Weights, config: Any, folder: Path, phase: Phase) -> Subject:
+def evaluation(material: Material, weights: Weights, config: Any, folder: Path, phase: Phase) -> Evaluation:
     videos = choose_videos(material.frames(), config.train_split, config.test_split)
-    return Subject(folder, videos, weights, CPU, progress=phase)
+    return Evaluation(folder, videos, weights, CPU, progress=phase)

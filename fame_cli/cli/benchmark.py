@@ -8,14 +8,14 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames
 from fame_cli.cli.pretrain import Compile, Device, Workers
-from fame_cli.config import BackboneName, FrameworkName, Precision, PretrainConfig, StatisticsSource
+from fame_cli.config import BackboneName, ObjectiveName, Precision, PretrainConfig, StatisticsSource
 
 
 def train(
     work: Annotated[
         Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
     ] = None,
-    framework: Annotated[FrameworkName, typer.Option(help="moco, simclr or byol.")] = "moco",
+    objective: Annotated[ObjectiveName, typer.Option(help="moco, simclr or byol.")] = "moco",
     backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
     clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
     frame_stride: Annotated[
@@ -70,6 +70,6 @@ def train(
         ("arithmetic", f"{rate:,.0f} GFLOP/s"),
         ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
     ]
-    title = f"{framework}, {backbone}, {batch_size} x 2 x {clip_frames} x {crop_px}², {precision} on {target}"
+    title = f"{objective}, {backbone}, {batch_size} x 2 x {clip_frames} x {crop_px}², {precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
     return 0

@@ -24,8 +24,8 @@ from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from fame_cli.visualization.focus import Mean
-    from fame_cli.visualization.lookers import Looker
+    from fame_cli.visualization.cam_models import CamModel
+    from fame_cli.visualization.pointing import Mean
 
 
 def cam(
@@ -59,26 +59,27 @@ def cam(
     stands under each map; its mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
     """
     from fame_cli.visualization.cam import cam_animation, cam_sheet
-    from fame_cli.visualization.focus import average, measure, write_focus
-    from fame_cli.visualization.lookers import cam_example, made_truth, read_looker
+    from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
+    from fame_cli.visualization.examples import MaskOptions, choose_positions
     from fame_cli.visualization.pictures import save_gif, save_png
-    from fame_cli.visualization.scenes import MaskOptions, choose_positions
+    from fame_cli.visualization.pointing import average, measure, write_focus
 
     store = open_frames(work, frames)
     clips = clips_of(runs)
     options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
-    lookers = [
-        read_looker(run, store, protocol or "", name) for run, name in zip(runs, names_of(runs), strict=True)
+    models = [
+        read_cam_model(run, store, protocol or "", name)
+        for run, name in zip(runs, names_of(runs), strict=True)
     ]
-    require_one_protocol(lookers)
-    true_masks = made_truth(truth) if truth else None
+    require_one_protocol(models)
+    true_masks = read_made_truth(truth) if truth else None
     drawn = choose_positions(store, video or [], count, split)
     examples, shares = [], []
     with console.progress("measuring", "videos") as tell:
         others = [] if video else choose_positions(store, [], measured, split)
         positions = list(dict.fromkeys([*drawn, *others]))
         for done, position in enumerate(positions, start=1):
-            example = cam_example(store, position, lookers, options, true_masks)
+            example = cam_example(store, position, models, options, true_masks)
             shares += measure(example)
             if position in drawn:
                 examples.append(example)
@@ -87,25 +88,25 @@ def cam(
     save_png(folder / "cam.png", cam_sheet(examples))
     save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
     about = {
-        "runs": {looker.name: looker.evaluation for looker in lookers},
+        "runs": {model.name: model.evaluation for model in models},
         "frames": store.folder.name,
         "split": split,
         "mask": {"beta": beta, "variant": variant},
         "videos": len(positions),
     }
     write_focus(folder / "cam.json", about, shares)
-    show_focus(average(shares), variant, beta, len(positions))
+    show_pointing(average(shares), variant, beta, len(positions))
     return told(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
 
 
-def require_one_protocol(lookers: "Sequence[Looker]") -> None:
+def require_one_protocol(models: "Sequence[CamModel]") -> None:
     """Say whose classifiers are asked; raise ConfigurationError where some are probes, some finetuned."""
-    for looker in lookers:
-        if looker.classifier is None:
-            console.warn(f"{looker.name} has no classifier: only class-agnostic maps (see fame eval linear).")
+    for model in models:
+        if model.classifier is None:
+            console.warn(f"{model.name} has no classifier: only class-agnostic maps (see fame eval linear).")
         else:
-            console.say(f"{looker.name}: classifier of {looker.evaluation}")
-    if len({looker.evaluation.rpartition("-")[0] for looker in lookers if looker.classifier}) > 1:
+            console.say(f"{model.name}: classifier of {model.evaluation}")
+    if len({model.evaluation.rpartition("-")[0] for model in models if model.classifier}) > 1:
         raise ConfigurationError(
             "the runs were last evaluated by different protocols; finetuning changed the backbones of some.",
             "Name one that all were evaluated by: --protocol linear, or finetune.",
@@ -114,7 +115,7 @@ def require_one_protocol(lookers: "Sequence[Looker]") -> None:
 
 def clips_of(runs: Sequence[Path]) -> dict[str, int]:
     """Length, stride and size of the clips that all runs were pretrained on."""
-    from fame_cli.evaluation.subject import clip_options, read_weights
+    from fame_cli.evaluation.evaluation import clip_options, read_weights
 
     found = [clip_options(read_weights(run / "backbone.safetensors")) for run in runs]
     for run, clips in zip(runs, found, strict=True):
@@ -126,7 +127,7 @@ def clips_of(runs: Sequence[Path]) -> dict[str, int]:
     return found[0]
 
 
-def show_focus(means: "Sequence[Mean]", variant: str, beta: float, videos: int) -> None:
+def show_pointing(means: "Sequence[Mean]", variant: str, beta: float, videos: int) -> None:
     """Print how much of each map lies inside the masks, in percent."""
     masks = list(dict.fromkeys(mean.mask for mean in means))
     rows: dict[tuple[str, str], list[str]] = {}

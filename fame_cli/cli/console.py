@@ -72,8 +72,8 @@ def explain(error: FameError) -> int:
     if debugging():
         err.print_exception()
     err.print(f"[bold red]error:[/bold red] {escape(error.message)}")
-    if error.mend:
-        err.print(escape(error.mend))
+    if error.hint:
+        err.print(escape(error.hint))
     return error.exit_code
 
 

@@ -26,7 +26,7 @@ from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from fame_cli.evaluation.subject import Subject, Weights
+    from fame_cli.evaluation.evaluation import Evaluation, Weights
 
 BACKBONE_FILE = "backbone.safetensors"
 
@@ -252,9 +252,9 @@ def evaluate(
     config_type(**options)  # a wrong option is told before anything is read
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
-    from fame_cli.evaluation.labelled import choose_videos
+    from fame_cli.evaluation.evaluation import Evaluation, clip_options
     from fame_cli.evaluation.leak import refuse_leak
-    from fame_cli.evaluation.subject import Subject, clip_options
+    from fame_cli.evaluation.splits import choose_videos
     from fame_cli.learning.pretrain import choose_device
 
     store = open_frame_store(work, read_manifest(work), frames)
@@ -263,15 +263,15 @@ def evaluate(
     console.say(str(evaluated))
     config = config_type(**(options | clip_options(evaluated, **given)))
     target = choose_device(device)
-    subject = Subject(
+    evaluation = Evaluation(
         run, videos, evaluated, target, choose_workers(workers, target), console.progress_with_note
     )
-    refuse_leak(subject, allow_leak)
-    show(subject, config)
+    refuse_leak(evaluation, allow_leak)
+    show(evaluation, config)
     return 0
 
 
-def show(subject: "Subject", config: EvaluationConfig) -> None:
+def show(evaluation: "Evaluation", config: EvaluationConfig) -> None:
     """Evaluate by the protocol that the configuration belongs to, and print the result."""
     from fame_cli.evaluation import classify
     from fame_cli.evaluation.knn import knn
@@ -279,16 +279,16 @@ def show(subject: "Subject", config: EvaluationConfig) -> None:
 
     match config:
         case LinearConfig():
-            protocol, evaluate_it = "linear", partial(classify.linear, subject, config)
+            protocol, evaluate_it = "linear", partial(classify.linear, evaluation, config)
         case FinetuneConfig():
-            protocol, evaluate_it = "finetune", partial(classify.finetune, subject, config)
+            protocol, evaluate_it = "finetune", partial(classify.finetune, evaluation, config)
         case RetrievalConfig():
-            protocol, evaluate_it = "retrieval", partial(retrieval, subject, config)
+            protocol, evaluate_it = "retrieval", partial(retrieval, evaluation, config)
         case KnnConfig():
-            protocol, evaluate_it = "knn", partial(knn, subject, config)
+            protocol, evaluate_it = "knn", partial(knn, evaluation, config)
         case _:
             raise AssertionError(config)
-    path = subject.result_path(protocol, config)
+    path = evaluation.result_path(protocol, config)
     there = path.exists()
     result = evaluate_it()
     show_result(result)
@@ -320,7 +320,7 @@ def refuse_wrong_folders(run: Path, weights: str | None) -> None:
 
 
 def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, seed: int) -> "Weights":
-    from fame_cli.evaluation.subject import random_weights, read_weights
+    from fame_cli.evaluation.evaluation import random_weights, read_weights
 
     if wanted is None:
         if backbone is not None:

@@ -82,14 +82,14 @@ def extract(
         return tell_findings(found.check, work)
     from fame_cli.data.frames import extract as extract_frames
     from fame_cli.data.manifest import write_manifest
-    from fame_cli.disk import in_words
+    from fame_cli.disk import translate_os_errors
     from fame_cli.lock import locked
     from fame_cli.stage import SliceDoneError
 
-    with in_words(work):
+    with translate_os_errors(work):
         work.mkdir(parents=True, exist_ok=True)
     with locked(work, workers.slice):
-        manifest = known_before(work, found)
+        manifest = carry_over_known(work, found)
         tell_findings(found.check, work)
         write_manifest(work, manifest)
         try:
@@ -104,9 +104,9 @@ def extract(
     return summarise(report, finished)
 
 
-def known_before(work: Path, found: "Manifest") -> "Manifest":
+def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
-    from fame_cli.data.manifest import DamagedManifestError, continued, is_work, read_manifest
+    from fame_cli.data.manifest import DamagedManifestError, carry_over, is_work, read_manifest
     from fame_cli.data.sources.check import Finding
 
     if not is_work(work):
@@ -116,7 +116,7 @@ def known_before(work: Path, found: "Manifest") -> "Manifest":
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
         return found
-    manifest = continued(work, old, found)
+    manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}
     gone = Finding(
         "removed",

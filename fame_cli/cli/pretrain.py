@@ -13,8 +13,8 @@ from fame_cli.config import (
     BackboneName,
     Background,
     Branch,
-    FrameworkName,
     Hue,
+    ObjectiveName,
     Optimizer,
     Precision,
     PretrainConfig,
@@ -23,7 +23,7 @@ from fame_cli.config import (
 )
 
 if TYPE_CHECKING:
-    from fame_cli.learning.log import Standing
+    from fame_cli.learning.log import StepInfo
     from fame_cli.learning.pretrain import Outcome
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes the first GPU if there is one.")]
@@ -43,9 +43,9 @@ def pretrain(
     recipe: RecipeOption = None,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
-    framework: Annotated[
-        FrameworkName, typer.Option(help="How the two clips of a video teach: MoCo v2, SimCLR or BYOL.")
-    ] = PretrainConfig.framework,
+    objective: Annotated[
+        ObjectiveName, typer.Option(help="How the two clips of a video teach: MoCo v2, SimCLR or BYOL.")
+    ] = PretrainConfig.objective,
     backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
     clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
     frame_stride: Annotated[
@@ -170,7 +170,7 @@ def report(outcome: "Outcome") -> None:
         console.say(f"Done in {took}: {outcome.total_steps} steps{begun}, {figures}, in {outcome.run}")
 
 
-def describe(standing: "Standing") -> str:
+def describe(standing: "StepInfo") -> str:
     return (
         f"loss {standing.loss:.3f} (chance {standing.chance:.3f})  accuracy {standing.accuracy:.0%}  "
         f"{standing.samples_per_second:.1f} samples/s"

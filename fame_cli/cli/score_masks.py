@@ -10,11 +10,11 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.workers import Jobs, available_cores
 from fame_cli.config import Hue, Motion, Variant
-from fame_cli.evaluation.mask_protocol import MaskProtocol, MaskSetting
+from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 
 if TYPE_CHECKING:
-    from fame_cli.evaluation.mask_scores import Figures, MaskScores
-    from fame_cli.evaluation.truth import TrueSequence
+    from fame_cli.segmentation.scores import Figures, MaskScores
+    from fame_cli.segmentation.sequences import TrueSequence
 
 SEQUENCES_NAMED = 5
 TITLES = {"auc": "AUC", "recall": "recall", "precision": "precision", "iou": "IoU"}
@@ -106,9 +106,9 @@ def masks(
     """
     protocol = MaskProtocol(clip_frames, frame_stride, hop_frames, size_px, map_short_side_px, beta)
     settings = combinations(variant=variant, motion=motion, hue=hue)
-    from fame_cli.evaluation.mask_scores import write_scores
-    from fame_cli.evaluation.masks import score_masks
-    from fame_cli.evaluation.truth import choose_sequences, find_sequences
+    from fame_cli.segmentation.scores import write_scores
+    from fame_cli.segmentation.scoring import score_masks
+    from fame_cli.segmentation.sequences import choose_sequences, find_sequences
 
     started = time.monotonic()
     sequences = find_sequences(truth)

@@ -28,7 +28,7 @@ def verify(
     from fame_cli.inventory import take_inventory
 
     inventory = take_inventory(work)
-    mends = [mend for state in inventory.stages if (mend := verify_stage(inventory, state, jobs))]
+    mends = [hint for state in inventory.stages if (hint := verify_stage(inventory, state, jobs))]
     if mends:
         raise ArtefactError(
             f"{work} does not hold all that was written.", "Make what is missing again:\n" + "\n".join(mends)

@@ -14,7 +14,7 @@ from fame_cli.errors import ConfigurationError
 if TYPE_CHECKING:
     from fame_cli.data.frames import FrameStore
     from fame_cli.data.statistics import StatisticsStore
-    from fame_cli.visualization.scenes import MaskOptions
+    from fame_cli.visualization.examples import MaskOptions
 
 Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", metavar="RUN")]
 Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
@@ -49,9 +49,9 @@ def masks(
     statistics_store: StatisticsStoreName = None,
 ) -> int:
     """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
+    from fame_cli.visualization.examples import choose_positions, mask_example
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
-    from fame_cli.visualization.scenes import choose_positions, mask_example
 
     store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
     positions = choose_positions(store, video or [], count)
@@ -76,9 +76,9 @@ def merge(
 
     Writes merge.png and merge.gif, where the clips play.
     """
+    from fame_cli.visualization.examples import choose_positions, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
-    from fame_cli.visualization.scenes import choose_positions, merge_example
 
     store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
     positions = choose_positions(store, video or [], max(count, 2))
@@ -104,9 +104,9 @@ def retrieval(
     frames: Frames = None,
 ) -> int:
     """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
+    from fame_cli.visualization.examples import retrieval_queries
     from fame_cli.visualization.gallery import retrieval_gallery
     from fame_cli.visualization.pictures import save_png
-    from fame_cli.visualization.scenes import retrieval_queries
 
     queries = retrieval_queries(open_frames(work, frames), run, count, neighbours)
     target = (output or run / "pictures") / "retrieval.png"
@@ -124,7 +124,7 @@ def confusion(
     """Draw which classes the last evaluation took for which: its confusion matrix."""
     from fame_cli.evaluation.scores import confusion_matrix
     from fame_cli.visualization.confusion import draw_confusion
-    from fame_cli.visualization.scenes import last_result
+    from fame_cli.visualization.examples import last_result
 
     _, result = last_result(run, protocol)
     top1 = result.figures["top1"]
@@ -174,7 +174,7 @@ def open_stores(
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
     from fame_cli import stage
     from fame_cli.data.statistics import StatisticsStore
-    from fame_cli.visualization.scenes import MaskOptions
+    from fame_cli.visualization.examples import MaskOptions
 
     store = open_frames(work, frames)
     folder = stage.choose(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")

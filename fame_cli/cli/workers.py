@@ -67,8 +67,8 @@ def parse_slice(text: str) -> Slice:
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise ConfigurationError(
-            f"--shard {text} is not a slice of the work.",
-            "Give i/n with i from 1 to n: --shard 1/4, 2/4, 3/4 and 4/4 are all of it.",
+            f"--slice {text} is not a slice of the work.",
+            "Give i/n with i from 1 to n: --slice 1/4, 2/4, 3/4 and 4/4 are all of it.",
         )
     return int(found[1]), int(found[2])
 

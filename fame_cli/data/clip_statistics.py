@@ -16,7 +16,7 @@ import numpy as np
 from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data.clips import Indices
 from fame_cli.data.picture import Frame
-from fame_cli.merging import kernels
+from fame_cli.foreground import kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Frames = Sequence[Frame] | Frame
@@ -114,7 +114,7 @@ def aligner(motion: Motion) -> tuple[Align | None, int]:
     """
     if motion == "plain":
         return None, 255
-    from fame_cli.data.motion import CHANGE_LIMIT, CameraMotion
+    from fame_cli.foreground.motion import CHANGE_LIMIT, CameraMotion
 
     return CameraMotion().align, CHANGE_LIMIT
 

@@ -55,7 +55,7 @@ def hop_starts(frame_count: int, span: int, hop: int) -> Indices:
     return np.arange(0, last_start(frame_count, span) + 1, hop, dtype=np.int64)
 
 
-def address(seed: int, *parts: int | str) -> np.random.Generator:
+def generator_for(seed: int, *parts: int | str) -> np.random.Generator:
     """The generator that belongs to ``parts``, such as (epoch, video, view): same parts, same values.
 
     The parts are written as a Python list before they are hashed, so that neither ("ab", "c") and

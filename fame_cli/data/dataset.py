@@ -9,7 +9,7 @@ import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import address, clip_indices, clip_span, random_resized_crop, random_start
+from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
@@ -69,7 +69,7 @@ class PretrainClips(Dataset[dict[str, Any]]):
         """Fill the rows of one view; returns what was drawn for its augmentation."""
         config = self.config
         video = self.frames.videos[position]
-        generator = address(config.seed, "view", epoch, video.id, number)
+        generator = generator_for(config.seed, "view", epoch, video.id, number)
         span = clip_span(config.clip_frames, config.frame_stride)
         start = random_start(video.frames, span, generator)
         other_start = random_start(video.frames, span, generator)
@@ -154,7 +154,7 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         for step in range(self.first_step, self.total_steps):
             epoch, batch = divmod(step, self.steps_per_epoch)
             if epoch != ordered_epoch:
-                order = address(self.seed, "order", epoch).permutation(self.positions)
+                order = generator_for(self.seed, "order", epoch).permutation(self.positions)
                 ordered_epoch = epoch
             first = batch * self.batch_size
             yield [(epoch, int(position)) for position in order[first : first + self.batch_size]]

@@ -103,10 +103,10 @@ def combine(work: Path, fresh: Manifest) -> Manifest:
 
     Raises ArtefactError where WORK was made from other videos, or its manifest is damaged.
     """
-    return continued(work, read_manifest(work), fresh) if is_work(work) else fresh
+    return carry_over(work, read_manifest(work), fresh) if is_work(work) else fresh
 
 
-def continued(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
+def carry_over(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
     """The ``old`` manifest of a WORK folder after indexing its videos anew.
 
     Videos that were known keep their place, so that finished shards stay good, and what became of them; new

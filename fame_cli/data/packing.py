@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fame_cli.data.clip_statistics import ClipStatistics, level_of, seed_of
-from fame_cli.merging.kernels import COLOUR_BINS, compiled
+from fame_cli.foreground.kernels import COLOUR_BINS, compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 SIDE_PX = 48
@@ -97,7 +97,7 @@ def make_clip(
 
 
 @dataclass(frozen=True)
-class Video:
+class MadeVideo:
     """What one video shows: a motion before a place; videos that share a place share the very picture."""
 
     path: str
@@ -105,25 +105,25 @@ class Video:
     place: str
 
 
-def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: int) -> Iterator[Video]:
+def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: int) -> Iterator[MadeVideo]:
     """All videos of the set. Only the biased part has places that are seen more than once."""
     motions = list(MOTIONS)
     for index in range(pretrain_videos):
         path = f"pretrain/{index:04d}"
-        yield Video(path, motions[index % len(motions)], place=path)
+        yield MadeVideo(path, motions[index % len(motions)], place=path)
     for split, count in (("train", train_per_motion), ("test", test_per_motion)):
         for number, motion in enumerate(motions):
             for index in range(count):
                 name = f"{split}/{motion}/{index:03d}"
-                yield Video(f"neutral/{name}", motion, place=f"neutral/{name}")
+                yield MadeVideo(f"neutral/{name}", motion, place=f"neutral/{name}")
                 shift = 0 if split == "train" else 1 + index % (PLACES - 1)
-                yield Video(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
+                yield MadeVideo(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
 
 
-def make_video(video: Video, seed: int) -> tuple[Frames, Mask]:
+def make_video(video: MadeVideo, seed: int) -> tuple[Frames, Mask]:
     """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
-    background = draw_background(address(seed, "background", video.place))
-    generator = address(seed, "motion", video.path)
+    background = draw_background(generator_for(seed, "background", video.place))
+    generator = generator_for(seed, "motion", video.path)
     return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator)
 
 

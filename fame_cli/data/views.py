@@ -160,7 +160,7 @@ def adjust_saturation(clips: Tensor, factor: Tensor) -> None:
 def adjust_hue(clips: Tensor, turns: Tensor) -> None:
     """Turn the hue of the HSV hexcone, leaving saturation and value, without the way there and back.
 
-    This takes a quarter of the time that the functions of ``merging.statistics`` need on a CPU.
+    This takes a quarter of the time that the functions of ``foreground.statistics`` need on a CPU.
     Let R, G, B be the channels less their least value, divided by the chroma (greatest less least value).
     Then the hue is ±(1 - R + G + B)/6 turns with the sign of G - B, and each channel of a hue h is
     least + chroma · clamp(6·|frac(h + s) - 1/2| - 1, 0, 1) with s = 0, 2/3, 1/3 for red, green, blue.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fame_cli.config import BackboneName, Precision
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.features import encode
 from fame_cli.learning.backbones import Backbone, build_backbone
@@ -63,7 +63,7 @@ def unit_length(features: Tensor) -> Tensor:
 def build_head(feature_dim: int, classes: int, dropout: float, seed: int) -> nn.Sequential:
     """Dropout and the last layer: weights from N(0, 0.01²), bias 0."""
     last = nn.Linear(feature_dim, classes)
-    generator = torch.Generator().manual_seed(int(address(seed, "last layer").integers(2**63)))
+    generator = torch.Generator().manual_seed(int(generator_for(seed, "last layer").integers(2**63)))
     nn.init.normal_(last.weight, std=0.01, generator=generator)
     nn.init.zeros_(last.bias)
     return nn.Sequential(nn.Dropout(dropout), last)

@@ -16,17 +16,17 @@ from fame_cli.data.views import augment, to_clips
 from fame_cli.disk import remove_abandoned
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
+from fame_cli.evaluation.clip_datasets import EpochBatches, EvenClips, TrainingClips, load
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import compute_features, in_parts, prepare
-from fame_cli.evaluation.fit import Epochs, Training, fit
+from fame_cli.evaluation.fit import Epochs, FitHistory, fit
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
-from fame_cli.evaluation.samples import EpochBatches, EvenClips, TrainingClips, load
 from fame_cli.evaluation.scores import (
     capped_notes,
     class_figures,
     classification_figures,
     video_probabilities,
 )
-from fame_cli.evaluation.subject import Subject
 from fame_cli.evaluation.sweep import choose_learning_rate
 from fame_cli.learning.backbones import require_fits
 
@@ -37,83 +37,87 @@ CHECKPOINT = "last.pt"
 CLASSIFIER = "classifier.safetensors"
 
 
-def linear(subject: Subject, config: LinearConfig) -> Result:
+def linear(evaluation: Evaluation, config: LinearConfig) -> Result:
     """Train the last layer alone, on L2-normalised features of the frozen encoder, and test it."""
-    return evaluate(subject, "linear", config, freeze=True)
+    return evaluate(evaluation, "linear", config, freeze=True)
 
 
-def finetune(subject: Subject, config: FinetuneConfig) -> Result:
+def finetune(evaluation: Evaluation, config: FinetuneConfig) -> Result:
     """Train the whole network, with dropout before the last layer, and test it."""
     if config.batch_size < 2:
         raise ConfigurationError(
             f"--batch-size is {config.batch_size}; expected at least 2.",
             "BatchNorm takes its statistics over the clips of a batch.",
         )
-    return evaluate(subject, "finetune", config, freeze=False)
+    return evaluate(evaluation, "finetune", config, freeze=False)
 
 
-def evaluate(subject: Subject, protocol: str, config: ClassifierConfig, *, freeze: bool) -> Result:
+def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *, freeze: bool) -> Result:
     """The result of a training and a test; where it was there already, it is read and nothing is done."""
-    path = subject.result_path(protocol, config)
+    path = evaluation.result_path(protocol, config)
     if path.exists():
         return read_result(path)
-    require_fits(subject.weights.name, config.clip_frames, config.crop_px)
-    folder = subject.evaluation_folder(protocol, config)
+    require_fits(evaluation.weights.name, config.clip_frames, config.crop_px)
+    folder = evaluation.evaluation_folder(protocol, config)
     folder.mkdir(parents=True, exist_ok=True)
     with stage.locked(folder):
         remove_abandoned(folder)
         started = time.monotonic()
-        classifier = build_classifier(subject, config, freeze)
-        training, used, notes = train(subject, classifier, config, folder / CHECKPOINT)
+        classifier = build_classifier(evaluation, config, freeze)
+        training, used, notes = train(evaluation, classifier, config, folder / CHECKPOINT)
         classifier.eval()
-        logits = test_logits(subject, classifier, config)
-        save_classifier(folder / CLASSIFIER, classifier, subject.weights.name, subject.videos.class_names)
+        logits = test_logits(evaluation, classifier, config)
+        save_classifier(
+            folder / CLASSIFIER, classifier, evaluation.weights.name, evaluation.videos.class_names
+        )
         seconds = training.earlier_seconds + time.monotonic() - started
-        result = describe(subject, protocol, config, used, logits, training.losses, seconds)
+        result = describe(evaluation, protocol, config, used, logits, training.losses, seconds)
         result = dataclasses.replace(
             result, notes=(*result.notes, *notes), training={"learning_rate": used.learning_rate}
         )
         return write_result(path, result)
 
 
-def build_classifier(subject: Subject, config: ClassifierConfig, freeze: bool) -> Classifier:
-    backbone, classes = subject.weights.backbone, len(subject.videos.class_names)
+def build_classifier(evaluation: Evaluation, config: ClassifierConfig, freeze: bool) -> Classifier:
+    backbone, classes = evaluation.weights.backbone, len(evaluation.videos.class_names)
     head = build_head(backbone.feature_dim, classes, config.dropout, config.seed)
     classifier = Classifier(backbone, head, freeze=freeze, precision=config.precision)
-    return classifier.to(subject.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return classifier.to(evaluation.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
 def train(
-    subject: Subject, classifier: Classifier, config: ClassifierConfig, checkpoint: Path
-) -> tuple[Training, ClassifierConfig, list[str]]:
+    evaluation: Evaluation, classifier: Classifier, config: ClassifierConfig, checkpoint: Path
+) -> tuple[FitHistory, ClassifierConfig, list[str]]:
     """Train the classifier; returns how it went, with which options, and what there is to say of them."""
-    device, notes = subject.device, list[str]()
+    device, notes = evaluation.device, list[str]()
     if not (isinstance(config, LinearConfig) and config.train_on == "features"):
-        epochs = ClipEpochs(subject, config)
-        with subject.progress("training", "clips") as tell:
+        epochs = ClipEpochs(evaluation, config)
+        with evaluation.progress("training", "clips") as tell:
             training = fit(
                 classifier, classifier.trained, epochs, epochs.samples, config, checkpoint, device, tell
             )
         return training, config, notes
-    features, classes = training_features(subject, config)
+    features, classes = training_features(evaluation, config)
     if config.sweep:
-        labels, count = subject.videos.labels(subject.videos.train), len(subject.videos.class_names)
-        with subject.progress("choosing a learning rate", "clips") as tell:
+        labels, count = evaluation.videos.labels(evaluation.videos.train), len(evaluation.videos.class_names)
+        with evaluation.progress("choosing a learning rate", "clips") as tell:
             rate, note = choose_learning_rate(
                 features, classes, labels, count, config, checkpoint.parent, feature_epochs, tell
             )
         config, notes = dataclasses.replace(config, learning_rate=rate), [note]
     on_features, samples = feature_epochs(features, classes, config)
     head = classifier.head
-    with subject.progress("training", "clips") as tell:
+    with evaluation.progress("training", "clips") as tell:
         return fit(head, head, on_features, samples, config, checkpoint, device, tell), config, notes
 
 
-def training_features(subject: Subject, config: ClassifierConfig) -> tuple[Tensor, Tensor]:
+def training_features(evaluation: Evaluation, config: ClassifierConfig) -> tuple[Tensor, Tensor]:
     """Unit-length features (N, clips, D) of the training videos' even clips, and their classes (N,)."""
-    videos = subject.videos
-    features = compute_features(subject, config, videos.train).read_all(videos.train)
-    return unit_length(features).to(subject.device), videos.class_numbers(videos.train).to(subject.device)
+    videos = evaluation.videos
+    features = compute_features(evaluation, config, videos.train).read_all(videos.train)
+    return unit_length(features).to(evaluation.device), videos.class_numbers(videos.train).to(
+        evaluation.device
+    )
 
 
 def feature_epochs(features: Tensor, classes: Tensor, config: ClassifierConfig) -> tuple[Epochs, int]:
@@ -124,23 +128,23 @@ def feature_epochs(features: Tensor, classes: Tensor, config: ClassifierConfig) 
 class ClipEpochs:
     """Batches of clips augmented anew in each epoch, one of each training video."""
 
-    def __init__(self, subject: Subject, config: ClassifierConfig) -> None:
-        self.subject = subject
+    def __init__(self, evaluation: Evaluation, config: ClassifierConfig) -> None:
+        self.evaluation = evaluation
         self.config = config
-        self.samples = len(subject.videos.train)
+        self.samples = len(evaluation.videos.train)
 
     def __call__(self, first_epoch: int) -> Iterator[Iterable[tuple[Tensor, Tensor]]]:
-        videos, device = self.subject.videos, self.subject.device
+        videos, device = self.evaluation.videos, self.evaluation.device
         batches = plan_batches(self.samples, self.config, first_epoch)
         clips = TrainingClips(videos, videos.class_numbers(videos.train), self.config)
         # One loader for all epochs: its processes start once and read on past the end of an epoch.
-        loader = iter(load(clips, self.subject.workers, device, batches))
+        loader = iter(load(clips, self.evaluation.workers, device, batches))
         while True:
             yield map(self.augmented, itertools.islice(loader, batches.steps))
 
     def augmented(self, batch: tuple[Tensor, dict[str, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         frames, view, classes = batch
-        device = self.subject.device
+        device = self.evaluation.device
         clips = augment(to_clips(frames, device), view)
         return prepare(clips), classes.to(device, non_blocking=True)
 
@@ -170,26 +174,28 @@ def plan_batches(samples: int, config: ClassifierConfig, first_epoch: int) -> Ep
 
 
 @torch.no_grad()
-def test_logits(subject: Subject, classifier: Classifier, config: ClassifierConfig) -> Tensor:
+def test_logits(evaluation: Evaluation, classifier: Classifier, config: ClassifierConfig) -> Tensor:
     """Logits (N, clips, K) of the test videos' evenly spread clips, on the CPU.
 
     Features of a frozen encoder are kept on disk; those of a finetuned one serve this test alone.
     """
-    test = subject.videos.test
+    test = evaluation.videos.test
     if classifier.freeze:
-        features = compute_features(subject, config, test).read_all(test)
-        logits: Tensor = classifier.head(unit_length(features).to(subject.device))
+        features = compute_features(evaluation, config, test).read_all(test)
+        logits: Tensor = classifier.head(unit_length(features).to(evaluation.device))
         return logits.cpu()
     found = []
-    with subject.progress("testing", "videos") as tell:
-        for _, clips in load(EvenClips(subject.videos.frames, test, config), subject.workers, subject.device):
-            found.append(in_parts(classifier, clips, subject.device).cpu())
+    with evaluation.progress("testing", "videos") as tell:
+        for _, clips in load(
+            EvenClips(evaluation.videos.frames, test, config), evaluation.workers, evaluation.device
+        ):
+            found.append(in_parts(classifier, clips, evaluation.device).cpu())
             tell(len(found), len(test), "")
     return torch.stack(found)
 
 
 def describe(
-    subject: Subject,
+    evaluation: Evaluation,
     protocol: str,
     config: ClassifierConfig,
     used: ClassifierConfig,
@@ -198,7 +204,7 @@ def describe(
     seconds: float,
 ) -> Result:
     """The result of a classification."""
-    videos = subject.videos
+    videos = evaluation.videos
     names = videos.class_names
     figures = classification_figures(logits, videos.class_numbers(videos.test))
     notes = [*videos.notes, *capped_notes(figures, "classes")]
@@ -224,5 +230,5 @@ def describe(
         training_loss=losses,
         notes=tuple(notes),
         seconds=seconds,
-        **subject.record(config),
+        **evaluation.record(config),
     )

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.evaluation.agreement import (
+from fame_cli.evaluation.comparable import (
     SPLIT_OWN,
     decisive,
     describe_test,
     differing,
     in_a_name,
     official_split,
-    require_agreement,
+    require_comparable,
 )
 from fame_cli.evaluation.results import Result, read_result
 
@@ -129,10 +129,10 @@ def compare(
     if over_splits:
         groups, test = rows_over_splits(named)
     elif mixed:
-        groups = [row for name, members in named for row in parted(name, members)]
+        groups = [row for name, members in named for row in split_by_setting(name, members)]
         test = " and ".join(sorted({describe_test(result) for result in results}))
     else:
-        require_agreement(results, "Compare results of one test, or part the rows by what differs: --mixed")
+        require_comparable(results, "Compare results of one test, or part the rows by what differs: --mixed")
         groups = [Group(name, tuple((result,) for result in members)) for name, members in named]
         test = describe_test(results[0])
     shared = [name for name in results[0].figures if all(name in result.figures for result in results)]
@@ -155,10 +155,10 @@ def rows_over_splits(named: Sequence[tuple[str, Sequence[Result]]]) -> tuple[lis
             f"--mean-over-splits takes the same splits, at least two, in every row: {told}.",
             "Evaluate on the splits that lack, or leave the row out.",
         )
-    mend = "Compare results of one test: name the result files."
-    require_agreement(results, mend, besides=SPLIT_OWN)
+    hint = "Compare results of one test: name the result files."
+    require_comparable(results, hint, besides=SPLIT_OWN)
     for split in splits:
-        require_agreement([result for result in results if official_split(result) == split], mend)
+        require_comparable([result for result in results if official_split(result) == split], hint)
     groups = [
         Group(
             name,
@@ -170,7 +170,7 @@ def rows_over_splits(named: Sequence[tuple[str, Sequence[Result]]]) -> tuple[lis
     return groups, f"{source}, split {test!r} (mean over splits {', '.join(map(str, splits))})"
 
 
-def parted(name: str, members: Sequence[Result]) -> list[Group]:
+def split_by_setting(name: str, members: Sequence[Result]) -> list[Group]:
     """A row for each test among the results of one name, named by what it differs in."""
     different = differing(members)
     tests: dict[tuple[object, ...], list[Result]] = {}

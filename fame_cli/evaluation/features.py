@@ -20,8 +20,8 @@ from fame_cli.data.frames import damaged
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
-from fame_cli.evaluation.samples import EvenClips, load
-from fame_cli.evaluation.subject import Subject
+from fame_cli.evaluation.clip_datasets import EvenClips, load
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.learning.backbones import require_fits
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
@@ -61,27 +61,29 @@ def shard_title(slice_name: str) -> str:
     return f"videos-{slice_name}"
 
 
-def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequence[int]) -> FeatureStore:
+def compute_features(
+    evaluation: Evaluation, config: EvaluationConfig, positions: Sequence[int]
+) -> FeatureStore:
     """Features of the videos at ``positions`` (and others of their shards), as far as they are not there."""
-    frames, weights = subject.videos.frames, subject.weights
+    frames, weights = evaluation.videos.frames, evaluation.weights
     options = {
         name: getattr(config, name)
         for name in ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
     }
     folder = stage.stage_folder(
-        subject.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
+        evaluation.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
     )
-    shards = plan_shards(subject, options, positions)
+    shards = plan_shards(evaluation, options, positions)
     pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
     if pending:
         require_fits(weights.name, config.clip_frames, config.crop_px)
-    with subject.progress("features", "videos") as tell:
+    with evaluation.progress("features", "videos") as tell:
         stage.run(
             folder,
             "features",
             options,
             shards,
-            feature_writer(subject, config, pending),
+            feature_writer(evaluation, config, pending),
             parent=frames.fingerprint,
             progress=lambda done, total: tell(done, total, ""),
             versions={"torch": torch.__version__, "h5py": h5py.__version__},
@@ -90,11 +92,11 @@ def compute_features(subject: Subject, config: EvaluationConfig, positions: Sequ
     return FeatureStore(folder)
 
 
-def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[int]) -> list[Shard]:
+def plan_shards(evaluation: Evaluation, options: dict[str, Any], positions: Sequence[int]) -> list[Shard]:
     """The shards that hold a wanted video, each with all usable labelled videos of its slice."""
     wanted = {shard_name(position) for position in positions}
     shards = []
-    for number, (name, videos) in enumerate(shard_slices(subject.videos.frames.videos)):
+    for number, (name, videos) in enumerate(shard_slices(evaluation.videos.frames.videos)):
         if name in wanted:
             first = number * VIDEOS_PER_SHARD
             task = tuple(first + row for row, video in enumerate(videos) if video.usable and video.label)
@@ -103,19 +105,21 @@ def plan_shards(subject: Subject, options: dict[str, Any], positions: Sequence[i
 
 
 def feature_writer(
-    subject: Subject, config: EvaluationConfig, pending: Sequence[int]
+    evaluation: Evaluation, config: EvaluationConfig, pending: Sequence[int]
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
-    backbone = subject.weights.backbone.to(subject.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
+    backbone = evaluation.weights.backbone.to(evaluation.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
     encoder = functools.partial(encode, backbone, precision=config.precision)
-    items = iter(load(EvenClips(subject.videos.frames, pending, config), subject.workers, subject.device))
+    items = iter(
+        load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)
+    )
 
     def write_shard(path: Path, positions: tuple[int, ...]) -> Summary:
         with h5py.File(path, "w", libver="latest") as file:
             for position in positions:
                 # Skips what another process finished between planning and now.
                 clips = next(clips for found, clips in items if found == position)
-                features = in_parts(encoder, clips, subject.device)
+                features = in_parts(encoder, clips, evaluation.device)
                 file[str(position % VIDEOS_PER_SHARD)] = features.cpu().numpy()
         return {"videos": len(positions)}
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fame_cli.config import ClassifierConfig
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.errors import ConfigurationError
-from fame_cli.evaluation.subject import ProgressWithNote
+from fame_cli.evaluation.evaluation import ProgressWithNote
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.schedule import multistep
 
@@ -22,7 +22,7 @@ Epochs = Callable[[int], Iterator[Iterable[tuple[Tensor, Tensor]]]]
 
 
 @dataclass(frozen=True)
-class Training:
+class FitHistory:
     """How a training went."""
 
     losses: tuple[float, ...]
@@ -40,7 +40,7 @@ def fit(
     checkpoint: Path,
     device: torch.device,
     tell: ProgressWithNote,
-) -> Training:
+) -> FitHistory:
     """Train ``trained``, the part of ``model`` that may change, by cross-entropy; SGD with momentum 0.9.
 
     Goes on from ``checkpoint``, written after each epoch. Nothing is chosen by the test videos: the state
@@ -60,7 +60,7 @@ def fit(
     model.train()
     for epoch, batches in zip(range(len(losses), config.epochs), epochs(len(losses)), strict=False):
         # Dropout's masks belong to the epoch, so that a resumed run draws the same.
-        torch.manual_seed(int(address(config.seed, "dropout", epoch).integers(2**63)))
+        torch.manual_seed(int(generator_for(config.seed, "dropout", epoch).integers(2**63)))
         for group in optimizer.param_groups:
             group["lr"] = multistep(epoch, config.learning_rate, config.milestones, 0.1)
         note = f"epoch {epoch + 1}/{config.epochs}" + (f", loss {losses[-1]:.3f}" if losses else "")
@@ -83,7 +83,7 @@ def fit(
                 "seconds": earlier + time.monotonic() - started,
             },
         )
-    return Training(tuple(losses), earlier)
+    return FitHistory(tuple(losses), earlier)
 
 
 def finite(loss: float, epoch: int, config: ClassifierConfig) -> float:

@@ -8,21 +8,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from fame_cli.config import KnnConfig
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
 from fame_cli.evaluation.retrieval import nearest
 from fame_cli.evaluation.scores import capped_notes, class_figures, score_figures
-from fame_cli.evaluation.subject import Subject
 
 
-def knn(subject: Subject, config: KnnConfig) -> Result:
+def knn(evaluation: Evaluation, config: KnnConfig) -> Result:
     """The result of a vote among neighbours; where it was there already, it is read and nothing is done."""
-    path = subject.result_path("knn", config)
+    path = evaluation.result_path("knn", config)
     if path.exists():
         return read_result(path)
     started = time.monotonic()
-    videos = subject.videos
-    store = compute_features(subject, config, (*videos.train, *videos.test))
+    videos = evaluation.videos
+    store = compute_features(evaluation, config, (*videos.train, *videos.test))
     train, test = (
         torch.stack([store.read(position).mean(dim=0) for position in positions])
         for positions in (videos.train, videos.test)
@@ -37,7 +37,7 @@ def knn(subject: Subject, config: KnnConfig) -> Result:
     notes = [*videos.notes, *capped_notes(figures, "classes")]
     if count < config.neighbours:
         notes.append(f"--neighbours {config.neighbours}: only {count} training videos are there.")
-    predictions = describe_votes(subject, shares)
+    predictions = describe_votes(evaluation, shares)
     result = Result(
         protocol="knn",
         figures=figures,
@@ -45,7 +45,7 @@ def knn(subject: Subject, config: KnnConfig) -> Result:
         class_figures=class_figures(predictions, videos.class_names),
         notes=tuple(notes),
         seconds=time.monotonic() - started,
-        **subject.record(config),
+        **evaluation.record(config),
     )
     return write_result(path, result)
 
@@ -61,14 +61,14 @@ def vote(similarities: Tensor, classes: Tensor, class_count: int, temperature: f
     return functional.normalize(votes, p=1, dim=1)
 
 
-def describe_votes(subject: Subject, shares: Tensor) -> tuple[Prediction, ...]:
-    names, videos = subject.videos.class_names, subject.videos.frames.videos
+def describe_votes(evaluation: Evaluation, shares: Tensor) -> tuple[Prediction, ...]:
+    names, videos = evaluation.videos.class_names, evaluation.videos.frames.videos
     best = shares.max(dim=1)
     return tuple(
         Prediction(
             videos[n].id, videos[n].label, names[number], probability, names[number] == videos[n].label
         )
         for n, probability, number in zip(
-            subject.videos.test, best.values.tolist(), best.indices.tolist(), strict=True
+            evaluation.videos.test, best.values.tolist(), best.indices.tolist(), strict=True
         )
     )

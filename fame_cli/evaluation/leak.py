@@ -1,19 +1,19 @@
 """A test on videos that the pretraining saw: refused, or told wherever its figures stand."""
 
 from fame_cli.errors import ConfigurationError
-from fame_cli.evaluation.labelled import first_few
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.subject import Subject
+from fame_cli.evaluation.splits import first_few
 
 
-def refuse_leak(subject: Subject, allowed: bool) -> None:
+def refuse_leak(evaluation: Evaluation, allowed: bool) -> None:
     """Raise ConfigurationError where the pretraining is known to have seen test videos, unless allowed."""
-    seen = subject.seen
+    seen = evaluation.seen
     if not seen or allowed:
         return
-    test = len(subject.videos.test)
+    test = len(evaluation.videos.test)
     raise ConfigurationError(
-        f"{subject.weights.source} was pretrained on {len(seen)} of the {test} test videos: "
+        f"{evaluation.weights.source} was pretrained on {len(seen)} of the {test} test videos: "
         f"{first_few(seen)}.",
         "A test on them tells nothing of unseen videos. Pretrain without them (fame pretrain --split), name "
         "another --test-split, or go on all the same with --allow-leak, and the result will say so.",

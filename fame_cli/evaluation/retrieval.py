@@ -7,24 +7,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from fame_cli.config import RetrievalConfig
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.results import Neighbour, Query, Result, read_result, write_result
 from fame_cli.evaluation.scores import RECALL_KS, capped_notes, recall_figures
-from fame_cli.evaluation.subject import Subject
 
 NEIGHBOURS_KEPT = 10
 QUERIES_TOGETHER = 256
 """Queries compared with all training videos at once, so that memory stays flat."""
 
 
-def retrieval(subject: Subject, config: RetrievalConfig) -> Result:
+def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     """The result of a retrieval; where it was there already, it is read and nothing is done."""
-    path = subject.result_path("retrieval", config)
+    path = evaluation.result_path("retrieval", config)
     if path.exists():
         return read_result(path)
     started = time.monotonic()
-    videos = subject.videos
-    store = compute_features(subject, config, (*videos.train, *videos.test))
+    videos = evaluation.videos
+    store = compute_features(evaluation, config, (*videos.train, *videos.test))
     train, test = (
         torch.stack([store.read(position).mean(dim=0) for position in positions])
         for positions in (videos.train, videos.test)
@@ -39,10 +39,10 @@ def retrieval(subject: Subject, config: RetrievalConfig) -> Result:
     result = Result(
         protocol="retrieval",
         figures=figures,
-        queries=describe_queries(subject, similarities, order),
+        queries=describe_queries(evaluation, similarities, order),
         notes=(*videos.notes, *capped_notes(figures, "training videos")),
         seconds=time.monotonic() - started,
-        **subject.record(config),
+        **evaluation.record(config),
     )
     return write_result(path, result)
 
@@ -70,12 +70,12 @@ def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return torch.cat(similarities), torch.cat(order)
 
 
-def describe_queries(subject: Subject, similarities: Tensor, order: Tensor) -> tuple[Query, ...]:
+def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor) -> tuple[Query, ...]:
     """Each test video with the first of its neighbours."""
-    known, train = subject.videos.frames.videos, subject.videos.train
+    known, train = evaluation.videos.frames.videos, evaluation.videos.train
     queries = []
     for position, values, places in zip(
-        subject.videos.test,
+        evaluation.videos.test,
         similarities[:, :NEIGHBOURS_KEPT].tolist(),
         order[:, :NEIGHBOURS_KEPT].tolist(),
         strict=True,

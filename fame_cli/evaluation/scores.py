@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fame_cli.evaluation.labelled import UNSEEN
 from fame_cli.evaluation.results import Figure, Prediction
+from fame_cli.evaluation.splits import UNSEEN
 
 NORMAL_QUANTILE = 1.959963984540054
 """97.5 % of a standard normal distribution lies below."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import LinearConfig
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import build_head
+from fame_cli.evaluation.evaluation import ProgressWithNote
 from fame_cli.evaluation.fit import Epochs, fit
 from fame_cli.evaluation.scores import top_k_share, video_probabilities
-from fame_cli.evaluation.subject import ProgressWithNote
 
 EpochMaker = Callable[[Tensor, Tensor, LinearConfig], tuple[Epochs, int]]
 """Epochs over the features (N, clips, D) and classes (N,) of some videos, and the samples in each."""
@@ -32,7 +32,7 @@ def held_out(labels: Sequence[str], seed: int) -> list[bool]:
     for label in sorted(set(labels)):
         members = [place for place, name in enumerate(labels) if name == label]
         count = max(1, len(members) // HELD_OUT) if len(members) > 1 else 0
-        for place in address(seed, "held out", label).permutation(members)[:count].tolist():
+        for place in generator_for(seed, "held out", label).permutation(members)[:count].tolist():
             chosen[place] = True
     if not any(chosen):
         raise ConfigurationError(

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.data.views import augment, normalise, to_clips
+from fame_cli.distraction.merge import cyclic_partners, merge
+from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.statistics import colour_bins, seed_region
 from fame_cli.learning.distributed import gather, own_rows
-from fame_cli.merging.mask import soft_mask, top_share
-from fame_cli.merging.merge import cyclic_partners, merge
-from fame_cli.merging.statistics import colour_bins, seed_region
 
 
 def make_views(
@@ -50,6 +50,6 @@ def background(
     if config.background == "intra":
         return to_clips(batch["backgrounds"][:, number], frames.device)
     everyone = gather(frames)
-    partners = cyclic_partners(len(everyone), address(config.seed, "background", step, number))
+    partners = cyclic_partners(len(everyone), generator_for(config.seed, "background", step, number))
     own = torch.from_numpy(partners[own_rows(len(frames))])
     return to_clips(everyone[own.to(frames.device, non_blocking=True)], frames.device)

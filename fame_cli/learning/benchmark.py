@@ -15,7 +15,7 @@ from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import address
+from fame_cli.data.clips import generator_for
 from fame_cli.data.dataset import VIEWS
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
@@ -74,7 +74,7 @@ def benchmark_training(
     training = Training(config, device)
     batches: Iterable[Batch]
     if frames is None:
-        batches = repeat(made_batch(config, device), WARM_UP_STEPS + steps)
+        batches = repeat(make_batch(config, device), WARM_UP_STEPS + steps)
     else:
         positions, total = training_positions(frames, config), WARM_UP_STEPS + steps
         batches = make_loader(frames, cached, config, positions, 0, total, device, workers)
@@ -132,11 +132,11 @@ def count_flops(training: Training, config: PretrainConfig) -> int:
     return flops * config.batch_size // 2
 
 
-def made_batch(config: PretrainConfig, device: torch.device) -> Batch:
+def make_batch(config: PretrainConfig, device: torch.device) -> Batch:
     """A batch as the loader gives it, of noise."""
 
     def sample(number: int) -> Batch:
-        generator = address(config.seed, "benchmark", number)
+        generator = generator_for(config.seed, "benchmark", number)
         shape = (VIEWS, config.clip_frames, config.crop_px, config.crop_px, 3)
         clips = generator.integers(0, 256, shape, dtype="uint8")
         views = [draw_view(generator, config.color_jitter, config.flip_probability) for _ in range(VIEWS)]

@@ -22,7 +22,7 @@ WAITING_STEPS = 10
 
 
 @dataclass(frozen=True)
-class Standing:
+class StepInfo:
     """Where a training stands; told after each fetched step."""
 
     step: int
@@ -44,7 +44,7 @@ class Log:
         total_steps: int,
         steps_per_epoch: int,
         chance: float,
-        tell: Callable[[Standing], None] | None,
+        tell: Callable[[StepInfo], None] | None,
     ) -> None:
         self.folder, self.batch_size, self.chance = folder, config.batch_size, chance
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
@@ -97,7 +97,7 @@ class Log:
         if self.tell:
             step, loss, accuracy = int(rows[-1]["step"]) + 1, rows[-1]["loss"], rows[-1]["accuracy"]
             rate = rows[-1]["samples_per_second"]
-            self.tell(Standing(step, self.total_steps, loss, self.chance, accuracy, rate))
+            self.tell(StepInfo(step, self.total_steps, loss, self.chance, accuracy, rate))
 
     def row(self, step: int, loss: float, accuracy: float, learning_rate: float) -> dict[str, float]:
         return {

@@ -31,7 +31,7 @@ from fame_cli.learning.distributed import (
     wait_for_all,
 )
 from fame_cli.learning.interrupt import loader_process, stop_requested
-from fame_cli.learning.log import Log, Standing, diverged
+from fame_cli.learning.log import Log, StepInfo, diverged
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
@@ -62,7 +62,7 @@ def pretrain(
     workers: int | None = None,
     compile: bool = False,
     checkpoint_seconds: float = 60,
-    tell: Callable[[Standing], None] | None = None,
+    tell: Callable[[StepInfo], None] | None = None,
 ) -> Outcome:
     """Pretrain a backbone with merged clips into the folder ``run``.
 

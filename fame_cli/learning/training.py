@@ -10,7 +10,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
-from fame_cli.learning.framework import build_framework
+from fame_cli.learning.objectives.build import build_objective
 
 
 class Training:
@@ -25,7 +25,7 @@ class Training:
     def __init__(self, config: PretrainConfig, device: torch.device, *, compile: bool = False) -> None:
         self.config = config
         self.device = device
-        self.model = build_framework(config)
+        self.model = build_objective(config)
         synchronise_batch_norms(self.model, device)
         self.model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if compile:
@@ -34,7 +34,7 @@ class Training:
         if rank_count() > 1:
             # Batch normalisation keeps the buffers of all ranks equal by itself.
             self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self.optimizer = build_optimizer(config, list(self.model.trained()))
+        self.optimizer = build_optimizer(config, list(self.model.trainable_parameters()))
 
     def step(
         self, first: Tensor, second: Tensor, step: int, total_steps: int, learning_rate: float

@@ -138,14 +138,14 @@ def fit_backbone(
 def misfit(path: Path, entries: Mapping[str, Tensor], wanted: BackboneName | None) -> ArtefactError:
     """Why the entries fill no network, and which one they are nearest to."""
     nearest = max((fit(entries, known) for known in get_args(BackboneName)), key=lambda found: found.likeness)
-    mend = f"Give all the weights of a known network: {', '.join(get_args(BackboneName))}."
+    hint = f"Give all the weights of a known network: {', '.join(get_args(BackboneName))}."
     if wanted is None:
         return ArtefactError(
-            f"{path}: fills no known network; the nearest is {nearest.name}: {nearest}.", mend
+            f"{path}: fills no known network; the nearest is {nearest.name}: {nearest}.", hint
         )
     if nearest.name != wanted:
-        mend = f"{'It fills' if nearest.whole else 'The nearest network is'} {nearest.name}: {nearest.keys}."
-    return ArtefactError(f"{path}: does not fill {wanted}: {fit(entries, wanted)}.", mend)
+        hint = f"{'It fills' if nearest.whole else 'The nearest network is'} {nearest.name}: {nearest.keys}."
+    return ArtefactError(f"{path}: does not fill {wanted}: {fit(entries, wanted)}.", hint)
 
 
 def fit(entries: Mapping[str, Tensor], name: BackboneName) -> Fit:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fame_cli.visualization.masks import cut_out
 from fame_cli.visualization.pictures import RGB, Picture, overlay, rescale, resize, strip
-from fame_cli.visualization.sheet import Mark, Row, Tile, draw_sheet
+from fame_cli.visualization.sheet import Mark, SheetRow, Tile, draw_sheet
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _films(example: CamExample) -> tuple[Picture, list[RGB]]:
     return example.frames, overlays
 
 
-def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_shown: int) -> Row:
+def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_shown: int) -> SheetRow:
     remaining = iter(overlays)
     tiles = [Tile(strip(frames, frames_shown))]
     for answer in example.answers:
@@ -137,7 +137,7 @@ def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_s
     if example.mask is not None:
         tiles.append(Tile(cut_out(example.frames[len(example.frames) // 2], example.mask)))
     caption = f"{example.caption}\ntrue: {example.true_class}" if example.true_class else example.caption
-    return Row(caption, tiles)
+    return SheetRow(caption, tiles)
 
 
 def _shares(example: CamExample, maps: Picture) -> str:

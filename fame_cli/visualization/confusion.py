@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.visualization.charts import new_figure, save_figure
-from fame_cli.visualization.lettering import printable, shorten
+from fame_cli.visualization.text import printable, shorten
 
 NUMBERED_CLASSES = 24
 """With more classes than this, the share in a cell would be too small to read."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fame_cli.errors import ArtefactError
 from fame_cli.visualization.charts import new_figure, save_figure
-from fame_cli.visualization.lettering import printable, shorten, text_width
+from fame_cli.visualization.text import printable, shorten, text_width
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A4C93", "#5C5C5C")
 """Told apart by colour-blind readers too (after Okabe and Ito); reused when there are more runs."""

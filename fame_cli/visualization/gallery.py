@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fame_cli.visualization.pictures import RGB, Picture
-from fame_cli.visualization.sheet import Row, Tile, draw_sheet
+from fame_cli.visualization.sheet import SheetRow, Tile, draw_sheet
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class GalleryNeighbour:
     """A retrieved video, by one frame (H, W, 3), and its cosine similarity to the query."""
 
     frame: Picture
@@ -17,16 +17,16 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Query:
+class GalleryQuery:
     """A query video, by one frame (H, W, 3), and its neighbours, nearest first."""
 
     caption: str
     frame: Picture
     label: str
-    neighbours: Sequence[Neighbour]
+    neighbours: Sequence[GalleryNeighbour]
 
 
-def retrieval_gallery(queries: Sequence[Query], *, heading: str = "Nearest neighbours") -> RGB:
+def retrieval_gallery(queries: Sequence[GalleryQuery], *, heading: str = "Nearest neighbours") -> RGB:
     """A row a query; a neighbour of its class has a green frame and a tick, others red and a cross."""
     nearest = max(len(query.neighbours) for query in queries)
     return draw_sheet(
@@ -39,9 +39,9 @@ def retrieval_gallery(queries: Sequence[Query], *, heading: str = "Nearest neigh
     )
 
 
-def _row(query: Query) -> Row:
+def _row(query: GalleryQuery) -> SheetRow:
     tiles = [Tile(query.frame, query.label)]
     for neighbour in query.neighbours:
         note = f"{neighbour.label}\n{neighbour.similarity:.3f}"
         tiles.append(Tile(neighbour.frame, note, "right" if neighbour.label == query.label else "wrong"))
-    return Row(query.caption, tiles)
+    return SheetRow(query.caption, tiles)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.data.clips import clip_indices
-from fame_cli.evaluation.mask_protocol import MaskProtocol, MaskSetting
-from fame_cli.evaluation.mask_scores import Figures, MaskScores, SequenceScore, WindowScore
-from fame_cli.evaluation.masks import Window, masks_of, windows_of
-from fame_cli.evaluation.truth import TrueSequence, read_frame
-from fame_cli.visualization.lettering import printable, shorten
+from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
+from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
+from fame_cli.segmentation.scoring import Window, masks_of, windows_of
+from fame_cli.segmentation.sequences import TrueSequence, read_frame
 from fame_cli.visualization.masks import cut_out
 from fame_cli.visualization.pictures import RGB, Picture, overlay, resize, to_rgb
-from fame_cli.visualization.sheet import CAPTION_PX, CAPTION_WIDTH_PX, Row, Tile, draw_sheet
+from fame_cli.visualization.sheet import CAPTION_PX, CAPTION_WIDTH_PX, SheetRow, Tile, draw_sheet
+from fame_cli.visualization.text import printable, shorten
 
 TILE_HEIGHT_PX = 144
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -75,18 +75,18 @@ def mask_score_sheet(examples: Sequence[MaskScoreExample], settings: Sequence[Ma
     )
 
 
-def score_row(example: MaskScoreExample) -> Row:
+def score_row(example: MaskScoreExample) -> SheetRow:
     frame = to_rgb(example.frame)
     # Scaled here already, so that lines are equally thin on frames of any size.
     frame = to_rgb(resize(frame, TILE_HEIGHT_PX, round(frame.shape[1] * TILE_HEIGHT_PX / frame.shape[0])))
-    pictures = [outlined(veiled(frame, example.valid), example.truth, WHITE)]
+    pictures = [draw_outline(veil(frame, example.valid), example.truth, WHITE)]
     for scored in example.masks:
         colours = overlay(frame, scored.soft_mask, HEAT_STRENGTH)
-        pictures.append(outlined(outlined(colours, scored.mask, BLACK), example.truth, WHITE))
+        pictures.append(draw_outline(draw_outline(colours, scored.mask, BLACK), example.truth, WHITE))
     if len(example.masks) == 1:
-        pictures.append(outlined(cut_out(frame, example.masks[0].mask), example.truth, WHITE))
+        pictures.append(draw_outline(cut_out(frame, example.masks[0].mask), example.truth, WHITE))
     notes = ["", *(told(scored.figures) for scored in example.masks), ""]
-    return Row(
+    return SheetRow(
         example.caption,
         [Tile(widened(picture), note) for picture, note in zip(pictures, notes, strict=False)],
     )
@@ -103,21 +103,21 @@ def widened(picture: RGB) -> RGB:
     return np.pad(picture, ((0, 0), sides, (0, 0)), constant_values=255)
 
 
-def veiled(picture: RGB, valid: Picture) -> RGB:
+def veil(picture: RGB, valid: Picture) -> RGB:
     """The picture, pale where a mask (h, w) is 0."""
     pale = np.uint8(255 - VEIL * 255) + (VEIL * picture).astype(np.uint8)
-    return np.where(enlarged(valid, picture)[..., None], picture, pale)
+    return np.where(enlarge(valid, picture)[..., None], picture, pale)
 
 
-def enlarged(mask: Picture, picture: RGB) -> NDArray[np.bool_]:
+def enlarge(mask: Picture, picture: RGB) -> NDArray[np.bool_]:
     """A mask at the size of a picture, its border smooth rather than in stairs."""
     height, width = picture.shape[:2]
     return cv2.resize((mask > 0).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
-def outlined(picture: RGB, mask: Picture, color: tuple[int, int, int]) -> RGB:
+def draw_outline(picture: RGB, mask: Picture, color: tuple[int, int, int]) -> RGB:
     """The picture with the border of a mask, which may be smaller, as a thin line; a white one edged."""
-    fitted = enlarged(mask, picture).astype(np.uint8)
+    fitted = enlarge(mask, picture).astype(np.uint8)
     lines, _ = cv2.findContours(fitted, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     drawn = picture.copy()
     if color == WHITE:
@@ -177,7 +177,7 @@ def example_of(
     )
 
 
-def typical(score: SequenceScore) -> WindowScore:
+def typical(score: SequenceScore) -> ClipScore:
     """The clip whose AUC is nearest to the sequence's mean."""
     mean = score.mean(0)["auc"]
     return min(score.scored, key=lambda window: abs(window.figures[0]["auc"] - mean))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.visualization.pictures import RGB, Picture, heat, rescale, resize, strip, to_rgb
-from fame_cli.visualization.sheet import Row, Tile, draw_sheet
+from fame_cli.visualization.sheet import SheetRow, Tile, draw_sheet
 
 GROUND = 200
 """Gray level that stands where a mask keeps nothing."""
@@ -72,7 +72,7 @@ def mask_sheet(examples: Sequence[MaskExample], beta: float, *, frames_shown: in
 def merge_sheet(examples: Sequence[MergeExample], *, frames_shown: int = 2) -> RGB:
     """A row a pair: foreground clip, mask, background clip and merged clip, some frames each."""
     rows = [
-        Row(
+        SheetRow(
             example.caption,
             [
                 strip(example.foreground, frames_shown),
@@ -100,7 +100,7 @@ def merge_animation(examples: Sequence[MergeExample]) -> RGB:
     sheets = []
     for time in range(min(len(clip) for row in clips for clip in row)):
         rows = [
-            Row(example.caption, [clip[time] for clip in row])
+            SheetRow(example.caption, [clip[time] for clip in row])
             for example, row in zip(examples, clips, strict=True)
         ]
         sheets.append(draw_sheet(rows, titles, tile_height_px=160))
@@ -119,7 +119,7 @@ def share_held(mask: Picture, true_mask: Picture) -> float:
     return float((mask > 0)[truth].mean()) if truth.any() else 1.0
 
 
-def _mask_row(example: MaskExample, frames_shown: int) -> Row:
+def _mask_row(example: MaskExample, frames_shown: int) -> SheetRow:
     middle = to_rgb(example.frames[len(example.frames) // 2])
     # Scaled here already, so that the outline is thin on small frames too.
     width = round(middle.shape[1] * TILE_HEIGHT_PX / middle.shape[0])
@@ -131,7 +131,7 @@ def _mask_row(example: MaskExample, frames_shown: int) -> Row:
         _kept_tile(middle, mask, example.true_mask) for mask in (example.mask, *example.variants.values())
     ]
     truth = [] if example.true_mask is None else [_fitted(example.true_mask, middle)]
-    return Row(example.caption, [strip(example.frames, frames_shown), *maps, kept[0], *truth, *kept[1:]])
+    return SheetRow(example.caption, [strip(example.frames, frames_shown), *maps, kept[0], *truth, *kept[1:]])
 
 
 def _kept_tile(frame: RGB, mask: Picture, true_mask: Picture | None) -> Tile:

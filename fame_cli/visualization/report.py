@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
-from fame_cli.visualization.lettering import printable
+from fame_cli.visualization.text import printable
 
 MEDIA_TYPES = {b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]?\d+)?( ?± ?\d[\d.,]*)?( ?%)?|–|")
@@ -33,7 +33,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """A PNG or GIF file with the caption beneath it; ``description`` is for those who cannot see it."""
 
     path: Path
@@ -53,7 +53,7 @@ class Section:
     """A heading and what stands under it."""
 
     heading: str
-    blocks: Sequence[Text | Table | Picture | Code]
+    blocks: Sequence[Text | Table | PagePicture | Code]
 
 
 def write_report(path: Path, title: str, sections: Sequence[Section]) -> None:
@@ -71,7 +71,7 @@ def _section(number: int, section: Section) -> str:
     return f'<section id="section-{number}">\n<h2>{_safe(section.heading)}</h2>\n{blocks}\n</section>'
 
 
-def _block(block: Text | Table | Picture | Code) -> str:
+def _block(block: Text | Table | PagePicture | Code) -> str:
     match block:
         case Text():
             return "\n".join(
@@ -79,7 +79,7 @@ def _block(block: Text | Table | Picture | Code) -> str:
             )
         case Table():
             return _table(block)
-        case Picture():
+        case PagePicture():
             return _picture(block)
         case Code():
             return f'<pre tabindex="0"><code>{_safe(block.text.strip())}</code></pre>'
@@ -108,7 +108,7 @@ def _kind(cells: Sequence[str]) -> str:
     return ' class="number"' if all(NUMBER.fullmatch(cell.strip()) for cell in cells) else ""
 
 
-def _picture(picture: Picture) -> str:
+def _picture(picture: PagePicture) -> str:
     try:
         data = picture.path.read_bytes()
     except OSError as error:

@@ -8,16 +8,16 @@ from typing import Any
 
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ArtefactError
-from fame_cli.evaluation.agreement import decisive, describe_test, differing, in_a_name
+from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
 from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.confusion import draw_confusion
 from fame_cli.visualization.curves import draw_bars, draw_curves
-from fame_cli.visualization.report import Picture, Section, Table, Text, write_report
+from fame_cli.visualization.report import PagePicture, Section, Table, Text, write_report
 
-Block = Text | Table | Picture
+Block = Text | Table | PagePicture
 
 GALLERY = {
     "cam.png": "Where the networks look: class-agnostic maps, and maps of the predicted class.",
@@ -103,7 +103,7 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     )
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)
-    yield Picture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
+    yield PagePicture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
 
 
 def titles(results: Mapping[str, Result]) -> dict[str, str]:
@@ -141,29 +141,33 @@ def evaluation(run: Path, name: str, result: Result) -> Iterator[Block]:
         bars,
         value_label="% of the test videos",
     )
-    yield Picture(bars, "What was found, and what guessing would give.")
+    yield PagePicture(bars, "What was found, and what guessing would give.")
     if result.predictions:
         yield confusion(run, name, result)
         rows = [[label, *figure_cells(figure)] for label, figure in result.class_figures.items()]
         yield Table(["class", "%", "95 % interval", "chance %", "videos"], rows, "Top-1 of each class.")
     made = {**result.configuration, **result.training, "device": result.device, **result.versions}
     made |= {"weights": result.weights.get("path", ""), "weights' fingerprint": result.weights["fingerprint"]}
-    yield Table(["made with", "value"], [[key, in_words(value)] for key, value in made.items()])
+    yield Table(["made with", "value"], [[key, as_text(value)] for key, value in made.items()])
 
 
-def confusion(run: Path, name: str, result: Result) -> Picture:
+def confusion(run: Path, name: str, result: Result) -> PagePicture:
     top1 = result.figures["top1"]
     path = run / "pictures" / f"confusion-{name}.png"
     title = f"{result.protocol}: top-1 {top1.percent:.1f} % of {top1.videos} videos"
     draw_confusion(confusion_matrix(result.predictions, result.classes), result.classes, path, title)
-    return Picture(path, "Which class was taken for which: true ones downwards, predicted ones to the right.")
+    return PagePicture(
+        path, "Which class was taken for which: true ones downwards, predicted ones to the right."
+    )
 
 
 def galleries(pictures: Path) -> Iterator[Section]:
     """The pictures that fame visualize drew of this run, and the activation that it measured."""
-    known = [Picture(pictures / name, text) for name, text in GALLERY.items() if (pictures / name).exists()]
+    known = [
+        PagePicture(pictures / name, text) for name, text in GALLERY.items() if (pictures / name).exists()
+    ]
     others = [
-        Picture(path, path.name)
+        PagePicture(path, path.name)
         for path in sorted(pictures.glob("*"))
         if path.suffix in (".png", ".gif")
         and path.name not in GALLERY
@@ -201,7 +205,7 @@ def configuration(folder: RunFolder) -> Iterator[Table]:
     record = folder.read()
     defaults = dataclasses.asdict(PretrainConfig())
     options: Mapping[str, Any] = record["pretrain"]
-    rows = [[name, in_words(value), in_words(defaults.get(name, ""))] for name, value in options.items()]
+    rows = [[name, as_text(value), as_text(defaults.get(name, ""))] for name, value in options.items()]
     rows.sort(key=lambda row: row[1] == row[2])
     yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
     yield Table(["data", "value"], pairs(record["data"]))
@@ -211,14 +215,14 @@ def configuration(folder: RunFolder) -> Iterator[Table]:
 
 
 def pairs(values: Mapping[str, Any]) -> list[list[str]]:
-    return [[name, in_words(value)] for name, value in values.items()]
+    return [[name, as_text(value)] for name, value in values.items()]
 
 
-def in_words(value: object) -> str:
+def as_text(value: object) -> str:
     match value:
         case float():
             return f"{value:g}"
         case Sequence() if not isinstance(value, str):
-            return ", ".join(map(in_words, value)) or "–"
+            return ", ".join(map(as_text, value)) or "–"
         case _:
             return str(value)

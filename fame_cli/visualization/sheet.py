@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fame_cli.visualization.lettering import FAINT_INK, INK, line_height, text_width, wrap, write
 from fame_cli.visualization.pictures import RGB, Picture, resize, to_rgb
+from fame_cli.visualization.text import FAINT_INK, INK, line_height, text_width, wrap, write
 
 Mark = Literal["right", "wrong"]
 
@@ -32,7 +32,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A caption at the left and its tiles; a row may have fewer tiles than the sheet has columns."""
 
     caption: str
@@ -53,7 +53,7 @@ class _Columns:
 
 
 def draw_sheet(
-    rows: Sequence[Row],
+    rows: Sequence[SheetRow],
     titles: Sequence[str] = (),
     *,
     heading: str = "",

@@ -19,7 +19,7 @@ from fame_cli.data.frames import extract
 from fame_cli.data.manifest import write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.ucf101 import index_ucf101
-from fame_cli.evaluation.subject import random_weights
+from fame_cli.evaluation.evaluation import random_weights
 from fame_cli.learning.checkpoint import save_backbone, write_safetensors
 
 app = typer.Typer()

@@ -4,10 +4,10 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 
 from fame_cli.data.clips import (
-    address,
     clip_indices,
     clip_span,
     even_starts,
+    generator_for,
     hop_starts,
     largest_central_crop,
     random_resized_crop,
@@ -73,12 +73,12 @@ def test_hop_starts_hold_all_that_fit():
 
 
 def test_same_address_gives_same_values():
-    first, second = (address(7, 3, "a/b.avi", 1).random(5) for _ in range(2))
+    first, second = (generator_for(7, 3, "a/b.avi", 1).random(5) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_address_is_the_same_for_ever():
-    assert address(0, 3, "Größe.avi", 1).bit_generator.random_raw() == 18336177877217048060
+    assert generator_for(0, 3, "Größe.avi", 1).bit_generator.random_raw() == 18336177877217048060
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_address_is_the_same_for_ever():
     ],
 )
 def test_different_addresses_give_different_values(one, other):
-    assert address(*one).bit_generator.random_raw() != address(*other).bit_generator.random_raw()
+    assert generator_for(*one).bit_generator.random_raw() != generator_for(*other).bit_generator.random_raw()
 
 
 def test_numpy_parts_share_the_address_of_plain_ones():
-    assert address(np.int64(1), np.int32(2), np.str_("v")).random() == address(1, 2, "v").random()
+    assert generator_for(np.int64(1), np.int32(2), np.str_("v")).random() == generator_for(1, 2, "v").random()
 
 
 def test_address_refuses_a_fraction():
     with pytest.raises(TypeError, match="float"):
-        address(0, 1.5)  # type: ignore[arg-type]
+        generator_for(0, 1.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("height", "width"), [(128, 171), (171, 128), (48, 48), (20, 60)])

@@ -32,13 +32,13 @@ class ShownAt:
         raise AssertionError(f"nobody asked for {size} at {quality}")
 
 
-def numbered(count: int, fps: float, declared: int, max_fps: float = 0.0) -> DecodedVideo:
+def number_files(count: int, fps: float, declared: int, max_fps: float = 0.0) -> DecodedVideo:
     """A video whose frame n is shown at n / 25 seconds."""
     return DecodedVideo("made", Source(fps, declared, (ShownAt(n / 25) for n in range(count))), max_fps)
 
 
 def kept(count: int, fps: float, max_fps: float) -> list[int]:
-    return [round(25 * picture.seconds) for picture in numbered(count, fps, count, max_fps).pictures]
+    return [round(25 * picture.seconds) for picture in number_files(count, fps, count, max_fps).pictures]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_kept_frames_are_as_many_as_asked_for_and_evenly_spread(fps: float, max_
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, math.nan, math.inf, 1000.0, 90000.0])
 def test_rate_that_cannot_be_is_not_known_and_drops_nothing(fps: float) -> None:
-    video = numbered(9, fps, 9, max_fps=2)
+    video = number_files(9, fps, 9, max_fps=2)
     assert len(list(video.pictures)) == 9
     assert video.fps == 0
 
 
 def test_rate_of_what_is_kept_is_told() -> None:
-    assert numbered(1, 30, 1, max_fps=10).fps == 10
-    assert numbered(1, 30, 1, max_fps=60).fps == 30
-    assert numbered(1, 30, 1).fps == 30
+    assert number_files(1, 30, 1, max_fps=10).fps == 10
+    assert number_files(1, 30, 1, max_fps=60).fps == 30
+    assert number_files(1, 30, 1).fps == 30
 
 
 def test_frames_left_out_are_counted() -> None:
-    video = numbered(10, 30, 10, max_fps=10)
+    video = number_files(10, 30, 10, max_fps=10)
     assert len(list(video.pictures)) == 4
     assert video.decoded == 10
 
@@ -100,7 +100,7 @@ def test_frames_left_out_are_counted() -> None:
 def test_clear_shortfall_of_decoded_frames_is_an_early_end(
     decoded: int, declared: int, max_fps: float, early: bool
 ) -> None:
-    video = numbered(decoded, 25, declared, max_fps)
+    video = number_files(decoded, 25, declared, max_fps)
     for _ in video.pictures:
         pass
     assert video.ended_early == early

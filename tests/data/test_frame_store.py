@@ -223,4 +223,4 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
 def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) -> None:
     error = damaged(Path(path), "why")
     assert error.message == f"{path} is missing or damaged: why."
-    assert command in error.mend
+    assert command in error.hint

@@ -111,7 +111,7 @@ def test_folder_that_may_not_be_read_is_an_error_before_any_work(
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(InputError, match=r"cannot read .*secret.*: Permission denied") as caught:
         find_videos(tmp_path)
-    assert "permission to read it" in caught.value.mend
+    assert "permission to read it" in caught.value.hint
 
 
 def test_folder_that_vanishes_while_others_are_read_is_passed_over(

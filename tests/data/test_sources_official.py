@@ -9,7 +9,7 @@ from made_files import touch, write
 
 from fame_cli.data.manifest import combine, write_manifest
 from fame_cli.data.sources.annotations import Annotations
-from fame_cli.data.sources.check import Indexed, counted, match, other_lengths
+from fame_cli.data.sources.check import Indexed, count_splits, match, other_lengths
 from fame_cli.data.sources.diving48 import index_diving48
 from fame_cli.data.sources.files import VideoFile
 from fame_cli.data.sources.hmdb51 import index_hmdb51
@@ -128,8 +128,8 @@ def test_wrong_folder_is_told_before_any_work(tmp_path: Path) -> None:
         InputError, match=r"UCF101 split 1 names none of the 1 videos in .*holidays"
     ) as caught:
         index_ucf101(tmp_path / "holidays", None, 1)
-    assert "names Run/v_Run_g08_c01.avi" in caught.value.mend
-    assert "on disk is beach.mp4" in caught.value.mend
+    assert "names Run/v_Run_g08_c01.avi" in caught.value.hint
+    assert "on disk is beach.mp4" in caught.value.hint
 
 
 HMDB51 = {
@@ -257,10 +257,10 @@ def test_diving48_without_v2_lists_says_so(tmp_path: Path) -> None:
 
 
 def test_counts_are_said_in_a_fixed_order() -> None:
-    assert counted(["test", "train", "", "held out", "val", "train"]) == (
+    assert count_splits(["test", "train", "", "held out", "val", "train"]) == (
         "2 train, 1 val, 1 test, 1 held out and 1 unused videos"
     )
-    assert counted([]) == "no videos"
+    assert count_splits([]) == "no videos"
 
 
 def test_annotations_that_name_nothing_are_refused(tmp_path: Path) -> None:

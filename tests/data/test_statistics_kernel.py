@@ -9,7 +9,7 @@ import torch
 
 from fame_cli.data.clip_statistics import level_of, seed_of, with_counts
 from fame_cli.data.packing import pack, unpack, unpack_maps
-from fame_cli.merging import kernels, mask, statistics
+from fame_cli.foreground import kernels, mask, statistics
 
 RANDOM = np.random.default_rng(0)
 MAPS = {

@@ -15,8 +15,8 @@ from fame_cli.data.clips import clip_indices
 from fame_cli.data.frames import FrameStore, extract
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import ArtefactError
-from fame_cli.merging import statistics as formulas
-from fame_cli.merging.mask import blur
+from fame_cli.foreground import statistics as formulas
+from fame_cli.foreground.mask import blur
 
 
 def store_of(tmp_path: Path, lengths: list[int]) -> FrameStore:

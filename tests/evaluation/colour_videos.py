@@ -13,8 +13,8 @@ from fame_cli.config import ExtractConfig, FinetuneConfig, LinearConfig, Retriev
 from fame_cli.data.frames import FrameStore, extract, open_frame_store
 from fame_cli.data.manifest import read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
-from fame_cli.evaluation.labelled import choose_videos
-from fame_cli.evaluation.subject import Subject, random_weights
+from fame_cli.evaluation.evaluation import Evaluation, random_weights
+from fame_cli.evaluation.splits import choose_videos
 
 COLOURS = {"blue": (20, 20, 230), "green": (20, 230, 20), "red": (230, 20, 20)}
 CLIPS = {"clips": 3, "clip_frames": 4, "frame_stride": 2, "crop_px": 16}
@@ -50,10 +50,10 @@ def extracted(work: Path, videos: Path) -> FrameStore:
     return open_frame_store(work, read_manifest(work))
 
 
-def make_subject(run: Path, store: FrameStore, **options: Any) -> Subject:
+def make_evaluation(run: Path, store: FrameStore, **options: Any) -> Evaluation:
     """An untrained small network on the store's splits."""
     videos = choose_videos(store, "train", "test")
-    return Subject(run, videos, random_weights("small", 0), torch.device("cpu"), **options)
+    return Evaluation(run, videos, random_weights("small", 0), torch.device("cpu"), **options)
 
 
 class KilledError(Exception):

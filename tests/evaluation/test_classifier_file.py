@@ -8,7 +8,7 @@ import torch
 
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.classifier import Classifier, build_head, load_classifier, save_classifier
-from fame_cli.evaluation.subject import random_weights
+from fame_cli.evaluation.evaluation import random_weights
 from fame_cli.learning.checkpoint import write_safetensors
 
 CLASSES = ("blue", "grün")

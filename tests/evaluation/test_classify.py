@@ -14,7 +14,7 @@ from colour_videos import (
     Recorded,
     finetune_config,
     linear_config,
-    make_subject,
+    make_evaluation,
     make_work,
 )
 from torch import Tensor, nn
@@ -24,11 +24,11 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, load_classifier
 from fame_cli.evaluation.classify import ClipEpochs, build_classifier, finetune, linear
+from fame_cli.evaluation.clip_datasets import even_clips
+from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import in_parts
 from fame_cli.evaluation.fit import fit
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.samples import even_clips
-from fame_cli.evaluation.subject import Subject
 from fame_cli.learning.checkpoint import load_training
 
 on_features = dataclasses.replace(linear_config, train_on="features")
@@ -40,16 +40,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return make_work(tmp_path_factory.mktemp("classify"))
 
 
-def evaluate(subject: Subject, config: ClassifierConfig) -> Result:
+def evaluate(evaluation: Evaluation, config: ClassifierConfig) -> Result:
     if isinstance(config, FinetuneConfig):
-        return finetune(subject, config)
+        return finetune(evaluation, config)
     assert isinstance(config, LinearConfig)
-    return linear(subject, config)
+    return linear(evaluation, config)
 
 
-def classifier_file(subject: Subject, config: ClassifierConfig) -> Path:
+def classifier_file(evaluation: Evaluation, config: ClassifierConfig) -> Path:
     protocol = "linear" if isinstance(config, LinearConfig) else "finetune"
-    return subject.evaluation_folder(protocol, config) / "classifier.safetensors"
+    return evaluation.evaluation_folder(protocol, config) / "classifier.safetensors"
 
 
 def assert_same_classifier(first: Path, second: Path) -> None:
@@ -63,7 +63,7 @@ def test_classes_of_another_colour_are_told_apart_without_error(
     store: FrameStore, tmp_path: Path, config: ClassifierConfig
 ) -> None:
     config = dataclasses.replace(config, epochs=30, milestones=(20,))
-    result = evaluate(make_subject(tmp_path, store), config)
+    result = evaluate(make_evaluation(tmp_path, store), config)
     assert result.figures["top1"].percent == result.figures["clip_top1"].percent == 100
     assert result.figures["top1"].videos == len(result.predictions) == 6
     assert all(one.right and one.predicted == one.label for one in result.predictions)
@@ -71,11 +71,11 @@ def test_classes_of_another_colour_are_told_apart_without_error(
 
 
 def test_video_is_predicted_by_the_mean_of_its_clips_probabilities(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
-    result = finetune(subject, finetune_config)
-    saved = load_classifier(classifier_file(subject, finetune_config))
+    evaluation = make_evaluation(tmp_path, store)
+    result = finetune(evaluation, finetune_config)
+    saved = load_classifier(classifier_file(evaluation, finetune_config))
     assert saved.backbone is not None
-    for position, prediction in zip(subject.videos.test, result.predictions, strict=True):
+    for position, prediction in zip(evaluation.videos.test, result.predictions, strict=True):
         clips = even_clips(store, position, finetune_config)
         features = in_parts(saved.backbone, clips, torch.device("cpu"))
         probabilities = [(saved.weight @ feature + saved.bias).softmax(dim=0) for feature in features]
@@ -88,14 +88,14 @@ def test_video_is_predicted_by_the_mean_of_its_clips_probabilities(store: FrameS
 def test_killed_between_epochs_and_run_again_equals_a_straight_run(
     store: FrameStore, tmp_path: Path, config: ClassifierConfig
 ) -> None:
-    straight = make_subject(tmp_path / "straight", store)
+    straight = make_evaluation(tmp_path / "straight", store)
     expected = evaluate(straight, config)
     samples = 27 if config is on_features else 9
-    killed = make_subject(tmp_path / "killed", store, progress=KilledAt("training", 2 * samples + 1))
+    killed = make_evaluation(tmp_path / "killed", store, progress=KilledAt("training", 2 * samples + 1))
     with pytest.raises(KilledError):
         evaluate(killed, config)
     progress = Recorded()
-    resumed = make_subject(tmp_path / "killed", store, progress=progress)
+    resumed = make_evaluation(tmp_path / "killed", store, progress=progress)
     got = evaluate(resumed, config)
     assert min(progress.told["training"]) > 2 * samples, "finished epochs are not done twice"
     assert dataclasses.replace(got, seconds=0) == dataclasses.replace(expected, seconds=0)
@@ -104,9 +104,9 @@ def test_killed_between_epochs_and_run_again_equals_a_straight_run(
 
 def test_killed_after_training_tests_without_training_again(store: FrameStore, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        finetune(make_subject(tmp_path, store, progress=KilledAt("testing", 1)), finetune_config)
+        finetune(make_evaluation(tmp_path, store, progress=KilledAt("testing", 1)), finetune_config)
     progress = Recorded()
-    finetune(make_subject(tmp_path, store, progress=progress), finetune_config)
+    finetune(make_evaluation(tmp_path, store, progress=progress), finetune_config)
     assert list(progress.told) == ["testing"]
 
 
@@ -114,26 +114,28 @@ def test_killed_after_training_tests_without_training_again(store: FrameStore, t
 def test_second_run_reads_the_result_and_does_nothing(
     store: FrameStore, tmp_path: Path, config: ClassifierConfig
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    first = evaluate(subject, config)
+    evaluation = make_evaluation(tmp_path, store)
+    first = evaluate(evaluation, config)
     progress = Recorded()
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    again = evaluate(make_subject(tmp_path, store, progress=progress), config)
+    again = evaluate(make_evaluation(tmp_path, store, progress=progress), config)
     assert again == first
     assert not progress.told
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
 
 
 def test_changed_option_makes_a_new_result_beside_the_old_one(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
-    linear(subject, on_features)
-    linear(subject, dataclasses.replace(on_features, learning_rate=1.0))
+    evaluation = make_evaluation(tmp_path, store)
+    linear(evaluation, on_features)
+    linear(evaluation, dataclasses.replace(on_features, learning_rate=1.0))
     assert len(list((tmp_path / "results").glob("linear-*.json"))) == 2
 
 
-def trained_classifier(subject: Subject, config: ClassifierConfig, freeze: bool, run: Path) -> Classifier:
-    classifier = build_classifier(subject, config, freeze)
-    epochs = ClipEpochs(subject, config)
+def trained_classifier(
+    evaluation: Evaluation, config: ClassifierConfig, freeze: bool, run: Path
+) -> Classifier:
+    classifier = build_classifier(evaluation, config, freeze)
+    epochs = ClipEpochs(evaluation, config)
     fit(
         classifier,
         classifier.trained,
@@ -151,9 +153,9 @@ def trained_classifier(subject: Subject, config: ClassifierConfig, freeze: bool,
 def test_frozen_backbone_keeps_every_parameter_and_statistic(
     store: FrameStore, tmp_path: Path, freeze: bool
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    classifier = trained_classifier(subject, linear_config, freeze, tmp_path)
-    before, after = subject.weights.backbone.state_dict(), classifier.backbone.state_dict()
+    evaluation = make_evaluation(tmp_path, store)
+    classifier = trained_classifier(evaluation, linear_config, freeze, tmp_path)
+    before, after = evaluation.weights.backbone.state_dict(), classifier.backbone.state_dict()
     assert any(key.endswith("running_mean") for key in before)
     unchanged = [torch.equal(before[key], after[key]) for key in before]
     assert all(unchanged) if freeze else not any(unchanged)
@@ -163,17 +165,17 @@ def test_frozen_backbone_keeps_every_parameter_and_statistic(
 def test_frozen_backbone_is_in_evaluation_mode_while_the_head_trains(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    classifier = build_classifier(make_subject(tmp_path, store), linear_config, freeze=True).train()
+    classifier = build_classifier(make_evaluation(tmp_path, store), linear_config, freeze=True).train()
     assert not any(module.training for module in classifier.backbone.modules())
     assert classifier.head.training
 
 
 def test_finetune_leaves_the_weights_it_was_given_alone(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
-    before = {key: value.clone() for key, value in subject.weights.backbone.state_dict().items()}
-    finetune(subject, finetune_config)
+    evaluation = make_evaluation(tmp_path, store)
+    before = {key: value.clone() for key, value in evaluation.weights.backbone.state_dict().items()}
+    finetune(evaluation, finetune_config)
     assert all(
-        torch.equal(value, before[key]) for key, value in subject.weights.backbone.state_dict().items()
+        torch.equal(value, before[key]) for key, value in evaluation.weights.backbone.state_dict().items()
     )
 
 
@@ -182,18 +184,20 @@ def test_training_and_testing_see_the_same_clip_normalised_alike(
 ) -> None:
     # Without its augmentation a training clip of a video is one of its test clips.
     monkeypatch.setattr("fame_cli.evaluation.classify.augment", lambda clips, _view: clips)
-    monkeypatch.setattr("fame_cli.evaluation.samples.random_start", lambda *_: 0)
-    monkeypatch.setattr("fame_cli.evaluation.samples.random_resized_crop", lambda *_: (0, 5, 32, 32))
-    subject = make_subject(tmp_path, store)
-    classifier = build_classifier(subject, linear_config, freeze=True)
-    clips, classes = next(iter(next(ClipEpochs(subject, linear_config)(0))))
-    tested = [even_clips(store, position, linear_config)[:1] for position in subject.videos.train]
+    monkeypatch.setattr("fame_cli.evaluation.clip_datasets.random_start", lambda *_: 0)
+    monkeypatch.setattr("fame_cli.evaluation.clip_datasets.random_resized_crop", lambda *_: (0, 5, 32, 32))
+    evaluation = make_evaluation(tmp_path, store)
+    classifier = build_classifier(evaluation, linear_config, freeze=True)
+    clips, classes = next(iter(next(ClipEpochs(evaluation, linear_config)(0))))
+    tested = [even_clips(store, position, linear_config)[:1] for position in evaluation.videos.train]
     expected = torch.cat([in_parts(classifier, clip, torch.device("cpu")) for clip in tested])
     with torch.no_grad():
         logits = classifier(clips)
     distances = torch.cdist(logits, expected)
     assert torch.all(distances.min(dim=1).values < 1e-6)
-    assert torch.equal(subject.videos.class_numbers(subject.videos.train)[distances.argmin(dim=1)], classes)
+    assert torch.equal(
+        evaluation.videos.class_numbers(evaluation.videos.train)[distances.argmin(dim=1)], classes
+    )
 
 
 class Constant(nn.Module):
@@ -228,9 +232,9 @@ def test_last_layer_begins_small_and_without_bias() -> None:
 def test_checkpoint_of_a_frozen_backbone_holds_the_last_layer_alone(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    linear(subject, linear_config)
-    checkpoint = subject.evaluation_folder("linear", linear_config) / "last.pt"
+    evaluation = make_evaluation(tmp_path, store)
+    linear(evaluation, linear_config)
+    checkpoint = evaluation.evaluation_folder("linear", linear_config) / "last.pt"
     assert list(load_training(checkpoint, torch.device("cpu"))["trained"]) == ["1.weight", "1.bias"]
 
 
@@ -246,37 +250,37 @@ def test_learning_rate_falls_to_a_tenth_at_each_milestone(
 
     monkeypatch.setattr(torch.optim.SGD, "step", recorded)
     config = dataclasses.replace(on_features, batch_size=27, epochs=4, milestones=(1, 3), learning_rate=2.0)
-    linear(make_subject(tmp_path, store), config)
+    linear(make_evaluation(tmp_path, store), config)
     assert rates == pytest.approx([2.0, 0.2, 0.2, 0.02])
 
 
 def test_fewer_videos_than_a_batch_still_train(store: FrameStore, tmp_path: Path) -> None:
     config = dataclasses.replace(finetune_config, batch_size=128, epochs=1)
-    assert len(finetune(make_subject(tmp_path, store), config).training_loss) == 1
+    assert len(finetune(make_evaluation(tmp_path, store), config).training_loss) == 1
 
 
 def test_single_clip_batches_are_refused_where_batchnorm_trains(store: FrameStore, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--batch-size is 1; expected at least 2"):
-        finetune(make_subject(tmp_path, store), dataclasses.replace(finetune_config, batch_size=1))
+        finetune(make_evaluation(tmp_path, store), dataclasses.replace(finetune_config, batch_size=1))
 
 
 def test_diverged_training_stops_and_names_the_learning_rate(store: FrameStore, tmp_path: Path) -> None:
     config = dataclasses.replace(finetune_config, learning_rate=1e20)
     with pytest.raises(ConfigurationError, match=r"loss of epoch \d is (nan|inf) at --learning-rate 1e\+20"):
-        finetune(make_subject(tmp_path, store), config)
+        finetune(make_evaluation(tmp_path, store), config)
     assert not list(tmp_path.glob("results/*"))
 
 
 def test_loss_that_ends_above_guessing_is_said(store: FrameStore, tmp_path: Path) -> None:
     config = dataclasses.replace(on_features, learning_rate=1e6, epochs=1)
-    result = linear(make_subject(tmp_path, store), config)
+    result = linear(make_evaluation(tmp_path, store), config)
     assert result.training_loss[-1] > math.log(3)
     assert any("--learning-rate 1e+06 is likely too large" in note for note in result.notes)
 
 
 def test_result_tells_what_made_it(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
-    result = linear(subject, on_features)
+    evaluation = make_evaluation(tmp_path, store)
+    result = linear(evaluation, on_features)
     assert result.protocol == "linear"
     assert result.configuration["train_on"] == "features"
     assert {name: result.configuration[name] for name in CLIPS} == CLIPS
@@ -285,7 +289,7 @@ def test_result_tells_what_made_it(store: FrameStore, tmp_path: Path) -> None:
     assert result.splits["source"]["source"] == "folder"
     assert result.classes == ("blue", "green", "red")
     assert result.weights["path"] == "random"
-    assert result.weights["fingerprint"] == subject.weights.fingerprint
+    assert result.weights["fingerprint"] == evaluation.weights.fingerprint
     assert result.frames == {"folder": store.folder.name, "fingerprint": store.fingerprint}
     assert result.versions["torch"] == torch.__version__
     assert any(note.startswith("top5: k is 3") for note in result.notes)
@@ -294,8 +298,8 @@ def test_result_tells_what_made_it(store: FrameStore, tmp_path: Path) -> None:
 def test_bf16_is_near_fp32(store: FrameStore, tmp_path: Path) -> None:
     # Small steps: large ones carry the rounding, which differs from CPU to CPU, to another place altogether.
     small_steps = dataclasses.replace(on_features, learning_rate=0.01)
-    subject = make_subject(tmp_path, store)
-    exact = linear(subject, small_steps)
-    rough = linear(subject, dataclasses.replace(small_steps, precision="bf16"))
+    evaluation = make_evaluation(tmp_path, store)
+    exact = linear(evaluation, small_steps)
+    rough = linear(evaluation, dataclasses.replace(small_steps, precision="bf16"))
     assert rough.training_loss == pytest.approx(exact.training_loss, rel=0.05)
     assert rough.training_loss != exact.training_loss

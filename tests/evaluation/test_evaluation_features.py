@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
-from colour_videos import KilledAt, KilledError, Recorded, make_subject, make_work, retrieval_config
+from colour_videos import KilledAt, KilledError, Recorded, make_evaluation, make_work, retrieval_config
 from torch import Tensor, nn
 
 from fame_cli.config import EvaluationConfig
@@ -15,9 +15,9 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import normalise
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation import features
+from fame_cli.evaluation.clip_datasets import even_clips
+from fame_cli.evaluation.evaluation import random_weights
 from fame_cli.evaluation.features import compute_features
-from fame_cli.evaluation.samples import even_clips
-from fame_cli.evaluation.subject import random_weights
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def shards(folder: Path) -> list[str]:
 def test_features_are_those_of_the_encoder_in_evaluation_mode(
     store: FrameStore, tmp_path: Path, workers: int
 ) -> None:
-    subject = make_subject(tmp_path, store, workers=workers)
-    kept = compute_features(subject, retrieval_config, (3, 20)).read_all((3, 20))
+    evaluation = make_evaluation(tmp_path, store, workers=workers)
+    kept = compute_features(evaluation, retrieval_config, (3, 20)).read_all((3, 20))
     backbone = random_weights("small", 0).backbone.eval()
     assert kept.shape == (2, 3, 128)
     for features_there, position in zip(kept, (3, 20), strict=True):
@@ -48,43 +48,43 @@ def test_features_are_those_of_the_encoder_in_evaluation_mode(
 def test_clips_in_parts_give_the_same_features(
     store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = compute_features(make_subject(tmp_path / "a", store), retrieval_config, (0,)).read(0)
+    whole = compute_features(make_evaluation(tmp_path / "a", store), retrieval_config, (0,)).read(0)
     monkeypatch.setattr(features, "CLIPS_TOGETHER", 2)
-    parts = compute_features(make_subject(tmp_path / "b", store), retrieval_config, (0,)).read(0)
+    parts = compute_features(make_evaluation(tmp_path / "b", store), retrieval_config, (0,)).read(0)
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
 
 
 def test_only_shards_with_a_wanted_video_are_made_and_others_are_kept(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    folder = compute_features(subject, retrieval_config, (0, 9)).folder
+    evaluation = make_evaluation(tmp_path, store)
+    folder = compute_features(evaluation, retrieval_config, (0, 9)).folder
     assert shards(folder) == ["videos-00000", "videos-00001"]
-    compute_features(subject, retrieval_config, (23,))
+    compute_features(evaluation, retrieval_config, (23,))
     assert shards(folder) == ["videos-00000", "videos-00001", "videos-00002"]
 
 
 def test_second_run_computes_nothing(
     store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    before = compute_features(subject, retrieval_config, (0, 9)).read(9)
+    evaluation = make_evaluation(tmp_path, store)
+    before = compute_features(evaluation, retrieval_config, (0, 9)).read(9)
     monkeypatch.setattr(nn.Conv3d, "forward", lambda *_: pytest.fail("the encoder was run"))
-    assert torch.equal(compute_features(subject, retrieval_config, (0, 9)).read(9), before)
+    assert torch.equal(compute_features(evaluation, retrieval_config, (0, 9)).read(9), before)
 
 
 def test_killed_run_goes_on_where_it_stopped(
     store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = tuple(range(24))
-    killed = make_subject(tmp_path / "killed", store, progress=KilledAt("features", 16))
+    killed = make_evaluation(tmp_path / "killed", store, progress=KilledAt("features", 16))
     with pytest.raises(KilledError):
         compute_features(killed, retrieval_config, everything)
-    straight = make_subject(tmp_path / "straight", store)
+    straight = make_evaluation(tmp_path / "straight", store)
     expected = compute_features(straight, retrieval_config, everything).read_all(everything)
     read = record_reading(monkeypatch)
     progress = Recorded()
-    resumed = make_subject(tmp_path / "killed", store, progress=progress)
+    resumed = make_evaluation(tmp_path / "killed", store, progress=progress)
     got = compute_features(resumed, retrieval_config, everything).read_all(everything)
     assert progress.told["features"] == [16, 24]
     assert read == list(range(16, 24))
@@ -99,42 +99,42 @@ def record_reading(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         read.append(position)
         return even_clips(frames, position, config)
 
-    monkeypatch.setattr("fame_cli.evaluation.samples.even_clips", recorded)
+    monkeypatch.setattr("fame_cli.evaluation.clip_datasets.even_clips", recorded)
     return read
 
 
 def test_shard_finished_by_another_process_meanwhile_is_skipped(
     store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = make_subject(tmp_path / "shared", store)
-    compute_features(subject, retrieval_config, (0,))
+    evaluation = make_evaluation(tmp_path / "shared", store)
+    compute_features(evaluation, retrieval_config, (0,))
     # As if the first shard had not been there yet when the reading was planned.
     monkeypatch.setattr("fame_cli.evaluation.features.is_done", lambda *_: False)
-    got = compute_features(subject, retrieval_config, (0, 9)).read(9)
-    alone = make_subject(tmp_path / "alone", store)
+    got = compute_features(evaluation, retrieval_config, (0, 9)).read(9)
+    alone = make_evaluation(tmp_path / "alone", store)
     assert torch.equal(got, compute_features(alone, retrieval_config, (9,)).read(9))
 
 
 def test_other_weights_frames_or_clips_have_a_folder_of_their_own(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
-    other_weights = dataclasses.replace(subject, weights=random_weights("small", 1))
+    evaluation = make_evaluation(tmp_path, store)
+    other_weights = dataclasses.replace(evaluation, weights=random_weights("small", 1))
     other_frames = FrameStore(store.folder, store.manifest)
     other_frames.fingerprint = "other"
-    other_videos = dataclasses.replace(subject.videos, frames=other_frames)
+    other_videos = dataclasses.replace(evaluation.videos, frames=other_frames)
     folders = [
-        compute_features(subject, retrieval_config, (0,)).folder,
-        compute_features(subject, dataclasses.replace(retrieval_config, crop_px=24), (0,)).folder,
+        compute_features(evaluation, retrieval_config, (0,)).folder,
+        compute_features(evaluation, dataclasses.replace(retrieval_config, crop_px=24), (0,)).folder,
         compute_features(other_weights, retrieval_config, (0,)).folder,
-        compute_features(dataclasses.replace(subject, videos=other_videos), retrieval_config, (0,)).folder,
+        compute_features(dataclasses.replace(evaluation, videos=other_videos), retrieval_config, (0,)).folder,
     ]
     assert len(set(folders)) == 4
     # Which split is which and the seed of a training decide no feature.
     other_split = dataclasses.replace(retrieval_config, seed=3, test_split="val")
-    assert compute_features(subject, other_split, (0,)).folder == folders[0]
+    assert compute_features(evaluation, other_split, (0,)).folder == folders[0]
 
 
 def test_damaged_shard_is_an_error_that_says_so(store: FrameStore, tmp_path: Path) -> None:
-    kept = compute_features(make_subject(tmp_path, store), retrieval_config, (0,))
+    kept = compute_features(make_evaluation(tmp_path, store), retrieval_config, (0,))
     with h5py.File(kept.folder / "videos-00000.h5", "a") as file:
         del file["0"]
     with pytest.raises(ArtefactError, match="is missing or damaged"):
@@ -142,8 +142,8 @@ def test_damaged_shard_is_an_error_that_says_so(store: FrameStore, tmp_path: Pat
 
 
 def test_features_of_a_diverged_network_are_refused(store: FrameStore, tmp_path: Path) -> None:
-    subject = make_subject(tmp_path, store)
+    evaluation = make_evaluation(tmp_path, store)
     with torch.no_grad():
-        next(iter(subject.weights.backbone.parameters())).fill_(math.nan)
+        next(iter(evaluation.weights.backbone.parameters())).fill_(math.nan)
     with pytest.raises(ArtefactError, match="features that are no finite numbers"):
-        compute_features(subject, retrieval_config, (0, 9)).read(9)
+        compute_features(evaluation, retrieval_config, (0, 9)).read(9)

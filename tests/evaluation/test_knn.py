@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from colour_videos import CLIPS, Recorded, make_subject, make_work
+from colour_videos import CLIPS, Recorded, make_evaluation, make_work
 from sklearn.neighbors import KNeighborsClassifier
 
 from fame_cli.config import KnnConfig
@@ -63,18 +63,18 @@ def test_predictions_equal_those_of_scikit_learn_with_the_same_weights() -> None
 def test_videos_are_classified_by_their_colour_and_a_second_call_does_nothing(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    result = knn(make_subject(tmp_path, store), config)
+    result = knn(make_evaluation(tmp_path, store), config)
     assert result.figures["top1"].percent == 100
     assert result.figures["top1"].chance == pytest.approx(100 / 3)
     assert all(one.right and one.predicted == one.label for one in result.predictions)
     assert len(result.predictions) == result.figures["top1"].videos == 6
     progress = Recorded()
-    assert knn(make_subject(tmp_path, store, progress=progress), config) == result
+    assert knn(make_evaluation(tmp_path, store, progress=progress), config) == result
     assert not progress.told
 
 
 def test_more_neighbours_than_training_videos_is_told(store: FrameStore, tmp_path: Path) -> None:
-    result = knn(make_subject(tmp_path, store), KnnConfig(**CLIPS, neighbours=50))
+    result = knn(make_evaluation(tmp_path, store), KnnConfig(**CLIPS, neighbours=50))
     assert "only 12 training videos" in " ".join(result.notes)
 
 
@@ -91,5 +91,5 @@ def test_class_that_no_neighbour_is_of_is_no_answer(
         return torch.ones(len(test), 1), torch.zeros(len(test), 1, dtype=torch.long)
 
     monkeypatch.setattr("fame_cli.evaluation.knn.nearest", always_the_first)
-    figures = knn(make_subject(tmp_path, store), KnnConfig(**CLIPS, neighbours=1)).figures
+    figures = knn(make_evaluation(tmp_path, store), KnnConfig(**CLIPS, neighbours=1)).figures
     assert figures["top5"].percent == figures["top1"].percent < 100

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from colour_videos import KilledAt, KilledError, Recorded, make_subject, make_work, retrieval_config
+from colour_videos import KilledAt, KilledError, Recorded, make_evaluation, make_work, retrieval_config
 
 from fame_cli.data.frames import FrameStore
 from fame_cli.evaluation.features import compute_features
@@ -18,7 +18,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 
 def test_nearest_videos_are_of_the_same_colour(store: FrameStore, tmp_path: Path) -> None:
-    result = retrieval(make_subject(tmp_path, store), retrieval_config)
+    result = retrieval(make_evaluation(tmp_path, store), retrieval_config)
     assert result.figures["R@1"].percent == 100
     assert result.figures["R@1"].videos == len(result.queries) == 6
     assert result.figures["R@1"].chance == pytest.approx(100 * 4 / 12)
@@ -35,10 +35,10 @@ def test_nearest_videos_are_of_the_same_colour(store: FrameStore, tmp_path: Path
 def test_similarities_are_cosines_of_mean_features_less_the_training_mean(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    subject = make_subject(tmp_path, store)
-    result = retrieval(subject, retrieval_config)
-    train, test = subject.videos.train, subject.videos.test
-    kept = compute_features(subject, retrieval_config, (*train, *test))
+    evaluation = make_evaluation(tmp_path, store)
+    result = retrieval(evaluation, retrieval_config)
+    train, test = evaluation.videos.train, evaluation.videos.test
+    kept = compute_features(evaluation, retrieval_config, (*train, *test))
     means = {n: sum(kept.read(n)) / 3 for n in (*train, *test)}
     centre = sum(means[n] for n in train) / len(train)
     place = {video.id: n for n, video in enumerate(store.videos)}
@@ -52,12 +52,12 @@ def test_similarities_are_cosines_of_mean_features_less_the_training_mean(
 def test_killed_and_run_again_equals_a_straight_run_and_a_third_run_does_nothing(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    expected = retrieval(make_subject(tmp_path / "straight", store), retrieval_config)
-    killed = make_subject(tmp_path / "killed", store, progress=KilledAt("features", 8))
+    expected = retrieval(make_evaluation(tmp_path / "straight", store), retrieval_config)
+    killed = make_evaluation(tmp_path / "killed", store, progress=KilledAt("features", 8))
     with pytest.raises(KilledError):
         retrieval(killed, retrieval_config)
     progress = Recorded()
-    resumed = make_subject(tmp_path / "killed", store, progress=progress)
+    resumed = make_evaluation(tmp_path / "killed", store, progress=progress)
     got = retrieval(resumed, retrieval_config)
     assert progress.told["features"][0] == 8
     assert dataclasses.replace(got, seconds=0) == dataclasses.replace(expected, seconds=0)

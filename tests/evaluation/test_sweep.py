@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from colour_videos import linear_config, make_subject, make_work
+from colour_videos import linear_config, make_evaluation, make_work
 
 from fame_cli.config import LinearConfig
 from fame_cli.data.frames import FrameStore
@@ -38,12 +38,12 @@ def test_classes_of_one_video_leave_nothing_to_choose_by() -> None:
 def test_rate_that_learns_is_chosen_over_one_that_does_not_and_the_result_tells(
     store: FrameStore, tmp_path: Path
 ) -> None:
-    result = linear(make_subject(tmp_path / "sweep", store), config)
+    result = linear(make_evaluation(tmp_path / "sweep", store), config)
     assert result.training == {"learning_rate": 30.0}
     note = next(note for note in result.notes if "chosen" in note)
     assert "learning rate 30 chosen by top-1 on 3 held-out training videos" in note
     plain = dataclasses.replace(config, sweep=(), learning_rate=30.0)
-    straight = linear(make_subject(tmp_path / "plain", store), plain)
+    straight = linear(make_evaluation(tmp_path / "plain", store), plain)
     assert result.figures == straight.figures
     assert result.predictions == straight.predictions
 

@@ -7,7 +7,7 @@ import torch
 
 from fame_cli.cli.evaluate import find_weights
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.evaluation.subject import clip_options, random_weights, read_weights
+from fame_cli.evaluation.evaluation import clip_options, random_weights, read_weights
 from fame_cli.learning.checkpoint import save_backbone
 from fame_cli.learning.weights import KeyCount
 

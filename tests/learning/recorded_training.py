@@ -33,8 +33,8 @@ MOCO = PretrainConfig(
 )
 CONFIGS = {
     "moco": MOCO,
-    "simclr": dataclasses.replace(MOCO, framework="simclr", statistics="online"),
-    "byol": dataclasses.replace(MOCO, framework="byol", background="intra", branch="single"),
+    "simclr": dataclasses.replace(MOCO, objective="simclr", statistics="online"),
+    "byol": dataclasses.replace(MOCO, objective="byol", background="intra", branch="single"),
 }
 
 Record = dict[str, Any]
@@ -51,7 +51,9 @@ def record_training(work: Path, run: Path, config: PretrainConfig, **options: An
             if number == record["first_step"]:
                 record["views"] = torch.stack([first, second])
                 record["figures"] = figures.clone()
-                record["gradients"] = [parameter.grad.clone() for parameter in self.model.trained()]
+                record["gradients"] = [
+                    parameter.grad.clone() for parameter in self.model.trainable_parameters()
+                ]
                 record["state"] = {name: value.clone() for name, value in self.model.state_dict().items()}
             record["last_state"] = self.model.state_dict()
             if rank() == 1 and number == 1 and "signal" in options:

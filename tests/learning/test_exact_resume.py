@@ -19,7 +19,7 @@ from fame_cli.data.manifest import read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.disk import unfinished
 from fame_cli.learning import checkpoint
-from fame_cli.learning.log import Standing
+from fame_cli.learning.log import StepInfo
 from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.training import Training
 
@@ -37,8 +37,8 @@ MOCO = PretrainConfig(
 )
 CONFIGS = {
     "moco": MOCO,
-    "byol": dataclasses.replace(MOCO, framework="byol", optimizer="adamw", background="intra"),
-    "simclr": dataclasses.replace(MOCO, framework="simclr", precision="bf16", branch="both"),
+    "byol": dataclasses.replace(MOCO, objective="byol", optimizer="adamw", background="intra"),
+    "simclr": dataclasses.replace(MOCO, objective="simclr", precision="bf16", branch="both"),
 }
 MOMENTS = ("forward", "told", "saving", "renamed")
 """Where in a step the process dies: before its update, before or in the middle of its save, or after it."""
@@ -66,7 +66,7 @@ def learn(work: Path, run: Path, config: PretrainConfig, dies_at: int = STEPS, m
         write_whole(path, content)
         die("renamed")
 
-    def tell(_standing: Standing) -> None:
+    def tell(_standing: StepInfo) -> None:
         die("told")
 
     with pytest.MonkeyPatch.context() as patch:

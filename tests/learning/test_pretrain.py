@@ -19,7 +19,7 @@ from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning import batch as batch_room
 from fame_cli.learning.checkpoint import load_backbone
-from fame_cli.learning.log import Standing
+from fame_cli.learning.log import StepInfo
 from fame_cli.learning.pretrain import pretrain, training_positions
 from fame_cli.learning.training import Training
 
@@ -51,7 +51,7 @@ def losses(run: Path) -> list[float]:
 
 
 def stop_after(step: int, how: type[BaseException]) -> object:
-    def tell(standing: Standing) -> None:
+    def tell(standing: StepInfo) -> None:
         if standing.step == step:
             raise how
 
@@ -313,4 +313,4 @@ def test_damaged_frame_is_told_in_words_by_a_loader_process(tmp_path: Path, stor
         pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", workers=1)
     assert "Traceback" not in told.value.message
     assert "missing or damaged" in told.value.message
-    assert "fame verify" in told.value.mend
+    assert "fame verify" in told.value.hint

@@ -36,7 +36,7 @@ def small_encoder_flops() -> int:
 
 @pytest.mark.parametrize("batch_size", [2, 6])
 def test_operations_of_a_step_are_those_of_its_forward_and_backward_passes(batch_size: int) -> None:
-    config = PretrainConfig(framework="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
+    config = PretrainConfig(objective="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
     counted = count_flops(Training(config, torch.device("cpu")), config)
     forward = 2 * batch_size * small_encoder_flops()
     first_layer = 2 * batch_size * 2 * 16 * 4 * 4 * 4 * 3 * 27

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fame_cli.demo import Demo, make_demo
-from fame_cli.evaluation.subject import silent
+from fame_cli.evaluation.evaluation import silent
 
 
 def test_demo_leaves_a_self_contained_page_and_does_nothing_twice(tmp_path: Path) -> None:

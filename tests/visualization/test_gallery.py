@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fame_cli.visualization.gallery import Neighbour, Query, retrieval_gallery
+from fame_cli.visualization.gallery import GalleryNeighbour, GalleryQuery, retrieval_gallery
 from fame_cli.visualization.sheet import BORDER_PX, MARK_COLORS
 
 
@@ -18,8 +18,8 @@ def left_edges(sheet: np.ndarray, color: tuple[int, int, int]) -> list[int]:
 
 
 def test_neighbours_stand_in_order_and_are_marked_by_their_label() -> None:
-    neighbours = [Neighbour(frame(30), "run", 0.9), Neighbour(frame(60), "jump", 0.8)]
-    sheet = retrieval_gallery([Query("query one", frame(90), "run", neighbours)])
+    neighbours = [GalleryNeighbour(frame(30), "run", 0.9), GalleryNeighbour(frame(60), "jump", 0.8)]
+    sheet = retrieval_gallery([GalleryQuery("query one", frame(90), "run", neighbours)])
     (right,) = left_edges(sheet, MARK_COLORS["right"])
     (wrong,) = left_edges(sheet, MARK_COLORS["wrong"])
     assert right < wrong
@@ -28,7 +28,9 @@ def test_neighbours_stand_in_order_and_are_marked_by_their_label() -> None:
 
 
 def test_the_query_itself_is_not_marked() -> None:
-    sheet = retrieval_gallery([Query("q", frame(90), "run", [Neighbour(frame(30), "jump", 0.1)])])
+    sheet = retrieval_gallery(
+        [GalleryQuery("q", frame(90), "run", [GalleryNeighbour(frame(30), "jump", 0.1)])]
+    )
     query_columns = np.flatnonzero((sheet == (90, 90, 165)).all(axis=2).any(axis=0))
     beside = sheet[:, query_columns[0] - BORDER_PX : query_columns[0]]
     for color in MARK_COLORS.values():
@@ -36,12 +38,16 @@ def test_the_query_itself_is_not_marked() -> None:
 
 
 def test_queries_may_have_different_numbers_of_neighbours() -> None:
-    few = Query("few", frame(10), "run", [Neighbour(frame(20), "run", 0.5)])
-    many = Query("many", frame(30), "run", [Neighbour(frame(40), "run", 0.5)] * 4)
+    few = GalleryQuery("few", frame(10), "run", [GalleryNeighbour(frame(20), "run", 0.5)])
+    many = GalleryQuery("many", frame(30), "run", [GalleryNeighbour(frame(40), "run", 0.5)] * 4)
     assert retrieval_gallery([few, many]).shape[1] == retrieval_gallery([many, many]).shape[1]
 
 
 def test_labels_and_similarities_are_written() -> None:
-    first = retrieval_gallery([Query("q", frame(10), "run", [Neighbour(frame(20), "run", 0.123)])])
-    second = retrieval_gallery([Query("q", frame(10), "run", [Neighbour(frame(20), "run", 0.987)])])
+    first = retrieval_gallery(
+        [GalleryQuery("q", frame(10), "run", [GalleryNeighbour(frame(20), "run", 0.123)])]
+    )
+    second = retrieval_gallery(
+        [GalleryQuery("q", frame(10), "run", [GalleryNeighbour(frame(20), "run", 0.987)])]
+    )
     assert not np.array_equal(first, second)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from evaluation.true_sequences import write_sequence
 
-from fame_cli.evaluation.mask_protocol import MaskProtocol, MaskSetting
-from fame_cli.evaluation.mask_scores import MaskScores, SequenceScore, WindowScore
-from fame_cli.evaluation.masks import score_masks
-from fame_cli.evaluation.truth import find_sequences
+from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
+from fame_cli.segmentation.scores import ClipScore, MaskScores, SequenceScore
+from fame_cli.segmentation.scoring import score_masks
+from fame_cli.segmentation.sequences import find_sequences
 from fame_cli.visualization.mask_scores import (
     BLACK,
     LEAST_WIDTH_PX,
@@ -18,11 +18,11 @@ from fame_cli.visualization.mask_scores import (
     MaskScoreExample,
     ScoredMask,
     choose_scores,
+    draw_outline,
     examples_of,
     mask_score_sheet,
-    outlined,
     typical,
-    veiled,
+    veil,
     widened,
 )
 
@@ -46,7 +46,7 @@ def example(settings: int = 1, size: tuple[int, int] = (64, 64), valid: bool = T
 
 
 def scored(name: str, *aucs: float) -> SequenceScore:
-    windows = (WindowScore(3 * number, "", 0.1, (FIGURES | {"auc": auc},)) for number, auc in enumerate(aucs))
+    windows = (ClipScore(3 * number, "", 0.1, (FIGURES | {"auc": auc},)) for number, auc in enumerate(aucs))
     return SequenceScore(name, "", 20, "", tuple(windows))
 
 
@@ -55,12 +55,12 @@ def count(picture: np.ndarray, color: tuple[int, int, int]) -> int:
 
 
 def test_border_is_a_line_around_the_mask() -> None:
-    drawn = outlined(np.full((64, 64, 3), GRAY, np.uint8), block(16, 24), WHITE)
+    drawn = draw_outline(np.full((64, 64, 3), GRAY, np.uint8), block(16, 24), WHITE)
     line = (drawn == 255).all(axis=-1)
     assert line[:, 32].nonzero()[0].tolist() == [32, 47]
     assert line[40].nonzero()[0].tolist() == [16, 47]
     assert (drawn[31, 32] == 0).all()
-    dark = outlined(np.full((64, 64, 3), GRAY, np.uint8), block(16, 24), BLACK)
+    dark = draw_outline(np.full((64, 64, 3), GRAY, np.uint8), block(16, 24), BLACK)
     assert count(dark, WHITE) == 0
     assert count(dark, BLACK) == line.sum()
 
@@ -68,13 +68,13 @@ def test_border_is_a_line_around_the_mask() -> None:
 def test_border_of_a_hole_is_drawn_too() -> None:
     ring = block(4, 28)
     ring[10:20, 12:20] = False
-    drawn = outlined(np.full((32, 32, 3), GRAY, np.uint8), ring, BLACK)
+    drawn = draw_outline(np.full((32, 32, 3), GRAY, np.uint8), ring, BLACK)
     assert (drawn == 0).all(axis=-1)[:, 16].sum() == 4
 
 
 def test_pixels_that_do_not_count_are_pale() -> None:
     picture = np.full((64, 64, 3), GRAY, np.uint8)
-    shown = veiled(picture, example(valid=False).valid)
+    shown = veil(picture, example(valid=False).valid)
     assert (shown[:56] == picture[:56]).all()
     assert (shown[56:] > 150).all()
 

@@ -10,7 +10,7 @@ import pytest
 
 from fame_cli.errors import ArtefactError
 from fame_cli.visualization.pictures import save_gif, save_png
-from fame_cli.visualization.report import Code, Picture, Section, Table, Text, write_report
+from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
 
 NASTY = "<script>alert('x')</script> & \"quoted\" {braces} \udcff"
 
@@ -60,7 +60,7 @@ def test_every_place_for_a_name_is_escaped(tmp_path: Path, png: Path) -> None:
     blocks = [
         Text(NASTY),
         Table([NASTY, NASTY], [[NASTY, NASTY]], NASTY),
-        Picture(png, NASTY, NASTY),
+        PagePicture(png, NASTY, NASTY),
         Code(NASTY),
     ]
     page = written(tmp_path, [Section(NASTY, blocks)], NASTY)
@@ -72,7 +72,7 @@ def test_every_place_for_a_name_is_escaped(tmp_path: Path, png: Path) -> None:
 
 
 def test_nothing_points_outside_the_page(tmp_path: Path, png: Path) -> None:
-    page = written(tmp_path, [Section("One", [Picture(png, "p")]), Section("Two", [])])
+    page = written(tmp_path, [Section("One", [PagePicture(png, "p")]), Section("Two", [])])
     for _, attributes in page.tags:
         assert (attributes.get("src") or "data:").startswith("data:")
         assert (attributes.get("href") or "#").startswith("#")
@@ -86,7 +86,7 @@ def test_nothing_points_outside_the_page(tmp_path: Path, png: Path) -> None:
 def test_pictures_are_carried_whole_with_their_type(tmp_path: Path, png: Path) -> None:
     gif = tmp_path / "clip.gif"
     save_gif(gif, np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8), 10)
-    page = written(tmp_path, [Section("Pictures", [Picture(png, "still"), Picture(gif, "moving")])])
+    page = written(tmp_path, [Section("Pictures", [PagePicture(png, "still"), PagePicture(gif, "moving")])])
     for path, kind, image in zip((png, gif), ("png", "gif"), page.attributes("img"), strict=True):
         head, data = (image["src"] or "").split(",")
         assert head == f"data:image/{kind};base64"
@@ -95,7 +95,7 @@ def test_pictures_are_carried_whole_with_their_type(tmp_path: Path, png: Path) -
 
 def test_a_picture_without_description_is_described_by_its_caption(tmp_path: Path, png: Path) -> None:
     assert (
-        written(tmp_path, [Section("s", [Picture(png, "a caption")])]).attributes("img")[0]["alt"]
+        written(tmp_path, [Section("s", [PagePicture(png, "a caption")])]).attributes("img")[0]["alt"]
         == "a caption"
     )
 
@@ -132,11 +132,11 @@ def test_the_page_has_colours_for_light_and_dark(tmp_path: Path) -> None:
 
 def test_a_missing_picture_stops_the_report(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"gone\.png cannot be read: No such file"):
-        written(tmp_path, [Section("s", [Picture(tmp_path / "gone.png", "gone")])])
+        written(tmp_path, [Section("s", [PagePicture(tmp_path / "gone.png", "gone")])])
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_file_that_is_no_picture_stops_the_report(tmp_path: Path) -> None:
     (tmp_path / "fake.png").write_text("<svg onload=alert(1)>")
     with pytest.raises(ArtefactError, match=r"fake\.png is neither PNG nor GIF"):
-        written(tmp_path, [Section("s", [Picture(tmp_path / "fake.png", "fake")])])
+        written(tmp_path, [Section("s", [PagePicture(tmp_path / "fake.png", "fake")])])

@@ -9,7 +9,7 @@ from fame_cli.visualization.sheet import (
     GAP_PX,
     MARGIN_PX,
     MARK_COLORS,
-    Row,
+    SheetRow,
     Tile,
     draw_sheet,
 )
@@ -34,7 +34,7 @@ def ink(sheet: np.ndarray) -> np.ndarray:
 
 
 def test_tiles_without_any_text_stand_between_even_margins() -> None:
-    sheet = draw_sheet([Row("", [plain(10, 20), plain(40, 40, NAVY)])], tile_height_px=30)
+    sheet = draw_sheet([SheetRow("", [plain(10, 20), plain(40, 40, NAVY)])], tile_height_px=30)
     assert sheet.dtype == np.uint8
     assert sheet.shape == (30 + 2 * MARGIN_PX, 60 + GAP_PX + 30 + 2 * MARGIN_PX, 3)
     assert box(sheet, BLUE) == (MARGIN_PX, MARGIN_PX, MARGIN_PX + 29, MARGIN_PX + 59)
@@ -43,26 +43,26 @@ def test_tiles_without_any_text_stand_between_even_margins() -> None:
 
 def test_gray_bool_and_float_tiles_of_any_size_share_a_sheet() -> None:
     tiles = [np.zeros((3, 7), np.uint8), np.ones((200, 10), bool), np.full((9, 9), 0.5)]
-    sheet = draw_sheet([Row("mixed", tiles)], ["a", "b", "c"])
+    sheet = draw_sheet([SheetRow("mixed", tiles)], ["a", "b", "c"])
     assert sheet.ndim == 3
 
 
 def test_a_narrower_tile_is_centred_in_its_column() -> None:
-    rows = [Row("", [plain(50, 100, NAVY)]), Row("", [plain(50, 20)])]
+    rows = [SheetRow("", [plain(50, 100, NAVY)]), SheetRow("", [plain(50, 20)])]
     sheet = draw_sheet(rows, tile_height_px=50)
     assert box(sheet, BLUE)[1] == MARGIN_PX + 40
 
 
 def test_a_short_row_leaves_its_last_columns_blank() -> None:
-    rows = [Row("", [plain(10, 10), plain(10, 10, NAVY)]), Row("", [plain(10, 10)])]
+    rows = [SheetRow("", [plain(10, 10), plain(10, 10, NAVY)]), SheetRow("", [plain(10, 10)])]
     sheet = draw_sheet(rows, tile_height_px=20)
     assert box(sheet, NAVY)[2] == MARGIN_PX + 19
     assert box(sheet, BLUE)[2] == MARGIN_PX + 19 + 20 + GAP_PX
 
 
 def test_captions_stand_left_of_all_tiles_and_titles_above() -> None:
-    bare = draw_sheet([Row("", [plain(40, 40)])])
-    sheet = draw_sheet([Row("a caption\nand its second line", [plain(40, 40)])], ["title"])
+    bare = draw_sheet([SheetRow("", [plain(40, 40)])])
+    sheet = draw_sheet([SheetRow("a caption\nand its second line", [plain(40, 40)])], ["title"])
     top, left, bottom, right = box(sheet, BLUE)
     assert sheet.shape[0] > bare.shape[0]
     assert sheet.shape[1] > bare.shape[1]
@@ -72,7 +72,7 @@ def test_captions_stand_left_of_all_tiles_and_titles_above() -> None:
 
 
 def test_a_note_stands_beneath_its_tile() -> None:
-    sheet = draw_sheet([Row("", [Tile(plain(40, 80), "a note")])])
+    sheet = draw_sheet([SheetRow("", [Tile(plain(40, 80), "a note")])])
     _, left, bottom, right = box(sheet, BLUE)
     assert ink(sheet)[bottom + 1 :, left : right + 1].any()
 
@@ -82,7 +82,7 @@ def test_a_note_stands_beneath_its_tile() -> None:
 )
 def test_no_text_reaches_into_the_margin(text: str) -> None:
     tiles = [Tile(plain(30, 60), text, "right"), Tile(plain(30, 30), text)]
-    sheet = draw_sheet([Row(text, tiles)] * 2, [text, text], heading=text, explanation=text)
+    sheet = draw_sheet([SheetRow(text, tiles)] * 2, [text, text], heading=text, explanation=text)
     edge = MARGIN_PX - 2
     inner = ink(sheet)
     inner[edge:-edge, edge:-edge] = False
@@ -90,14 +90,14 @@ def test_no_text_reaches_into_the_margin(text: str) -> None:
 
 
 def test_a_tall_caption_makes_its_row_taller_and_touches_no_other() -> None:
-    rows = [Row("\n".join("abcdef"), [plain(10, 10, NAVY)]), Row("", [plain(10, 10)])]
+    rows = [SheetRow("\n".join("abcdef"), [plain(10, 10, NAVY)]), SheetRow("", [plain(10, 10)])]
     sheet = draw_sheet(rows, tile_height_px=20)
     assert box(sheet, BLUE)[0] > box(sheet, NAVY)[2] + 60
 
 
 def test_marks_frame_the_tile_on_all_four_sides_outside_its_pixels() -> None:
     for mark, color in MARK_COLORS.items():
-        sheet = draw_sheet([Row("", [Tile(plain(60, 60), mark=mark)])], tile_height_px=60)
+        sheet = draw_sheet([SheetRow("", [Tile(plain(60, 60), mark=mark)])], tile_height_px=60)
         top, left, bottom, right = box(sheet, color)
         assert (top, left) == (MARGIN_PX, MARGIN_PX)
         assert (bottom - top, right - left) == (59 + 2 * BORDER_PX, 59 + 2 * BORDER_PX)
@@ -115,7 +115,7 @@ def badge(sheet: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
 def test_right_and_wrong_differ_in_shape_and_not_only_in_colour() -> None:
     signs = {}
     for mark, color in MARK_COLORS.items():
-        sheet = draw_sheet([Row("", [Tile(plain(60, 60), mark=mark)])], tile_height_px=60)
+        sheet = draw_sheet([SheetRow("", [Tile(plain(60, 60), mark=mark)])], tile_height_px=60)
         signs[mark] = badge(sheet, color)
     tick, cross = signs["right"], signs["wrong"]
     assert tick.any()
@@ -128,6 +128,6 @@ def test_right_and_wrong_differ_in_shape_and_not_only_in_colour() -> None:
 
 
 def test_the_same_texts_give_the_same_size_whatever_the_pixels() -> None:
-    first = draw_sheet([Row("clip", [plain(10, 10)])], ["frame"])
-    second = draw_sheet([Row("clip", [plain(10, 10, NAVY)])], ["frame"])
+    first = draw_sheet([SheetRow("clip", [plain(10, 10)])], ["frame"])
+    second = draw_sheet([SheetRow("clip", [plain(10, 10, NAVY)])], ["frame"])
     assert first.shape == second.shape

@@ -26,13 +26,13 @@ class Finding:
     kind: str
     message: str
     names: tuple[str, ...]
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
         examples = ", ".join(shown(name) for name in self.names[:EXAMPLES])
         more = len(self.names) - EXAMPLES
         listed = f"{examples}, and {more} more" if more > 0 else examples
-        return f"{self.message} ({len(self.names)}): {listed}. {self.mend}"
+        return f"{self.message} ({len(self.names)}): {listed}. {self.hint}"
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def match(
     ]
     counts = {"named": len(named), "named_on_disk": len(holders), "not_named": len(unknown)}
     check = Check(
-        summary=f"{title} names {counted(video.split for video in named.values())}; "
-        f"{counted(named[name].split for name in holders)} of these are on disk.",
+        summary=f"{title} names {count_splits(video.split for video in named.values())}; "
+        f"{count_splits(named[name].split for name in holders)} of these are on disk.",
         findings=tuple(finding for finding in findings if finding.names),
         expected_frames={path: named[name].frames for name, path in holders.items() if named[name].frames},
     )
@@ -124,7 +124,7 @@ def contradicted(annotations: Annotations) -> Finding:
         "contradicted",
         "named twice, with different splits or classes",
         annotations.contradicted,
-        "The first counts: mend the annotations.",
+        "The first counts: hint the annotations.",
     )
 
 
@@ -171,7 +171,7 @@ def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
     )
 
 
-def counted(splits: Iterable[str]) -> str:
+def count_splits(splits: Iterable[str]) -> str:
     """Such as "9537 train and 3783 test videos"."""
     count = Counter(splits)
     known = [split for split in ("train", "val", "test") if count[split]]

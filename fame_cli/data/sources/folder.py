@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fame_cli.data.manifest import Video
 from fame_cli.data.sources.annotations import SPLIT_NAMES
-from fame_cli.data.sources.check import Check, Finding, Indexed, both_sides, counted
+from fame_cli.data.sources.check import Check, Finding, Indexed, both_sides, count_splits
 from fame_cli.data.sources.files import find_videos
 
 
@@ -40,6 +40,8 @@ def index_folder(root: Path) -> Indexed:
 
 def summary(videos: list[Video]) -> str:
     classes = len({video.label for video in videos if video.label})
-    splits = f": {counted(video.split for video in videos)}" if any(video.split for video in videos) else ""
+    splits = (
+        f": {count_splits(video.split for video in videos)}" if any(video.split for video in videos) else ""
+    )
     where = f"in {classes} {'class' if classes == 1 else 'classes'}" if classes else "without classes"
     return f"{len(videos)} videos {where} on disk{splits}."

@@ -1,0 +1,165 @@
+"""What is evaluated: weights, on the videos of a frame store, for a RUN folder; and how that is named."""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from fame_cli import __version__
+from fame_cli.config import BackboneName, EvaluationConfig, fingerprint
+from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.evaluation.results import SCHEMA_VERSION
+from fame_cli.evaluation.splits import LabelledVideos
+from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
+from fame_cli.learning.pretraining_set import NOTHING, PretrainingSet, find_set
+from fame_cli.learning.weights import KeyCount
+
+CLIP_OPTIONS = ("clip_frames", "frame_stride", "crop_px")
+
+ProgressWithNote = Callable[[int, int, str], None]
+"""Called with the items done, the items in all, and a note such as the loss."""
+
+Phase = Callable[[str, str], AbstractContextManager[ProgressWithNote]]
+"""Begins a phase of the work, given its title and the unit of its items."""
+
+
+def silent(_title: str, _unit: str) -> AbstractContextManager[ProgressWithNote]:
+    return nullcontext(lambda _done, _total, _note: None)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A backbone and where it came from."""
+
+    backbone: Backbone
+    """As it was read; a finetune trains a copy."""
+    name: BackboneName
+    source: str
+    """The file, or "random"."""
+    fingerprint: str
+    keys: KeyCount | None
+    """None for an untrained network."""
+    clip_options: dict[str, int]
+    """clip_frames, frame_stride and crop_px of the pretraining, as far as the file tells."""
+    account: str = ""
+    """What became of each entry of the file, for people to read."""
+    pretraining_set: PretrainingSet | None = None
+    """The videos that it was pretrained on, where that is known."""
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.account}" if self.keys else f"untrained {self.name} (the baseline)"
+
+
+def read_weights(path: Path, name: BackboneName | None = None) -> Weights:
+    """The backbone in a file of any known kind, as network ``name`` where the file does not name its own.
+
+    Raises ArtefactError unless every key of the network is there in the right shape.
+    """
+    loaded = read_backbone(path, name)
+    metadata = loaded.metadata
+    try:
+        options = {option: int(metadata[option]) for option in CLIP_OPTIONS if option in metadata}
+    except ValueError as error:
+        raise ArtefactError(
+            f"{path}: the clips of its pretraining are no whole numbers ({error}).",
+            "The file was changed: copy it again, or pretrain again.",
+        ) from error
+    return Weights(
+        backbone=loaded.backbone,
+        name=loaded.fit.name,
+        source=str(path),
+        fingerprint=weights_fingerprint(path),
+        keys=loaded.fit.keys,
+        clip_options=options,
+        account=str(loaded.fit),
+        pretraining_set=find_set(path),
+    )
+
+
+def random_weights(name: BackboneName, seed: int) -> Weights:
+    """An untrained network: what the protocol gives without any pretraining."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = build_backbone(name)
+    content = safetensors.torch.save(
+        {key: value.contiguous() for key, value in backbone.state_dict().items()}
+    )
+    digest = hashlib.sha256(content).hexdigest()[:10]
+    options = {option: getattr(EvaluationConfig, option) for option in CLIP_OPTIONS}
+    return Weights(backbone, name, "random", digest, None, options, pretraining_set=NOTHING)
+
+
+def clip_options(weights: Weights, **given: int | None) -> dict[str, int]:
+    """The clips to evaluate on: as given, else as in the pretraining."""
+    options = weights.clip_options | {name: value for name, value in given.items() if value is not None}
+    if missing := [f"--{name.replace('_', '-')}" for name in CLIP_OPTIONS if name not in options]:
+        raise ConfigurationError(
+            f"{weights.source} does not tell which clips it was pretrained on.", f"Give {', '.join(missing)}."
+        )
+    return options
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Weights to evaluate, the videos to do it on, and where and how."""
+
+    run: Path
+    videos: LabelledVideos
+    weights: Weights
+    device: torch.device
+    workers: int = 0
+    """Processes that read clips; 0 reads them in this one."""
+    progress: Phase = silent
+
+    @functools.cached_property
+    def seen(self) -> tuple[str, ...] | None:
+        """Ids of the test videos that the weights were pretrained on; None where that is not known."""
+        known = self.weights.pretraining_set
+        return None if known is None else known.shared(self.videos.frames.manifest, self.videos.test)
+
+    def name(self, protocol: str, config: EvaluationConfig) -> str:
+        """Name of an evaluation: another option, video, label, split or weight gives another name."""
+        seen = None if self.seen is None else sorted(self.seen)
+        parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, seen]
+        return f"{protocol}-{fingerprint(parts)}"
+
+    def result_path(self, protocol: str, config: EvaluationConfig) -> Path:
+        return self.run / "results" / f"{self.name(protocol, config)}.json"
+
+    def evaluation_folder(self, protocol: str, config: EvaluationConfig) -> Path:
+        """Where a training keeps its checkpoint and its classifier."""
+        return self.run / "evaluations" / self.name(protocol, config)
+
+    def record(self, config: EvaluationConfig) -> dict[str, Any]:
+        """The part of a result that tells what made it."""
+        frames, videos, weights = self.videos.frames, self.videos, self.weights
+        source, seen = Path(weights.source), self.seen
+        return {
+            "configuration": config.to_dict(),
+            "splits": {
+                "train": {"name": config.train_split, "videos": len(videos.train)},
+                "test": {"name": config.test_split, "videos": len(videos.test)},
+                "source": dict(frames.manifest.source),
+                "content": videos.content,
+            },
+            "classes": videos.class_names,
+            "weights": {
+                "path": str(source.relative_to(self.run))
+                if source.is_relative_to(self.run)
+                else weights.source,
+                "backbone": weights.name,
+                "fingerprint": weights.fingerprint,
+                "keys": asdict(weights.keys) if weights.keys else None,
+            },
+            "frames": {"folder": frames.folder.name, "fingerprint": frames.fingerprint},
+            "seen_test_videos": None if seen is None else len(seen),
+            "device": str(self.device),
+            "versions": {"fame": __version__, "torch": torch.__version__},
+        }

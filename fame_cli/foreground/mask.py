@@ -1,0 +1,153 @@
+"""From a clip's statistics to its foreground mask (Ding et al. 2022, Eq. 3, Eq. 4 and Table 6)."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
+
+from fame_cli.config import Variant
+from fame_cli.foreground import kernels
+from fame_cli.foreground.kernels import BACKGROUND_SHARE, COLOUR_BINS, FOREGROUND_SHARE
+from fame_cli.foreground.statistics import colour_counts, compilable, rows_of, top_pixels
+
+GRID_CELLS = 4
+GAUSS_SIGMA_SHARE = 0.25
+"""Standard deviation of the "gauss" variant as a share of the side; the paper gives none."""
+
+JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE = 0.2, 0.5
+"""Pixels that the "joint" variant learns colours from: fewer and surer foreground, more background."""
+
+ROUNDING_SHARE = 1e-6
+"""A map whose values differ by less than this share of them differs by float rounding alone."""
+
+
+def colour_posterior(bins: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
+    """Likelihood that a pixel is foreground given its colour, P(F|x) = P(x|F) / (P(x|F) + P(x|B)) (Eq. 3).
+
+    As in the published code, 1 is added to each background count, so a colour never seen has likelihood 0
+    and one seen in the foreground alone stays below 1.
+
+    ``bins`` (B, H, W), ``foreground`` and ``background`` (B, 1000) counts. Returns (B, H, W) in [0, 1).
+    """
+    if compilable(foreground):
+        posterior = torch.empty(bins.shape)
+        counts = foreground.contiguous().numpy(), background.contiguous().numpy()
+        kernels.colour_posterior(rows_of(bins), *counts, rows_of(posterior))
+        return posterior
+    foreground_share = foreground / foreground.sum(1, keepdim=True)
+    background_share = (background + 1) / (background.sum(1, keepdim=True) + COLOUR_BINS)
+    likelihood = foreground_share / (foreground_share + background_share)
+    return likelihood.gather(1, bins.flatten(1)).view(bins.shape)
+
+
+def blur(maps: Tensor) -> Tensor:
+    """Gaussian blur as wide as a tenth of the shorter side, as in the published code; the border reflects.
+
+    The kernel has ⌊0.1·side⌋ // 2 · 2 + 1 taps and a standard deviation of a third of that.
+
+    ``maps`` (B, H, W). Returns the same shape.
+    """
+    H, W = maps.shape[-2:]
+    half = kernels.blur_weights(H, W)
+    if compilable(maps):
+        blurred = torch.empty(maps.shape)
+        kernels.blur(maps.contiguous().numpy(), half, blurred.numpy())
+        return blurred
+    radius = len(half) - 1
+    weights = [*half[:0:-1].tolist(), *half.tolist()]
+    padded = pad(maps, (radius,) * 4, mode="reflect")
+    rows = _weighted_sum([padded[..., tap : tap + W] for tap in range(2 * radius + 1)], weights)
+    return _weighted_sum([rows[..., tap : tap + H, :] for tap in range(2 * radius + 1)], weights)
+
+
+def _weighted_sum(shifted: list[Tensor], weights: list[float]) -> Tensor:
+    # Sums of shifted maps, not a convolution: in full float32 on every device.
+    total = shifted[0] * weights[0]
+    for maps, weight in zip(shifted[1:], weights[1:], strict=True):
+        total.add_(maps, alpha=weight)
+    return total
+
+
+def rescale(maps: Tensor) -> Tensor:
+    """Stretch each of ``maps`` (B, H, W) to [0, 1] by its own extremes; a constant map becomes 0."""
+    if compilable(maps):
+        scaled = torch.empty(maps.shape)
+        kernels.rescale(rows_of(maps), ROUNDING_SHARE, rows_of(scaled))
+        return scaled
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    span = high - low
+    constant = span <= ROUNDING_SHARE * torch.maximum(low.abs(), high.abs())
+    return (maps - low) / span.masked_fill(constant, torch.inf)
+
+
+def soft_mask(seed: Tensor, bins: Tensor, variant: Variant, size_px: int) -> Tensor:
+    """How much each pixel belongs to the foreground: FAME, a variant of Table 6, or "joint", which is ours.
+
+    ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. Returns (B, size_px, size_px) in [0, 1].
+    """
+    match variant:
+        case "fame":
+            return _fame(seed, bins, size_px)
+        case "seed":
+            return rescale(blur(_resize(seed, size_px)))
+        case "joint":
+            return _joint(seed, bins, size_px)
+        case "grid":
+            return _grid(seed, size_px)
+        case "gauss":
+            return _gauss(size_px, seed.device).expand(len(seed), -1, -1)
+
+
+def _fame(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
+    # The published code also rescales the blurred seed; only its order counts here, which rescaling keeps.
+    if compilable(seed) and seed.shape[1:] == (size_px, size_px):
+        mask, weights = torch.empty(seed.shape), kernels.blur_weights(size_px, size_px)
+        most, least = math.floor(FOREGROUND_SHARE * size_px**2), math.floor(BACKGROUND_SHARE * size_px**2)
+        maps = seed.contiguous().numpy(), rows_of(bins)
+        kernels.fame(*maps, weights, most, least, ROUNDING_SHARE, mask.numpy())
+        return mask
+    foreground, background = colour_counts(blur(seed), bins)
+    return rescale(blur(_resize(colour_posterior(bins, foreground, background), size_px)))
+
+
+def _joint(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
+    # Colour alone forgets where the motion was; the product keeps what both speak for (docs/masks.md).
+    shares = JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE
+    posterior = colour_posterior(bins, *colour_counts(blur(seed), bins, *shares))
+    return rescale(blur(_resize(seed, size_px)) * blur(_resize(posterior, size_px)).sqrt())
+
+
+def _grid(seed: Tensor, size_px: int) -> Tensor:
+    # Ranks of the cells rather than their sums: of cells with equal sums (black bars) whole ones are kept.
+    # The mean orders cells as the sum does; where four does not divide the side, neighbours share a line.
+    cells = adaptive_avg_pool2d(seed.unsqueeze(1), GRID_CELLS)
+    by_sum = cells.flatten(1).argsort(dim=1, descending=True, stable=True)
+    ranks = by_sum.argsort(dim=1).view_as(cells)
+    last = GRID_CELLS**2 - 1
+    return interpolate((last - ranks) / last, size=(size_px, size_px)).squeeze(1)
+
+
+def _gauss(size_px: int, device: torch.device) -> Tensor:
+    offset = torch.arange(size_px, device=device) - (size_px - 1) / 2
+    bell = torch.exp(-((offset / (GAUSS_SIGMA_SHARE * size_px)) ** 2) / 2)
+    return bell[:, None] * bell
+
+
+def _resize(maps: Tensor, size_px: int) -> Tensor:
+    if maps.shape[-2:] == (size_px, size_px):
+        return maps
+    size = (size_px, size_px)
+    return interpolate(maps.unsqueeze(1), size=size, mode="bilinear", align_corners=False).squeeze(1)
+
+
+def top_share(soft_mask: Tensor, beta: float) -> Tensor:
+    """Hard mask: the ⌊β·H·W⌋ greatest pixels of each soft mask (Eq. 4).
+
+    Of equal pixels the first in row-major order are taken.
+
+    ``soft_mask`` (B, H, W), ``beta`` in [0, 1]. Returns (B, H, W) bool, exactly ⌊β·H·W⌋ True in each.
+    """
+    pixels = soft_mask.shape[1] * soft_mask.shape[2]
+    # 0.29 · 100 is 28.999… in binary; the paper's ⌊·⌋ is meant for the decimal number.
+    return top_pixels(soft_mask, math.floor(beta * pixels + 1e-6))

@@ -1,0 +1,80 @@
+"""What the loop asks of a contrastive objective: a loss of two views, and what to do after each step."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fame_cli.learning.backbones import Backbone
+
+
+class Objective(nn.Module):
+    """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
+
+    A step is ``loss = model(first, second)``, ``loss.backward()``, a step of an optimizer of ``trained()``,
+    and ``after_step``.
+
+    On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
+    is the loss of the global batch, and the mean of the gradients is that loss's gradient.
+    """
+
+    chance: float
+    """Loss where views of one video are as unlike as those of any two; each objective says what it means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accuracy = torch.zeros(())
+        """Top-1 accuracy of the last ``forward``, without gradient: the share of views nearer to the other
+        view of their video than to everything they are compared with. A tie is a miss, so that collapse
+        shows as 0."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network that a finished run exports."""
+        raise NotImplementedError
+
+    def trainable_parameters(self) -> Iterator[nn.Parameter]:
+        """The parameters for the optimizer."""
+        raise NotImplementedError
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """The loss (a scalar) of two views (B, 3, T, H, W) of the same B videos."""
+        raise NotImplementedError
+
+    def after_step(self, step: int, total_steps: int) -> None:
+        """What follows the optimizer in ``step``, counted from 0: the momentum step where there is one."""
+
+
+class Encoder(nn.Module):
+    """A backbone and a head on it: clips (B, 3, T, H, W) to unit vectors (B, D) in float32."""
+
+    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, clips: Tensor) -> Tensor:
+        embeddings: Tensor = self.head(self.backbone(clips))
+        return functional.normalize(embeddings.float(), dim=1)
+
+
+def projection_head(feature_dim: int, embedding_dim: int) -> nn.Sequential:
+    """Linear D → D, ReLU, Linear D → embedding_dim.
+
+    The head of SimCLR (Chen et al. 2020, section 2.1: g(h) = W₂ σ(W₁ h)), which MoCo v2 took over.
+    """
+    return nn.Sequential(
+        nn.Linear(feature_dim, feature_dim),
+        nn.ReLU(inplace=True),
+        nn.Linear(feature_dim, embedding_dim),
+    )
+
+
+@torch.no_grad()
+def ema_update(averages: Iterator[nn.Parameter], parameters: Iterator[nn.Parameter], momentum: float) -> None:
+    """ξ ← m ξ + (1 − m) θ for every parameter (He et al. 2020, Eq. 2; Grill et al. 2020, Eq. 1), in place."""
+    ours: list[Tensor] = [*averages]
+    theirs: list[Tensor] = [*parameters]
+    assert len(ours) == len(theirs)
+    torch._foreach_lerp_(ours, theirs, 1 - momentum)

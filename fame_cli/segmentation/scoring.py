@@ -1,0 +1,232 @@
+"""How well masks find what moves: soft and hard masks of clips against true object masks.
+
+The masks are made as in training: from a clip's statistics at the resolution in which a store keeps them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from fame_cli.config import StatisticsConfig
+from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
+from fame_cli.data.clips import clip_indices, clip_span, hop_starts
+from fame_cli.data.picture import Frame
+from fame_cli.errors import InputError
+from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
+from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
+from fame_cli.segmentation.sequences import TrueSequence, read_frame, read_mask
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LEAST_OBJECT_PIXELS = 20
+"""Clips with fewer true object pixels, at ``size_px``, are not scored."""
+
+TOO_FEW_FRAMES = "too few frames for a clip"
+NO_MASK = "a frame without a true mask"
+NO_OBJECT = f"fewer than {LEAST_OBJECT_PIXELS} object pixels"
+NO_BACKGROUND = "no background pixel"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame and its truth, scaled to the protocol's square: the frame by area, the truth to the nearest."""
+
+    frame: Frame
+    """(S, S, 3) uint8 RGB."""
+    is_object: Array
+    """(S, S) bool."""
+    is_ignored: Array
+    """(S, S) bool."""
+    size: tuple[int, ...]
+    """(H, W) of the image file."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A clip and its truth."""
+
+    start: int
+    frames: tuple[Frame, ...]
+    """T of (S, S, 3) uint8 RGB."""
+    truth: Array
+    """(S, S) bool, where a pixel is object in more than half of the frames."""
+    valid: Array
+    """(S, S) bool, where no frame is to be ignored."""
+
+
+def score_masks(
+    sequences: Sequence[TrueSequence],
+    settings: Sequence[MaskSetting],
+    protocol: MaskProtocol,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskScores:
+    """Score the masks of every setting on the clips of every sequence, ``jobs`` sequences at a time.
+
+    Raises InputError where a file cannot be read or nothing at all can be scored.
+    """
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    calls = (joblib.delayed(score_sequence)(sequence, settings, protocol) for sequence in sequences)
+    found: list[SequenceScore] = []
+    tell = progress or (lambda *_: None)
+    tell(0, len(sequences))
+    for score in parallel(calls):
+        found.append(score)
+        tell(len(found), len(sequences))
+    scores = MaskScores(protocol, tuple(settings), tuple(found))
+    if not scores.scored:
+        raise nothing_scored(scores)
+    return scores
+
+
+def nothing_scored(scores: MaskScores) -> InputError:
+    clip_frames, frame_stride = scores.protocol.clip_frames, scores.protocol.frame_stride
+    span = clip_span(clip_frames, frame_stride)
+    longest = max(sequence.frames for sequence in scores.sequences)
+    reasons = ", ".join(f"{count} for {reason}" for reason, count in scores.left_out.items())
+    hint = "Look at the true masks: objects are 255, background 0, and every frame of a clip needs one."
+    if TOO_FEW_FRAMES in scores.left_out:
+        hint = (
+            f"A clip of {clip_frames} frames at stride {frame_stride} covers {span} frames (--clip-frames, "
+            f"--frame-stride); the longest sequence has {longest}."
+        )
+    return InputError(f"no clip can be scored: of {sum(scores.left_out.values())} clips, {reasons}.", hint)
+
+
+def score_sequence(
+    sequence: TrueSequence, settings: Sequence[MaskSetting], protocol: MaskProtocol
+) -> SequenceScore:
+    """Score every clip of a sequence, or say why not."""
+    cv2.setNumThreads(1)
+    content = hashlib.sha256()
+    windows = [
+        window if isinstance(window, ClipScore) else score_clip(window, settings, protocol)
+        for window in windows_of(sequence, protocol, content.update)
+    ]
+    frames = len(sequence.frames)
+    return SequenceScore(sequence.name, sequence.group, frames, content.hexdigest(), tuple(windows))
+
+
+def windows_of(
+    sequence: TrueSequence, protocol: MaskProtocol, note: Callable[[bytes], object] = lambda _: None
+) -> Iterator[Window | ClipScore]:
+    """The clips of a sequence in order, only one's frames in memory; or why one cannot be scored.
+
+    ``note`` is told the pixels of each frame and mask that is read.
+    """
+    count, span = len(sequence.frames), clip_span(protocol.clip_frames, protocol.frame_stride)
+    if count < span:
+        yield ClipScore(0, TOO_FEW_FRAMES)
+        return
+    held: dict[int, Shot] = {}
+    for start in hop_starts(count, span, protocol.hop_frames).tolist():
+        indices = clip_indices(start, protocol.clip_frames, protocol.frame_stride, count).tolist()
+        if any(sequence.masks[index] is None for index in indices):
+            yield ClipScore(start, NO_MASK)
+            continue
+        held = {n: held.get(n) or read_shot(sequence, n, protocol.size_px, note) for n in indices}
+        if len({shot.size for shot in held.values()}) > 1:
+            raise InputError(f"the frames in {sequence.frames[start].parent} are not all of one size.")
+        yield window_of(start, list(held.values()))
+
+
+def read_shot(sequence: TrueSequence, index: int, size_px: int, note: Callable[[bytes], object]) -> Shot:
+    frame_path, mask_path = sequence.frames[index], sequence.masks[index]
+    assert mask_path is not None
+    frame, (is_object, is_ignored) = read_frame(frame_path), read_mask(mask_path)
+    if frame.shape[:2] != is_object.shape:
+        raise InputError(
+            f"{mask_path} is {sides(is_object)} pixels, but its frame {frame_path} is {sides(frame)}."
+        )
+    for part in (frame, is_object, is_ignored):
+        note(part.tobytes())
+    enlarged = min(frame.shape[:2]) < size_px
+    return Shot(
+        frame=scaled(frame, size_px, cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA),
+        is_object=scaled(is_object.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
+        is_ignored=scaled(is_ignored.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
+        size=frame.shape[:2],
+    )
+
+
+def sides(image: Array) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def scaled(image: Array, size_px: int, interpolation: int) -> Array:
+    return cv2.resize(image, (size_px, size_px), interpolation=interpolation)
+
+
+def window_of(start: int, shots: Sequence[Shot]) -> Window:
+    times_object = np.sum([shot.is_object for shot in shots], axis=0)
+    return Window(
+        start=start,
+        frames=tuple(shot.frame for shot in shots),
+        truth=2 * times_object > len(shots),
+        valid=~np.any([shot.is_ignored for shot in shots], axis=0),
+    )
+
+
+def score_clip(window: Window, settings: Sequence[MaskSetting], protocol: MaskProtocol) -> ClipScore:
+    truth = window.truth[window.valid]
+    if truth.sum() < LEAST_OBJECT_PIXELS:
+        return ClipScore(window.start, NO_OBJECT)
+    if truth.all():
+        return ClipScore(window.start, NO_BACKGROUND)
+    masks = masks_of(window, settings, protocol)
+    figures = [mask_figures(soft, hard, window.truth, window.valid) for soft, hard in masks]
+    return ClipScore(window.start, object_share=float(truth.mean()), figures=tuple(figures))
+
+
+def masks_of(
+    window: Window, settings: Sequence[MaskSetting], protocol: MaskProtocol
+) -> Iterator[tuple[Array, Array]]:
+    """Soft mask (S, S) float32 and hard mask (S, S) bool of a clip, by each setting."""
+    computed: dict[StatisticsConfig, ClipStatistics] = {}
+    for setting in settings:
+        config = protocol.statistics(setting)
+        if config not in computed:
+            computed[config] = statistics_of_clip(window.frames, config)
+        statistics = computed[config]
+        seed = torch.from_numpy(statistics.seed)[None]
+        bins = torch.from_numpy(statistics.bins.astype(np.int64))[None]
+        soft = soft_mask(seed, bins, setting.variant, protocol.size_px)
+        yield soft[0].numpy(), top_share(soft, protocol.beta)[0].numpy()
+
+
+def mask_figures(soft: Array, hard: Array, truth: Array, valid: Array) -> Figures:
+    """AUC of a soft mask; recall, precision and IoU of a hard one: all (S, S), over the valid pixels.
+
+    Both object and background are among these. A hard mask with no valid pixel has precision 0.
+    """
+    soft, hard, truth = soft[valid], hard[valid], truth[valid]
+    both = int((hard & truth).sum())
+    return {
+        "auc": area_under_curve(soft, truth),
+        "recall": both / int(truth.sum()),
+        "precision": both / max(1, int(hard.sum())),
+        "iou": both / int((hard | truth).sum()),
+    }
+
+
+def area_under_curve(scores: Array, truth: Array) -> float:
+    """How often a pixel of the object scores above one of the background, ties counting half.
+
+    The area under the ROC curve, exactly, as the statistic of Mann and Whitney (1947).
+    ``scores`` and ``truth`` (N,); both kinds are there.
+    """
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    # Twice the mean rank of equal scores, so that everything stays a whole number.
+    doubled_ranks = 2 * counts.cumsum() - counts + 1
+    objects = int(truth.sum())
+    background = truth.size - objects
+    doubled_wins = int(doubled_ranks[places[truth]].sum()) - objects * (objects + 1)
+    return doubled_wins / (2 * objects * background)

@@ -1,0 +1,211 @@
+"""Sequences of frames with true object masks, as DAVIS, SBI and CDnet have them, read from image files.
+
+A frame and its mask share a number, the last one in their names (``in000336.jpg`` and ``gt000336.png``).
+Where in a folder they lie and what the values of a mask mean is said at ``find_sequences`` and ``read_mask``.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fame_cli.data.picture import Frame
+from fame_cli.errors import InputError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
+MASK_SUFFIXES = (".png",)
+DEEPEST = 2
+"""How far below the folder given a sequence may lie: DIR/set/sequence."""
+DAVIS_LEVELS = ("480p", "Full-Resolution", "1080p", ".")
+"""Folders of DAVIS between JPEGImages and the sequences, in the order of preference."""
+NAMED = 5
+"""Sequences that a message names."""
+LAYOUTS = (
+    "Sequences are looked for as DIR/SEQUENCE/{frames,masks}, DIR/SET/SEQUENCE/{frames,masks} and, as DAVIS "
+    "has them, DIR/{JPEGImages,Annotations}/480p/SEQUENCE."
+)
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+"""Kinds of images, as Pillow names them, that are read: 8 bits a channel at most."""
+IGNORED_LEVELS = (85, 170)
+"""Gray levels of SBI and CDnet: outside the region of interest, and unknown (a moving thing's border)."""
+LABELS_BELOW = 50
+"""A gray mask without any value from here on holds numbers of objects (0, 1, 2 …) rather than gray levels."""
+
+
+@dataclass(frozen=True)
+class TrueSequence:
+    """A video as image files, and the true masks of its frames."""
+
+    name: str
+    """Its path below the folder given, such as davis2016/dog."""
+    group: str
+    """The set that it belongs to, such as davis2016; empty where sequences lie in the folder itself."""
+    frames: tuple[Path, ...]
+    """In order."""
+    masks: tuple[Path | None, ...]
+    """Of each frame; None where it has none."""
+
+
+def find_sequences(folder: Path) -> list[TrueSequence]:
+    """All sequences in ``folder``, in the order of their names.
+
+    A sequence is a folder that holds the folders ``frames`` and ``masks``; or, in DAVIS's layout, a folder in
+    ``Annotations/480p`` with one of the same name in ``JPEGImages/480p`` (frames without annotations, as the
+    test sets of DAVIS 2017 have them, are no sequence). Either lies in ``folder`` or in a set within it.
+
+    Raises InputError where there is none, or where frames and masks do not belong together.
+    """
+    try:
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder.", LAYOUTS)
+        found = [
+            read_sequence(folder, place, *pair)
+            for place, below in folders_within(folder, DEEPEST)
+            for pair in frame_and_mask_folders(place, below)
+        ]
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise InputError(f"{folder} holds no sequence of frames and masks.", LAYOUTS)
+    return sorted(found, key=lambda sequence: sequence.name)
+
+
+def choose_sequences(sequences: list[TrueSequence], names: Path) -> list[TrueSequence]:
+    """Those that a text file names, one a line, by the whole name or its last part.
+
+    Raises InputError where a name fits no sequence.
+    """
+    try:
+        wanted = set(names.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    except OSError as error:
+        raise InputError(f"{names} cannot be read: {error.strerror}.") from error
+    if not (wanted := {name.strip() for name in wanted} - {""}):
+        raise InputError(f"{names} names no sequence.")
+    chosen = [one for one in sequences if {one.name, one.name.rpartition("/")[2]} & wanted]
+    known = {name for one in chosen for name in (one.name, one.name.rpartition("/")[2])}
+    if unknown := sorted(wanted - known):
+        have = ", ".join(one.name for one in sequences[:NAMED])
+        raise InputError(
+            f"{names} names {len(unknown)} sequences that are not there, such as {unknown[0]!r}.",
+            f"There are {len(sequences)}: {have}{', …' if len(sequences) > NAMED else ''}",
+        )
+    return chosen
+
+
+def folders_within(folder: Path, deepest: int) -> Iterator[tuple[Path, set[str]]]:
+    """The folder and all within it down to a depth, each with the names of its own folders."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    names = {path.name for path in below}
+    yield folder, names
+    is_leaf = names & {"frames", "masks", "JPEGImages", "Annotations"}
+    if deepest and not is_leaf:
+        for path in below:
+            yield from folders_within(path, deepest - 1)
+
+
+def frame_and_mask_folders(place: Path, below: set[str]) -> list[tuple[str, Path, Path]]:
+    """The sequences that a folder itself holds: name within it, folder of frames, folder of masks."""
+    for frames, masks in (("frames", "masks"), ("JPEGImages", "Annotations")):
+        if len(below & {frames, masks}) == 1:
+            lacking, held = sorted({frames, masks}, key=below.__contains__)
+            raise InputError(f"{place} holds the folder {held} but none named {lacking}.", LAYOUTS)
+    if "frames" in below:
+        return [("", place / "frames", place / "masks")]
+    if "JPEGImages" not in below:
+        return []
+    images, annotations = place / "JPEGImages", place / "Annotations"
+    level = next(one for one in DAVIS_LEVELS if (images / one).is_dir() and (annotations / one).is_dir())
+    named = [path.name for path in (annotations / level).iterdir() if path.is_dir()]
+    return [(name, images / level / name, annotations / level / name) for name in named]
+
+
+def read_sequence(folder: Path, place: Path, name: str, frames: Path, masks: Path) -> TrueSequence:
+    """Pair frames and masks by their numbers; raises InputError where that does not work out."""
+    if not frames.is_dir():
+        raise InputError(f"{masks} holds masks, but there is no folder {frames} of their frames.")
+    path = (place / name).relative_to(folder)
+    numbered_frames, numbered_masks = number_files(frames, FRAME_SUFFIXES), number_files(masks, MASK_SUFFIXES)
+    require_even_steps(frames, list(numbered_frames))
+    if alone := sorted(set(numbered_masks) - set(numbered_frames)):
+        first = numbered_masks[alone[0]]
+        raise InputError(
+            f"{len(alone)} of {len(numbered_masks)} masks have no frame of their number, such as {first}: "
+            f"the frames in {frames} are {span_of(list(numbered_frames))}.",
+            "A frame and its mask share the last number in their names: rename them so.",
+        )
+    return TrueSequence(
+        name=folder.resolve().name if str(path) == "." else path.as_posix(),
+        group="" if str(path) == "." or str(path.parent) == "." else path.parent.as_posix(),
+        frames=tuple(numbered_frames.values()),
+        masks=tuple(numbered_masks.get(number) for number in numbered_frames),
+    )
+
+
+def number_files(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
+    """The images in a folder by the last number in their names, in its order."""
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        digits = re.findall(r"\d+", path.stem)
+        if not digits:
+            raise InputError(f"{path} has no number in its name: which frame is it?")
+        if (other := found.setdefault(int(digits[-1]), path)) is not path:
+            raise InputError(f"{other} and {path.name} have the same number.")
+    if not found:
+        raise InputError(f"{folder} holds no image ({', '.join(suffixes)}).")
+    return dict(sorted(found.items()))
+
+
+def require_even_steps(folder: Path, numbers: list[int]) -> None:
+    """Raise InputError where a frame is missing: a clip across the gap would have another stride."""
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    for number, step in zip(numbers, steps, strict=False):
+        if step != min(steps):
+            raise InputError(
+                f"{folder} holds {span_of(numbers)}, but after {number} comes {number + step}.",
+                "Frames of a sequence follow each other in even steps: add what is missing, or split it.",
+            )
+
+
+def span_of(numbers: list[int]) -> str:
+    return f"numbers {numbers[0]} to {numbers[-1]}"
+
+
+def read_frame(path: Path) -> Frame:
+    """An image as (H, W, 3) uint8 RGB; raises InputError where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            if image.mode in MODES:
+                return np.asarray(image.convert("RGB"))
+            found = image.mode
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not an image that can be read: {error}.") from error
+    raise InputError(f"{path} is an image of mode {found}; expected 8 bits a channel: {', '.join(MODES)}.")
+
+
+def read_mask(path: Path) -> tuple[Array, Array]:
+    """Where the object is, and which pixels are to be ignored: two (H, W) bool.
+
+    A gray mask: above 127 is object, 170 and 85 are ignored (SBI, CDnet), anything else is background, also
+    CDnet's 50, a shadow. A gray mask with no value of 50 or more holds numbers of objects: each but 0 is
+    object. A coloured one, such as DAVIS 2017 with its palette: everything but black is object. Whether a
+    mask is gray is told by its pixels as they look, so a palette of grays is gray.
+    """
+    colours = read_frame(path)
+    level: Array = colours[..., 0]
+    nothing: Array = np.zeros(level.shape, bool)
+    if (colours != level[..., None]).any():
+        return np.any(colours, axis=-1), nothing
+    if level.max() < LABELS_BELOW:
+        return np.greater(level, 0), nothing
+    ignored = np.isin(level, IGNORED_LEVELS)
+    return np.greater(level, 127) & ~ignored, ignored

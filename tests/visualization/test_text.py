@@ -1,0 +1,53 @@
+"""Text on pictures stays within its width and never crashes on a name."""
+
+import pytest
+
+from fame_cli.visualization.text import printable, shorten, text_width, wrap
+
+
+def test_short_text_is_left_as_it_is() -> None:
+    assert shorten("Biking", 200, 14) == "Biking"
+
+
+def test_a_long_name_loses_its_middle_and_fits() -> None:
+    name = "v_ApplyEyeMakeup_g08_c01_and_so_on_and_so_on"
+    short = shorten(name, 120, 14)
+    head, tail = short.split("…")
+    assert text_width(short, 14) <= 120
+    assert name.startswith(head)
+    assert name.endswith(tail)
+    assert abs(len(head) - len(tail)) <= 1
+
+
+def test_text_wraps_at_spaces_and_keeps_every_word_while_lines_remain() -> None:
+    lines = wrap("one two three four five six", 90, 14, 6)
+    assert len(lines) > 1
+    assert " ".join(lines) == "one two three four five six"
+    assert all(text_width(line, 14) <= 90 for line in lines)
+
+
+def test_a_word_wider_than_the_line_is_one_shortened_line() -> None:
+    assert len(wrap("v_ApplyEyeMakeup_g08_c01", 60, 14, 6)) == 1
+
+
+def test_lines_beyond_the_most_are_joined_and_shortened() -> None:
+    lines = wrap("first\nsecond\nthird\nfourth", 60, 14, 2)
+    assert lines[0] == "first"
+    assert len(lines) == 2
+    assert lines[1].startswith("se")
+    assert "…" in lines[1]
+    assert text_width(lines[1], 14) <= 60
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("файл β 日本", "файл β 日本"),
+        ("bad\udcffbyte\x00", "bad�byte�"),
+        ("12.5\xa0%", "12.5 %"),
+        ("a\tb\r\nc", "a   b \nc"),
+    ],
+)
+def test_printable_keeps_letters_and_replaces_what_cannot_be_written(text: str, expected: str) -> None:
+    assert printable(text) == expected
+    assert printable(text).encode("utf-8")
