@@ -20,7 +20,7 @@ distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def generator_for() -> Iterator[str]:
+def address() -> Iterator[str]:
     """A dask cluster of two worker processes, as another program would have begun it."""
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None

@@ -8,7 +8,7 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.recipes import RecipeOption, Settings
-from fame_cli.cli.workers import Address, BackendOption, Jobs, Shard, choose_workers, place
+from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import ExtractConfig
 from fame_cli.data.sources import SourceName
 from fame_cli.errors import DONE, SOME_INPUTS_FAILED
@@ -62,7 +62,7 @@ def extract(
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
-    shard: Shard = "",
+    part: SliceOption = "",
 ) -> int:
     """Decode videos once into packed JPEG frames, and list them in WORK/manifest.csv.
 
@@ -73,7 +73,7 @@ def extract(
     """
     del recipe, settings  # their callbacks have given the other options their defaults
     config = ExtractConfig(short_side_px, jpeg_quality, max_fps)
-    workers = choose_workers(jobs, backend, address, shard)
+    workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
     from fame_cli.data.sources.index import index_videos
 

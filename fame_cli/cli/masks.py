@@ -8,7 +8,7 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.extract import say_stage
 from fame_cli.cli.recipes import RecipeOption, Settings
-from fame_cli.cli.workers import Address, BackendOption, Jobs, Shard, choose_workers, place
+from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import Hue, Motion, StatisticsConfig
 from fame_cli.errors import DONE
 
@@ -45,7 +45,7 @@ def masks(
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
-    shard: Shard = "",
+    part: SliceOption = "",
 ) -> int:
     """Compute the seed, the colour bins and the colour counts of every clip, once.
 
@@ -54,7 +54,7 @@ def masks(
     """
     del recipe, settings  # their callbacks have given the other options their defaults
     config = StatisticsConfig(clip_frames, frame_stride, hop_frames, map_short_side_px, hue, motion)
-    workers = choose_workers(jobs, backend, address, shard)
+    workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest

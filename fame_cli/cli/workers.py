@@ -28,9 +28,10 @@ Address = Annotated[
     str,
     typer.Option(help="The cluster's scheduler, as tcp://HOST:8786 (dask) or HOST:6379 (ray)."),
 ]
-Shard = Annotated[
+SliceOption = Annotated[
     str,
     typer.Option(
+        "--slice",
         help="Do only the i-th of n slices of the work, as a job of a batch scheduler; the slice that ends "
         "last completes the stage.",
         metavar="i/n",
@@ -39,16 +40,16 @@ Shard = Annotated[
 ]
 
 
-def choose_workers(jobs: int | None, backend: Backend, address: str, shard: str) -> Workers:
+def choose_workers(jobs: int | None, backend: Backend, address: str, part: str) -> Workers:
     """Who is to do the work; raises ConfigurationError for options that do not go together."""
-    part = parse_slice(shard) if shard else (1, 1)
+    own_slice = parse_slice(part) if part else (1, 1)
     if backend == "processes":
         if address:
             raise ConfigurationError(
                 f"--address {address} does not go with --backend processes.",
                 "Add --backend dask or --backend ray, or leave out --address.",
             )
-        return Workers(jobs or available_cores(), slice=part)
+        return Workers(jobs or available_cores(), slice=own_slice)
     if jobs is not None:
         raise ConfigurationError(
             f"--jobs {jobs} does not go with --backend {backend}: the cluster has the workers that it has.",
@@ -59,7 +60,7 @@ def choose_workers(jobs: int | None, backend: Backend, address: str, shard: str)
             "--backend dask needs the address of the cluster's scheduler.",
             "Give what dask scheduler printed when it began: --address tcp://HOST:8786",
         )
-    return Workers(backend=backend, address=address, slice=part)
+    return Workers(backend=backend, address=address, slice=own_slice)
 
 
 def parse_slice(text: str) -> Slice:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from evaluation.true_sequences import write_sequence
 from PIL import Image
+from segmentation.true_sequences import write_sequence
 from typer.testing import CliRunner, Result
 
 from fame_cli.cli.app import app

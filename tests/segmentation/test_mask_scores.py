@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.true_sequences import HEIGHT, WIDTH, write_sequence
 from PIL import Image
+from segmentation.true_sequences import HEIGHT, WIDTH, write_sequence
 from sklearn.metrics import roc_auc_score
 
 from fame_cli.errors import ConfigurationError, InputError
-from fame_cli.evaluation import masks as masks_module
+from fame_cli.segmentation import scoring as masks_module
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, MaskScores, SequenceScore, write_scores
 from fame_cli.segmentation.scoring import (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.true_sequences import HEIGHT, WIDTH, write_sequence
 from PIL import Image
+from segmentation.true_sequences import HEIGHT, WIDTH, write_sequence
 
 from fame_cli.errors import InputError
 from fame_cli.segmentation.sequences import choose_sequences, find_sequences, read_frame, read_mask

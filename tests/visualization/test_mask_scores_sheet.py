@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.true_sequences import write_sequence
+from segmentation.true_sequences import write_sequence
 
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, MaskScores, SequenceScore
