@@ -130,6 +130,15 @@ def test_video_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
     assert len(list(open_video(tmp_path / name).pictures)) == 3
 
 
+def test_metadata_that_is_not_utf8_is_no_reason_for_pyav_to_refuse_a_video(tmp_path: Path) -> None:
+    path = encode_video(tmp_path / "a.mp4", moving_square(6, RED, seed=5), title="café")
+    content = path.read_bytes()
+    assert content.count("café".encode()) == 1
+    path.write_bytes(content.replace("café".encode(), "café ".encode("latin-1")))
+    video = open_video(path, readers=["pyav"])
+    assert len(list(video.pictures)) == 6
+
+
 def test_what_pyav_cannot_read_goes_to_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.avi", moving_square(6, RED, seed=0))
     monkeypatch.setitem(decode.READERS, "pyav", lambda _: None)
