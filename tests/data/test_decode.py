@@ -18,6 +18,8 @@ from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo, open_video
 from fame_cli.data.picture import Frame, Size, Source
 
+pytestmark = pytest.mark.libraries
+
 RED = (220, 20, 20)
 
 
