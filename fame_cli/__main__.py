@@ -1,4 +1,22 @@
-from fame_cli.cli.app import main
+"""``fame`` and ``python -m fame_cli``: the command line, and what is said where it cannot even begin."""
+
+import sys
+
+from fame_cli.errors import BUG
+from fame_cli.libraries import advice
+
+
+def main() -> None:
+    try:
+        from fame_cli.cli import app  # an untested Typer or Rich fails here, or as it reads the commands
+
+        app.main()
+    except Exception as error:
+        if not (told := advice()):
+            raise
+        sys.stderr.write(f"unexpected error: {type(error).__name__}: {error}\n{told}\n")
+        sys.exit(BUG)
+
 
 if __name__ == "__main__":
     main()

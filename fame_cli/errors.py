@@ -6,6 +6,7 @@ one message in one place (``cli/console.py``); nothing else prints errors or exi
 
 DONE = 0
 SOME_INPUTS_FAILED = 1
+BUG = 70
 INTERRUPTED = 130
 
 

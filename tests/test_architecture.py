@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
-    "errors",
+    "errors libraries",
     "config disk child",
     "lock shard",
     "workers",

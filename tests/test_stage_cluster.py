@@ -15,6 +15,8 @@ from fame_cli.errors import ConfigurationError, FameError, InputError
 from fame_cli.shard import Shard
 from fame_cli.stage import Workers
 
+pytestmark = pytest.mark.libraries
+
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 

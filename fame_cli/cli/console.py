@@ -25,9 +25,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from fame_cli.errors import INTERRUPTED, FameError
+from fame_cli.errors import BUG, INTERRUPTED, FameError
+from fame_cli.libraries import advice
 
-BUG = 70
 LOG_LINE_SECONDS = 15
 """Where output is not a terminal, progress is a plain line at most this often."""
 
@@ -85,12 +85,16 @@ def refused_by_system(error: OSError) -> int:
 
 
 def admit(error: Exception) -> int:
+    """Say that something failed that should not: an untested version of a library, or else a bug of ours."""
+    told = advice() or "This is a bug."
     if debugging():
         err.print_exception()
+        err.print(escape(told))
     else:
         what = f"{type(error).__name__}: {error}"
         err.print(f"[bold red]unexpected error:[/bold red] {escape(what)}")
-        err.print("This is a bug. Run the command again with --debug for the details to report.")
+        err.print(escape(told))
+        err.print("Run the command again with --debug for the details to report.")
     return BUG
 
 

@@ -14,14 +14,18 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the demo.")] = Path("demo"),
     device: Device = "auto",
     jobs: Jobs = None,
+    small: Annotated[
+        bool, typer.Option("--quick", help="Only see that everything works here, within a minute.")
+    ] = False,
 ) -> int:
     """See the background bias, and see it go: about 5 minutes on two cores, no download, no GPU.
 
     Makes a small video set, runs every stage on it for MoCo and for MoCo+FAME, and writes report.html.
     Stopped, the same command goes on.
     """
-    from fame_cli.demo import Demo, make_demo
+    from fame_cli.demo import Demo, make_demo, quick
 
-    report = make_demo(Demo(output, console.progress_with_note, jobs or available_cores(), device))
+    demo = Demo(output, console.progress_with_note, jobs or available_cores(), device)
+    report = make_demo(quick(demo) if small else demo)
     console.say(f"Open {report}")
     return 0

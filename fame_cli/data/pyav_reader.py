@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,11 +16,14 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from fame_cli.data.picture import Frame, Picture, Size, Source, believable_rate
 from fame_cli.errors import InputError
 
+# Titles and comments in old encodings are no reason to refuse a video. PyAV 17 and 18 refuse the file without
+# this option; PyAV 19 reads any encoding and no longer takes it.
+ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+
 
 def open_file(path: Path) -> Source | None:
     try:
-        # Titles and comments in old encodings are no reason to refuse a video.
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(str(path), **ANY_METADATA)
     except (FFmpegError, OSError, ValueError):
         return None
     if not container.streams.video:

@@ -11,6 +11,8 @@ import typer
 
 from fame_cli.cli.app import app
 
+pytestmark = pytest.mark.libraries
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "commands"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

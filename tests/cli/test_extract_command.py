@@ -17,6 +17,8 @@ from fame_cli.data.manifest import read_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.lock import locked
 
+pytestmark = pytest.mark.libraries
+
 
 def fame(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["extract", *map(str, arguments)])

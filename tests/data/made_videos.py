@@ -23,6 +23,7 @@ def encode_video(
     pixels: str = "yuv420p",
     fps: int = 25,
     times_ms: Sequence[int] | None = None,
+    title: str = "",
     **options: Any,
 ) -> Path:
     """Encode (T, H, W, 3) uint8 RGB frames, each shown at its time where times are given."""
@@ -30,6 +31,7 @@ def encode_video(
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         stream = container.add_stream(codec, rate=fps, width=frames.shape[2], height=frames.shape[1])
         stream.pix_fmt = pixels
         for name, value in options.items():

@@ -18,6 +18,8 @@ from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo, open_video
 from fame_cli.data.picture import Frame, Size, Source
 
+pytestmark = pytest.mark.libraries
+
 RED = (220, 20, 20)
 
 
@@ -128,6 +130,15 @@ def test_video_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
     plain = write_video(tmp_path / "a.avi", moving_square(3, RED, seed=0))
     os.rename(plain, os.fsencode(tmp_path / name))
     assert len(list(open_video(tmp_path / name).pictures)) == 3
+
+
+def test_metadata_that_is_not_utf8_is_no_reason_for_pyav_to_refuse_a_video(tmp_path: Path) -> None:
+    path = encode_video(tmp_path / "a.mp4", moving_square(6, RED, seed=5), title="café")
+    content = path.read_bytes()
+    assert content.count("café".encode()) == 1
+    path.write_bytes(content.replace("café".encode(), "café ".encode("latin-1")))
+    video = open_video(path, readers=["pyav"])
+    assert len(list(video.pictures)) == 6
 
 
 def test_what_pyav_cannot_read_goes_to_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import ArtefactError
 from fame_cli.stage import Report, Workers
 
+pytestmark = pytest.mark.libraries
+
 Extracted = tuple[Report, Manifest]
 
 

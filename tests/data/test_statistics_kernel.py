@@ -11,6 +11,8 @@ from fame_cli.data.clip_statistics import level_of, seed_of, with_counts
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.foreground import kernels, mask, statistics
 
+pytestmark = pytest.mark.libraries
+
 RANDOM = np.random.default_rng(0)
 MAPS = {
     "any": RANDOM.normal(size=(3, 13, 17)).astype(np.float32),

@@ -15,6 +15,8 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.knn import knn, vote
 from fame_cli.evaluation.retrieval import nearest
 
+pytestmark = pytest.mark.libraries
+
 config = KnnConfig(**CLIPS, neighbours=3)
 
 

@@ -25,6 +25,8 @@ from fame_cli.learning.checkpoint import (
 )
 from fame_cli.learning.weights import KeyCount
 
+pytestmark = pytest.mark.libraries
+
 CPU = torch.device("cpu")
 
 

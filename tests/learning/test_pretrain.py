@@ -81,6 +81,7 @@ def test_killed_and_resumed_run_has_the_losses_of_the_straight_one(
     assert weights[0] == weights[1]
 
 
+@pytest.mark.libraries
 def test_loader_workers_do_not_change_the_run(tmp_path: Path, stores: Stores) -> None:
     config = dataclasses.replace(CONFIG, steps=2)
     pretrain(tmp_path / "none", *stores, config, device="cpu", workers=0)

@@ -19,6 +19,8 @@ from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.checkpoint import load_backbone, read_backbone, save_backbone, save_training
 from fame_cli.learning.weights import KeyCount
 
+pytestmark = pytest.mark.libraries
+
 TORCHVISION = {"r2plus1d_18": video.r2plus1d_18, "r3d_18": video.r3d_18, "s3d": video.s3d}
 
 State = dict[str, Tensor]

@@ -3,17 +3,21 @@
 import re
 from pathlib import Path
 
-from fame_cli.demo import Demo, make_demo
+import pytest
+
+from fame_cli.demo import Demo, make_demo, quick
 from fame_cli.evaluation.evaluation import silent
+
+pytestmark = pytest.mark.libraries
 
 
 def test_demo_leaves_a_self_contained_page_and_does_nothing_twice(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "demo", silent, 1, "cpu", epochs=1, pretrain_videos=64, labelled_per_motion=(7, 7))
+    demo = quick(Demo(tmp_path / "demo", silent, 1, "cpu"))
     report = make_demo(demo)
     page = report.read_text()
     assert page.count("data:image/") >= 6
     assert not re.search(r'(src|href)="(http|/|\.)', page)
-    for said in ("MoCo+FAME", "background misleads", "fame extract VIDEOS -o work"):
+    for said in ("leave out --quick", "MoCo+FAME", "background misleads", "fame extract VIDEOS -o work"):
         assert said in page
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.h5")}
     made |= {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "runs").rglob("*.safetensors")}

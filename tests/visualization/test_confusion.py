@@ -11,6 +11,8 @@ from fame_cli.evaluation.results import Prediction
 from fame_cli.evaluation.scores import class_figures, confusion_matrix
 from fame_cli.visualization.confusion import draw_confusion
 
+pytestmark = pytest.mark.libraries
+
 CLASSES = ("boxing", "golf", "rowing")
 
 

@@ -14,6 +14,8 @@ from fame_cli.errors import ArtefactError
 from fame_cli.visualization import curves
 from fame_cli.visualization.curves import COLORS, draw_bars, draw_curves, smooth
 
+pytestmark = pytest.mark.libraries
+
 
 def metrics(count: int, chance: float = 6.24) -> list[dict[str, float]]:
     return [

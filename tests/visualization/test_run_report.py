@@ -19,6 +19,8 @@ from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.pictures import save_png
 from fame_cli.visualization.run_report import report_run, titles
 
+pytestmark = pytest.mark.libraries
+
 NASTY = "<b>walk</b> & $x_1$ \"quoted\" 'run'"
 ROW = {"loss": 3.21, "chance": 4.17, "accuracy": 0.25, "learning_rate": 0.01, "samples_per_second": 9.0}
 

@@ -14,6 +14,8 @@ from fame_cli.visualization.sheet import (
     draw_sheet,
 )
 
+pytestmark = pytest.mark.libraries
+
 BLUE = (0, 0, 250)
 NAVY = (0, 0, 120)
 
