@@ -18,7 +18,7 @@ def train(
     work: Annotated[
         Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="INTEGER")] = 20,
+    steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="N")] = 20,
     frames: Frames = None,
     device: Device = "auto",
     workers: Workers = None,

@@ -35,7 +35,9 @@ def cam(
     output: Output = None,
     video: Videos = None,
     count: Count = 6,
-    split: Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.")] = "",
+    split: Annotated[
+        str, typer.Option(help="Split to take videos from; all where it is empty.", metavar="TEXT")
+    ] = "",
     protocol: Annotated[
         Literal["linear", "finetune"] | None,
         choice(
@@ -48,11 +50,12 @@ def cam(
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix."
+            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix.",
+            metavar="DIR",
         ),
     ] = None,
     measured: Annotated[
-        int, typer.Option(help="Videos to measure activation on, those drawn among them.", min=1)
+        int, typer.Option(help="Videos to measure activation on, those drawn among them.", metavar="N", min=1)
     ] = 100,
     frames: Frames = None,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import choice, takes
+from fame_cli.cli.options import choice, output_folder, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import ExtractConfig
@@ -26,7 +26,7 @@ FAILURES_SHOWN = 10
 def extract(
     config: ExtractConfig,
     data: Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")],
-    work: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", metavar="WORK")],
+    work: Annotated[Path, output_folder("Folder for the results.", "WORK")],
     recipe: RecipeOption = None,  # noqa: ARG001
     source: Annotated[
         SourceName,
@@ -57,7 +57,7 @@ def extract(
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
-    work_slice: SliceOption = "",
+    part: SliceOption = "",
 ) -> int:
     """Decode videos once into packed JPEG frames, and list them in WORK/manifest.csv.
 
@@ -66,7 +66,7 @@ def extract(
     work, what annotations and disk lack of each other is told and listed in WORK/check.csv. Videos extracted
     before with the same options are not decoded again; a video that cannot be read is listed with its reason.
     """
-    workers = choose_workers(jobs, backend, address, work_slice)
+    workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
     from fame_cli.data.sources.index import index_videos
 

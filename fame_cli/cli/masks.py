@@ -19,6 +19,7 @@ StatisticsStoreName = Annotated[
         "--statistics-store",
         help="Statistics to read, a folder in WORK/statistics.",
         show_default="the only one",
+        metavar="NAME",
         rich_help_panel="Data",
     ),
 ]
@@ -29,6 +30,7 @@ Frames = Annotated[
         "--frames",
         help="Frame store to read, a folder in WORK/frames.",
         show_default="the only one",
+        metavar="NAME",
         rich_help_panel="Data",
     ),
 ]
@@ -43,14 +45,14 @@ def masks(
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
-    work_slice: SliceOption = "",
+    part: SliceOption = "",
 ) -> int:
     """Compute the seed, the colour bins and the colour counts of every clip, once.
 
     How much is foreground (beta), the mask's variant, the new background and the branch are chosen when
     pretraining: one pass over the videos serves all of them.
     """
-    workers = choose_workers(jobs, backend, address, work_slice)
+    workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest

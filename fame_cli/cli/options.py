@@ -10,12 +10,15 @@ code that checks a recipe too (``option.py``), so both are refused in the same w
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Container
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fame_cli.config import GROUPS
+from fame_cli.errors import ConfigurationError
 from fame_cli.option import Configuration, Field, Option, as_text, options_of
 
 Command = Callable[..., int]
@@ -45,7 +48,7 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
 
         @functools.wraps(command)
         def run(**values: Any) -> int:
-            options = {field.name: values.pop(field.name) for field in fields}
+            options = {field.name: values.pop(field.name, None) for field in fields}
             if "given" in own:
                 values["given"] = {name: options[name] for name in later}
             options = {name: value for name, value in options.items() if value is not None}
@@ -113,3 +116,32 @@ def choice(name: str, kind: Any, help: str, **more: Any) -> Any:
     field = Field(name, kind, None, Option(help))
     metavar = more.pop("metavar", metavar_of(field))
     return typer.Option(field.flag, parser=field.check, metavar=metavar, help=help_of(field), **more)
+
+
+def repeatable(config_type: type[Configuration], name: str) -> Any:
+    """An option of a configuration that can be given several times; the configuration checks each value."""
+    field = next(field for field in options_of(config_type) if field.name == name)
+    return typer.Option(
+        field.flag,
+        metavar=metavar_of(field),
+        help=f"{help_of(field)} Repeatable.",
+        rich_help_panel=field.option.group or None,
+        show_default=field.default_text,
+    )
+
+
+def output_folder(help: str, metavar: str, **more: Any) -> Any:
+    """The option ``-o``: the folder that receives what a command writes."""
+    return typer.Option("--output", "-o", help=help, metavar=metavar, callback=require_folder, **more)
+
+
+def require_folder(path: Path | None) -> Path | None:
+    """Raise ConfigurationError where a folder to write to is, or lies in, something that is no folder."""
+    for place in [path, *path.parents] if path else []:
+        # Unlike those of Path, these two only say no where they are not allowed to look.
+        if os.path.exists(place) and not os.path.isdir(place):
+            raise ConfigurationError(
+                f"-o is {path}; expected a folder, but {place} is a file.",
+                "Name a folder that does not exist yet, or one that this command wrote before.",
+            )
+    return path

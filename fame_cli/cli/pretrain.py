@@ -1,6 +1,7 @@
 """``fame pretrain``: a backbone learned from videos by contrast of merged clips."""
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,18 +9,33 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import takes
+from fame_cli.cli.options import output_folder, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.config import PretrainConfig
+from fame_cli.errors import ConfigurationError
+from fame_cli.option import shown
 
 if TYPE_CHECKING:
     from fame_cli.learning.log import StepInfo
     from fame_cli.learning.pretrain import Outcome
 
+
+def check_device(name: str) -> str:
+    """Raise ConfigurationError unless a text can name a device; whether it is there is seen later."""
+    if not re.fullmatch(r"auto|cpu|(cuda|mps|xpu)(:\d+)?", name):
+        raise ConfigurationError(
+            f"--device is {shown(name)}; expected auto, cpu, cuda or cuda:N.",
+            "Leave it out to take the first GPU, or the CPU where there is none.",
+        )
+    return name
+
+
 Device = Annotated[
     str,
     typer.Option(
+        parser=check_device,
         help="cpu, cuda, cuda:1 and so on; auto takes the first GPU if there is one.",
+        metavar="NAME",
         rich_help_panel="Machine",
     ),
 ]
@@ -29,6 +45,7 @@ Workers = Annotated[
         help="Processes that load clips.",
         show_default="0 on a CPU, up to 8 on a GPU",
         min=0,
+        metavar="N",
         rich_help_panel="Machine",
     ),
 ]
@@ -43,7 +60,7 @@ Compile = Annotated[
 @takes(PretrainConfig)
 def pretrain(
     work: Work,
-    run: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.", metavar="RUN")],
+    run: Annotated[Path, output_folder("Folder of the run.", "RUN")],
     config: PretrainConfig,
     recipe: RecipeOption = None,  # noqa: ARG001
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,

@@ -8,7 +8,7 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import choice, takes
+from fame_cli.cli.options import choice, output_folder, takes
 from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
 
@@ -21,13 +21,15 @@ Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", met
 Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Folder for the pictures.", show_default="pictures in WORK or RUN"),
+    output_folder("Folder for the pictures.", "OUT", show_default="pictures in WORK or RUN"),
 ]
 Videos = Annotated[
     list[str] | None,
     typer.Option("--video", help="Video to show, by its id or a part of it (repeatable).", metavar="ID"),
 ]
-Count = Annotated[int, typer.Option(help="Videos to show, spread over the manifest.", min=1, max=64)]
+Count = Annotated[
+    int, typer.Option(help="Videos to show, spread over the manifest.", metavar="N", min=1, max=64)
+]
 SizePx = Annotated[
     int, typer.Option(help="Side of the square that clips are drawn at.", metavar="PIXELS", min=32)
 ]
@@ -96,8 +98,12 @@ def retrieval(
     work: Work,
     run: Run,
     output: Output = None,
-    count: Annotated[int, typer.Option(help="Queries to show, spread over the result.", min=1, max=64)] = 8,
-    neighbours: Annotated[int, typer.Option(help="Nearest videos of each query.", min=1, max=10)] = 6,
+    count: Annotated[
+        int, typer.Option(help="Queries to show, spread over the result.", metavar="N", min=1, max=64)
+    ] = 8,
+    neighbours: Annotated[
+        int, typer.Option(help="Nearest videos of each query.", metavar="N", min=1, max=10)
+    ] = 6,
     frames: Frames = None,
 ) -> int:
     """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""

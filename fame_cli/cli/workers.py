@@ -42,6 +42,7 @@ Address = Annotated[
     str,
     typer.Option(
         help="Address of the cluster's scheduler: tcp://HOST:8786 (dask) or HOST:6379 (ray).",
+        metavar="ADDRESS",
         rich_help_panel="Machine",
         show_default=False,
     ),
@@ -59,16 +60,16 @@ SliceOption = Annotated[
 ]
 
 
-def choose_workers(jobs: int | None, backend: Backend, address: str, work_slice: str) -> Workers:
+def choose_workers(jobs: int | None, backend: Backend, address: str, part: str) -> Workers:
     """Who is to do the work; raises ConfigurationError for options that do not go together."""
-    part = parse_slice(work_slice) if work_slice else (1, 1)
+    own_slice = parse_slice(part) if part else (1, 1)
     if backend == "processes":
         if address:
             raise ConfigurationError(
                 f"--address {address} does not go with --backend processes.",
                 "Add --backend dask or --backend ray, or leave out --address.",
             )
-        return Workers(jobs or available_cores(), slice=part)
+        return Workers(jobs or available_cores(), slice=own_slice)
     if jobs is not None:
         raise ConfigurationError(
             f"--jobs {jobs} does not go with --backend {backend}: the cluster has the workers that it has.",
@@ -79,7 +80,7 @@ def choose_workers(jobs: int | None, backend: Backend, address: str, work_slice:
             "--backend dask needs the address of the cluster's scheduler.",
             "Give what dask scheduler printed when it began: --address tcp://HOST:8786",
         )
-    return Workers(backend=backend, address=address, slice=part)
+    return Workers(backend=backend, address=address, slice=own_slice)
 
 
 def parse_slice(text: str) -> Slice:
