@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fame_cli import stage
-from fame_cli.config import ExtractConfig, StatisticsConfig, fingerprint, option_name
+from fame_cli.config import ExtractConfig, StatisticsConfig, fingerprint
 from fame_cli.data.manifest import Manifest, read_manifest, shard_slices
 from fame_cli.disk import sha256_of
 from fame_cli.errors import ArtefactError
 from fame_cli.lock import holders, locked
+from fame_cli.option import option_name
 from fame_cli.shard import read_receipt, receipt_path, shard_path
 
 DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}

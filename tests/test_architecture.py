@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors libraries",
+    "option",
     "config disk child",
     "lock shard",
     "workers",

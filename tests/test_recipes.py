@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from fame_cli.cli.app import app
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError, FameError
-from fame_cli.recipe import TABLES, read_recipe, shipped_recipes
+from fame_cli.option import option_name
+from fame_cli.recipe import TABLES, parse, read_recipe, shipped_recipes
 
 pytestmark = pytest.mark.libraries
 
@@ -46,6 +47,20 @@ def test_recipe_states_every_option_so_that_a_changed_default_changes_no_recipe(
     assert recipe.notes
 
 
+def test_one_recipe_is_complete_and_the_others_say_only_what_differs_from_their_base() -> None:
+    complete = []
+    for name in shipped_recipes():
+        own = parse(name)
+        base = own["recipe"].get("base")
+        if base is None:
+            complete.append(name)
+            continue
+        below = read_recipe(base)
+        for table in own.keys() & TABLES.keys():
+            assert own[table].items().isdisjoint(below.options(table).items()), f"{name} [{table}]"
+    assert complete == ["ucf101-r2plus1d-fame"]
+
+
 def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
     base = read_recipe("ucf101-i3d-fame").options("pretrain")
 
@@ -71,21 +86,77 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[pretrain]\nbeta2 = 0.3\n", r"\[pretrain\]: unknown option beta2"),
-        ("[pretrain]\nbeta = 3\n", r"--beta is 3; expected above 0"),
-        ("[pretrain]\nvariant = 'blob'\n", r"--variant is 'blob'"),
-        ("[pretrian]\nbeta = 0.3\n", "unknown table pretrian"),
+        ("[pretrain]\nbeta2 = 0.3\n", r"\[pretrain\]: unknown option beta2.\nDid you mean beta\?"),
+        ("[pretrain]\nbeta = 3\n", r"--beta is 3; expected above 0, at most 1.\nSee fame pretrain --help"),
+        ("[pretrain]\nbeta = true\n", r"--beta is True; expected a number above 0, at most 1"),
+        ("[pretrain]\nbeta = [0.5]\n", r"--beta is \[0.5\]; expected a number above 0, at most 1"),
+        ("[pretrain]\nbatch_size = '8'\n", r"--batch-size is '8'; expected an integer of at least 2"),
+        ("[pretrain]\nbatch_size = 8.0\n", r"--batch-size is 8.0; expected an integer of at least 2"),
+        ("[pretrain]\nsteps = 1e20\n", r"--steps is 1e\+20; expected an integer of at least 0"),
+        (f"[pretrain]\nseed = {2**63}\n", r"--seed is 9223372036854775808; expected at most 922337203685"),
+        ("[pretrain]\nseed = -1\n", r"--seed is -1; expected at least 0"),
+        ("[pretrain]\nweight_decay = inf\n", r"--weight-decay is inf; expected a number of at least 0"),
+        ("[pretrain]\nlearning_rate = nan\n", r"--learning-rate is nan; expected a number above 0"),
+        ("[pretrain]\nsplit = 3\n", r"--split is 3; expected text"),
+        ("[pretrain]\nvariant = 'guass'\n", r"--variant is 'guass'; expected fame.*\nDid you mean gauss\?"),
+        ("[pretrain]\nbackbone = 'i3'\n", r"--backbone is 'i3'; expected .* package.module:name.\nDid you"),
+        ("[linear]\nmilestones = 60\n", r"--milestones is 60; expected integers of at least 0 with commas"),
+        ("[linear]\nmilestones = [60, 0.5]\n", r"--milestones is \[60, 0.5\]; expected integers"),
+        ("[linear]\nlr = 1\n", r"\[linear\]: unknown option lr[\s\S]*See fame eval linear --help"),
+        ("[pretrian]\nbeta = 0.3\n", r"unknown table pretrian.\nDid you mean pretrain\?"),
         ("pretrain = 3\n", "expected a table of options"),
-        ("[pretrain", "is no TOML file"),
+        ("[pretrain", "is not valid TOML"),
+        (f"a = {'[' * 1000}{']' * 1000}\n", "is not valid TOML: its values are nested too deeply"),
+        (f"[pretrain]\nbeta = {'[' * 90}{']' * 90}\n", r"--beta is \[\[\[.*; expected a number above 0"),
+        (f"[{'a.' * 1000}a]\n", "unknown table a"),
+        (f"[pretrain.{'a.' * 1000}a]\n", "unknown option a"),
+        ('["\\u001b[31m"]\n', r"unknown table \\x1b\[31m\."),
         ("recipe = 'mine'\n", r"\[recipe\]"),
+        ("[recipe]\nbase = 3\n", r"\[recipe\]: base is 3; expected text"),
+        ("[recipe]\nbased = 'x'\n", r"\[recipe\]: unknown key based"),
+        ("[recipe]\nbase = 'ucf101-i3d-fme'\n", "there is no recipe"),
+        ("[recipe]\nbase = 'mine.toml'\n", r"mine.toml builds on itself: .*mine.toml → .*mine.toml"),
+        ("[recipe]\nbase = 'ucf101-i3d-fame'\n[pretrain]\nbatch_size = 4096\n", "--queue-length is 2048"),
+        ("[recipe]\nbase = 'ucf101-i3d-fame'\n[pretrain]\nbta = 1\n", "unknown option bta"),
+        ("[recipe]\nbase = 'ucf101-i3d-fame'\npretrain = 3\n", "unknown key pretrain"),
         ("[[recipe.rows]]\ntable = 'x'\n", r"\[recipe\][\s\S]*rows of table, row, protocol and figures"),
     ],
 )
 def test_wrong_recipe_is_refused_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(FameError, match=message):
         read_recipe(str(path))
+
+
+def test_recipe_builds_on_a_file_beside_it_which_builds_on_one_of_the_toolkit(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(
+        "[recipe]\nbase = 'ucf101-i3d-fame'\nnotes = ['ours']\n[pretrain]\nbatch_size = 256\n[masks]\n"
+    )
+    (tmp_path / "short.toml").write_text(
+        "[recipe]\nbase = 'lab.toml'\ntitle = 'Short'\n[pretrain]\nepochs = 20\n"
+    )
+    short, base = read_recipe(str(tmp_path / "short.toml")), read_recipe("ucf101-i3d-fame")
+    assert short.tables == {
+        **base.tables,
+        "pretrain": {**base.options("pretrain"), "batch_size": 256, "epochs": 20},
+    }
+    assert (short.title, short.pretrained_on, short.rows) == ("Short", "UCF101 split 1", ())
+    assert short.notes == (*base.notes, "ours")
+
+
+def test_recipes_that_build_on_too_many_others_are_refused(tmp_path: Path) -> None:
+    for number in range(9):
+        base = f"{number + 1}.toml" if number < 8 else "ucf101-i3d-fame"
+        (tmp_path / f"{number}.toml").write_text(f"[recipe]\nbase = '{base}'\n")
+    assert read_recipe(str(tmp_path / "3.toml")).options("pretrain")["backbone"] == "i3d"
+    with pytest.raises(ConfigurationError, match="builds on more than 7 others"):
+        read_recipe(str(tmp_path / "0.toml"))
+
+
+def test_file_that_is_too_large_for_a_recipe_is_not_read_to_its_end() -> None:
+    with pytest.raises(FameError, match="it is larger than 1 MiB"):
+        read_recipe("/dev/zero")
 
 
 def run(*arguments: str | Path) -> str:
@@ -94,6 +165,11 @@ def run(*arguments: str | Path) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def flags(options: dict[str, int]) -> list[str]:
+    """As they are typed."""
+    return [word for name, value in options.items() for word in (option_name(name), str(value))]
 
 
 SMALL = {"clip_frames": 4, "crop_px": 32, "batch_size": 2, "queue_length": 4, "steps": 2}
@@ -134,27 +210,26 @@ def test_recipe_trains_for_two_steps_with_its_own_options(
     name: str, work_of_recipes: Path, tmp_path: Path
 ) -> None:
     small = {"crop_px": 32, "batch_size": 2, "steps": 2}
-    settings = [part for key, value in small.items() for part in ("--set", f"{key}={value}")]
-    run("pretrain", work_of_recipes, "-o", tmp_path / name, "--recipe", name, *settings)
+    run("pretrain", work_of_recipes, "-o", tmp_path / name, "--recipe", name, *flags(small))
     options = read_recipe(str(tmp_path / name / "config.toml")).options("pretrain")
     assert options == {**read_recipe(name).options("pretrain"), **small}
     rows = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [0, 1]
 
 
-def test_option_given_by_hand_wins_over_set_and_set_over_the_recipe(work: Path, tmp_path: Path) -> None:
-    small = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+def test_option_given_by_hand_wins_over_the_recipe(work: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
-    mine.write_text("[pretrain]\nbackbone = 'small'\nbeta = 0.3\ntemperature = 0.2\nseed = 7\n")
-    given = ["--seed", "9", *small, "--set", "temperature=0.4", "--set", "seed=8", "--recipe", str(mine)]
+    mine.write_text("[pretrain]\nbackbone = 'small'\nbeta = 0.3\nlearning_rate = 1\nseed = 7\n")
+    given = ["--seed", "9", *flags(SMALL), "--recipe", str(mine)]
     run("pretrain", work, "-o", tmp_path / "run", *given)
     options = read_recipe(str(tmp_path / "run" / "config.toml")).options("pretrain")
-    assert [options[key] for key in ("backbone", "beta", "temperature", "seed")] == ["small", 0.3, 0.4, 9]
+    assert [options[key] for key in ("backbone", "beta", "seed")] == ["small", 0.3, 9]
+    assert repr(options["learning_rate"]) == "1.0"
     assert options["momentum"] == PretrainConfig.momentum
 
 
 def test_configuration_of_a_run_repeats_it(work: Path, tmp_path: Path) -> None:
-    small = [part for key, value in SMALL.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+    small = flags(SMALL)
     run("pretrain", work, "-o", tmp_path / "first", "--backbone", "small", "--seed", "3", *small)
     run("pretrain", work, "-o", tmp_path / "second", "--recipe", tmp_path / "first" / "config.toml")
     for name in ("backbone.safetensors", "config.toml"):
@@ -163,7 +238,7 @@ def test_configuration_of_a_run_repeats_it(work: Path, tmp_path: Path) -> None:
 
 def test_recipe_serves_the_evaluations_too() -> None:
     given = ["eval", "finetune", "work", "run", "--weights", "random", "--recipe", "ucf101-i3d-fame"]
-    result = CliRunner().invoke(app, [*given, "--set", "epochs=0"])
+    result = CliRunner().invoke(app, [*given, "--epochs", "0"])
     assert result.exit_code == 2
     assert "--epochs is 0" in result.output
 
@@ -171,9 +246,11 @@ def test_recipe_serves_the_evaluations_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "hop=3"], "fame masks has no option hop"),
-        (["--set", "hop_frames"], "expected key=value"),
-        (["--recipe", "ucf101-i3d-fme"], "there is no recipe ucf101-i3d-fme"),
+        (
+            ["--recipe", "ucf101-i3d-fme"],
+            r"there is no recipe ucf101-i3d-fme[\s\S]*Did you mean ucf101-i3d-f",
+        ),
+        (["--recipe", "."], r"there is no recipe \.: .*Is a directory"),
     ],
 )
 def test_wrong_use_of_recipes_is_told(arguments: list[str], message: str) -> None:
@@ -186,3 +263,11 @@ def test_list_names_each_recipe_and_show_prints_one() -> None:
     assert all(name in listed for name in shipped_recipes())
     assert "Table 6, Grid: finetune UCF101 81.5, HMDB51 51.5" in listed
     assert 'variant = "grid"' in run("recipes", "show", "ucf101-i3d-grid")
+
+
+@pytest.mark.parametrize("name", ["ucf101-i3d-gauss", "k400-r2plus1d-fame"])
+def test_shown_recipe_is_whole_and_reads_back_as_the_same(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.toml"
+    copy.write_text(run("recipes", "show", name))
+    assert "base" not in parse(str(copy))["recipe"]
+    assert dataclasses.replace(read_recipe(str(copy)), name=name) == read_recipe(name)

@@ -7,44 +7,28 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames
+from fame_cli.cli.options import takes
 from fame_cli.cli.pretrain import Compile, Device, Workers
-from fame_cli.config import BackboneName, ObjectiveName, Precision, PretrainConfig, StatisticsSource
+from fame_cli.config import PretrainConfig
 
 
+@takes(PretrainConfig, leave_out=("split", "epochs", "steps"))
 def train(
+    config: PretrainConfig,
     work: Annotated[
         Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
     ] = None,
-    objective: Annotated[ObjectiveName, typer.Option(help="moco, simclr or byol.")] = "moco",
-    backbone: Annotated[BackboneName, typer.Option(help="3-D encoder.")] = PretrainConfig.backbone,
-    clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = PretrainConfig.clip_frames,
-    frame_stride: Annotated[
-        int, typer.Option(help="Distance between a clip's frames, in frames of the video.")
-    ] = PretrainConfig.frame_stride,
-    crop_px: Annotated[int, typer.Option(help="Side of the crop, in pixels.")] = PretrainConfig.crop_px,
-    batch_size: Annotated[int, typer.Option(help="Videos in a step.")] = PretrainConfig.batch_size,
-    beta: Annotated[
-        float, typer.Option(help="Share of a clip kept as foreground; 1 merges nothing.")
-    ] = PretrainConfig.beta,
-    statistics: Annotated[
-        StatisticsSource, typer.Option(help="From fame masks, or computed on each crop.")
-    ] = PretrainConfig.statistics,
-    precision: Annotated[Precision, typer.Option(help="fp32, or bf16 autocast.")] = PretrainConfig.precision,
-    steps: Annotated[int, typer.Option(help="Steps to time.", min=1)] = 20,
+    steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="N")] = 20,
+    frames: Frames = None,
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
-    frames: Frames = None,
 ) -> int:
     """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
 
     What is possible is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32
     on a CPU.
     """
-    values = {name: value for name, value in locals().items() if name in PretrainConfig.__dataclass_fields__}
-    del values["steps"]
-    queue_length = max(PretrainConfig.queue_length, batch_size)
-    config = PretrainConfig.from_dict(values | {"queue_length": queue_length})
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
@@ -55,7 +39,7 @@ def train(
     if work is not None:
         store = open_frame_store(work, read_manifest(work), frames)
         if config.merges and config.statistics == "cached":
-            cached = open_statistics_store(work, store, clip_frames, frame_stride, None)
+            cached = open_statistics_store(work, store, config.clip_frames, config.frame_stride, None)
     target = choose_device(device)
     with console.progress("training", "steps") as tell:
         speed = benchmark_training(
@@ -70,6 +54,7 @@ def train(
         ("arithmetic", f"{rate:,.0f} GFLOP/s"),
         ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
     ]
-    title = f"{objective}, {backbone}, {batch_size} x 2 x {clip_frames} x {crop_px}², {precision} on {target}"
+    shape = f"{config.batch_size} x 2 x {config.clip_frames} x {config.crop_px}²"
+    title = f"{config.objective}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
     return 0

@@ -8,19 +8,18 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
+from fame_cli.cli.options import choice, takes
 from fame_cli.cli.visualize import (
     ANIMATION_FPS,
-    Beta,
     Count,
     Output,
     Runs,
-    VariantOption,
     Videos,
     names_of,
     open_frames,
     told,
 )
-from fame_cli.config import PretrainConfig
+from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,27 +27,35 @@ if TYPE_CHECKING:
     from fame_cli.visualization.pointing import Mean
 
 
+@takes(MaskConfig)
 def cam(
+    config: MaskConfig,
     work: Work,
     runs: Runs,
     output: Output = None,
     video: Videos = None,
     count: Count = 6,
-    split: Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.")] = "",
-    beta: Beta = PretrainConfig.beta,
-    variant: VariantOption = PretrainConfig.variant,
+    split: Annotated[
+        str, typer.Option(help="Split to take videos from; all where it is empty.", metavar="TEXT")
+    ] = "",
     protocol: Annotated[
         Literal["linear", "finetune"] | None,
-        typer.Option(help="Evaluation whose classifier is asked.", show_default="the last one"),
+        choice(
+            "protocol",
+            Literal["linear", "finetune"],
+            help="Evaluation whose classifier is asked.",
+            show_default="the last one",
+        ),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix."
+            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix.",
+            metavar="DIR",
         ),
     ] = None,
     measured: Annotated[
-        int, typer.Option(help="Videos to measure activation on, those drawn among them.", min=1)
+        int, typer.Option(help="Videos to measure activation on, those drawn among them.", metavar="N", min=1)
     ] = 100,
     frames: Frames = None,
 ) -> int:
@@ -66,7 +73,8 @@ def cam(
 
     store = open_frames(work, frames)
     clips = clips_of(runs)
-    options = MaskOptions(clips["clip_frames"], clips["frame_stride"], clips["crop_px"], beta, variant)
+    shape = (clips["clip_frames"], clips["frame_stride"], clips["crop_px"])
+    options = MaskOptions(*shape, config.beta, config.variant)
     models = [
         read_cam_model(run, store, protocol or "", name)
         for run, name in zip(runs, names_of(runs), strict=True)
@@ -91,11 +99,11 @@ def cam(
         "runs": {model.name: model.evaluation for model in models},
         "frames": store.folder.name,
         "split": split,
-        "mask": {"beta": beta, "variant": variant},
+        "mask": {"beta": config.beta, "variant": config.variant},
         "videos": len(positions),
     }
     write_focus(folder / "cam.json", about, shares)
-    show_pointing(average(shares), variant, beta, len(positions))
+    show_pointing(average(shares), config.variant, config.beta, len(positions))
     return told(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.options import choice
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from fame_cli.evaluation.compare import Comparison
 
+Protocol = Literal["linear", "finetune", "retrieval", "knn"]
 Format = Literal["table", "markdown", "latex", "csv"]
 
 
@@ -24,10 +26,10 @@ def compare(
         ),
     ],
     protocol: Annotated[
-        str | None,
-        typer.Option(help="linear, finetune, retrieval or knn.", show_default="the only one there is"),
+        Protocol | None,
+        choice("protocol", Protocol, help="Protocol to compare by.", show_default="the only one there is"),
     ] = None,
-    style: Annotated[Format, typer.Option("--format", help="How to print the table.")] = "table",
+    style: Annotated[Format, choice("format", Format, help="How to print the table.")] = "table",
     mixed: Annotated[
         bool,
         typer.Option("--mixed", help="Put results of different tests into one table, a row for each test."),

@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from fame_cli.cli import console
+from fame_cli.cli.options import output_folder
 from fame_cli.cli.pretrain import Device
 from fame_cli.cli.workers import Jobs, available_cores
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the demo.")] = Path("demo"),
+    output: Annotated[Path, output_folder("Folder of the demo.", "OUT")] = Path("demo"),
     device: Device = "auto",
     jobs: Jobs = None,
     small: Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.recipes import RecipeOption, Settings
+from fame_cli.cli.options import choice, output_folder, takes
+from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import ExtractConfig
 from fame_cli.data.sources import SourceName
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 FAILURES_SHOWN = 10
 
 
+@takes(ExtractConfig)
 def extract(
+    config: ExtractConfig,
     data: Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")],
-    work: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", metavar="WORK")],
-    recipe: RecipeOption = None,
-    settings: Settings = None,
+    work: Annotated[Path, output_folder("Folder for the results.", "WORK")],
+    recipe: RecipeOption = None,  # noqa: ARG001
     source: Annotated[
         SourceName,
-        typer.Option(
+        choice(
+            "source",
+            SourceName,
             help="What tells the class and split of a video: its folders (folder), or the annotations of "
             "ucf101, hmdb51, diving48, kinetics or csv.",
             metavar="NAME",
@@ -48,17 +52,8 @@ def extract(
         typer.Option(help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only compare annotations and disk, and end.")
+        bool, typer.Option("--check", help="Compare annotations with the files on disk, then exit.")
     ] = False,
-    short_side_px: Annotated[
-        int, typer.Option(help="Shorter side of the stored frames, in pixels.")
-    ] = ExtractConfig.short_side_px,
-    jpeg_quality: Annotated[
-        int, typer.Option(help="JPEG quality of the stored frames, 1 to 100.")
-    ] = ExtractConfig.jpeg_quality,
-    max_fps: Annotated[
-        float, typer.Option(help="Most frames a second to keep, evenly spread; 0 keeps all.")
-    ] = ExtractConfig.max_fps,
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
@@ -71,8 +66,6 @@ def extract(
     work, what annotations and disk lack of each other is told and listed in WORK/check.csv. Videos extracted
     before with the same options are not decoded again; a video that cannot be read is listed with its reason.
     """
-    del recipe, settings  # their callbacks have given the other options their defaults
-    config = ExtractConfig(short_side_px, jpeg_quality, max_fps)
     workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
     from fame_cli.data.sources.index import index_videos
@@ -99,7 +92,7 @@ def extract(
             console.say(str(slice_done))
             return DONE
         write_manifest(work, finished)
-    if max_fps == 0:
+    if config.max_fps == 0:
         tell_lengths(found.check, finished)
     return summarise(report, finished)
 

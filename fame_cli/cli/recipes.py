@@ -1,52 +1,19 @@
-"""``fame recipes``, and the ``--recipe`` and ``--set`` options of every command that a recipe speaks of."""
+"""``fame recipes``, and the option ``--recipe`` of every command that a recipe has options for."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fame_cli.cli import console
-from fame_cli.errors import ConfigurationError
-
-
-def default_options(context: typer.Context, given: dict[str, Any], source: str) -> None:
-    """Give the command other defaults, by Python name; what stands on the command line still wins."""
-    known = {parameter.name for parameter in context.command.params}
-    if unknown := sorted(set(given) - known):
-        raise ConfigurationError(
-            f"{source}: fame {context.info_name} has no option {', '.join(unknown)}.",
-            f"See fame {context.info_name} --help; in a recipe, words are joined by _.",
-        )
-    plain = {name: listed(value) if isinstance(value, list) else value for name, value in given.items()}
-    # What --set says goes before what a recipe says, whichever is read first.
-    layers = context.meta.setdefault("fame.defaults", {})
-    layers[source] = plain
-    context.default_map = {**layers.get("--recipe", {}), **layers.get("--set", {})}
-
-
-def listed(values: Iterable[Any]) -> str:
-    """As an option's value: with commas between."""
-    return ",".join(map(str, values))
 
 
 def use_recipe(context: typer.Context, name: str | None) -> str | None:
+    """Give the command the recipe's values as defaults; what stands on the command line still wins."""
     if name is not None and not context.resilient_parsing:
         from fame_cli.recipe import read_recipe
 
-        default_options(context, dict(read_recipe(name).options(str(context.info_name))), "--recipe")
+        context.default_map = dict(read_recipe(name).options(str(context.info_name)))
     return name
-
-
-def use_settings(context: typer.Context, settings: list[str] | None) -> list[str] | None:
-    given = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not (key and equals):
-            raise ConfigurationError(f"--set {setting}: expected key=value, such as --set beta=0.3.")
-        given[key.strip().replace("-", "_")] = value.strip()
-    if given:
-        default_options(context, given, "--set")
-    return settings
 
 
 RecipeOption = Annotated[
@@ -56,17 +23,7 @@ RecipeOption = Annotated[
         callback=use_recipe,
         is_eager=True,
         metavar="NAME|FILE",
-        help="Take the options that are not given here from a recipe (fame recipes lists them).",
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        callback=use_settings,
-        is_eager=True,
-        metavar="KEY=VALUE",
-        help="Change an option of the recipe.",
+        help="Take options that are not given here from a recipe (fame recipes lists them).",
     ),
 ]
 
@@ -95,9 +52,8 @@ def list_recipes() -> int:
 def show_recipe(
     name: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.", metavar="NAME|FILE")],
 ) -> int:
-    """Print a recipe as TOML, to look at or to change and give back as --recipe FILE."""
-    from fame_cli.recipe import read_recipe, recipe_text
+    """Print the whole of a recipe as TOML, to read, or to change and give back as --recipe FILE."""
+    from fame_cli.recipe import read_recipe
 
-    read_recipe(name)
-    console.say(recipe_text(name).rstrip("\n"))
+    console.say(read_recipe(name).as_toml().rstrip("\n"))
     return 0

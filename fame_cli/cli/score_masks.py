@@ -3,13 +3,13 @@
 import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.options import output_folder, repeatable, takes
 from fame_cli.cli.workers import Jobs, available_cores
-from fame_cli.config import Hue, Motion, Variant
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 
 if TYPE_CHECKING:
@@ -20,34 +20,14 @@ SEQUENCES_NAMED = 5
 TITLES = {"auc": "AUC", "recall": "recall", "precision": "precision", "iou": "IoU"}
 
 
-# Typer takes no lists of literals; MaskSetting checks the values.
-Variants = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="How foreground is told from background (repeatable).",
-        metavar="|".join(get_args(Variant)),
-        show_default=MaskSetting.variant,
-    ),
-]
-Motions = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Frames as they are, or after undoing the camera's motion (repeatable).",
-        metavar="|".join(get_args(Motion)),
-        show_default=MaskSetting.motion,
-    ),
-]
-Hues = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Hue as it is, or as the published code has it (repeatable).",
-        metavar="|".join(get_args(Hue)),
-        show_default=MaskSetting.hue,
-    ),
-]
+Variants = Annotated[list[str] | None, repeatable(MaskSetting, "variant")]
+Motions = Annotated[list[str] | None, repeatable(MaskSetting, "motion")]
+Hues = Annotated[list[str] | None, repeatable(MaskSetting, "hue")]
 
 
+@takes(MaskProtocol)
 def masks(
+    config: MaskProtocol,
     truth: Annotated[
         Path,
         typer.Option(
@@ -55,9 +35,7 @@ def masks(
             metavar="DIR",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for masks.json and masks.png.", metavar="OUT")
-    ],
+    output: Annotated[Path, output_folder("Folder for masks.json and masks.png.", "OUT")],
     names: Annotated[
         Path | None,
         typer.Option(
@@ -70,24 +48,9 @@ def masks(
     variant: Variants = None,
     motion: Motions = None,
     hue: Hues = None,
-    beta: Annotated[
-        float, typer.Option(help="Share of a clip that the hard mask keeps.")
-    ] = MaskProtocol.beta,
-    clip_frames: Annotated[int, typer.Option(help="Frames in a clip, T.")] = MaskProtocol.clip_frames,
-    frame_stride: Annotated[
-        int, typer.Option(help="Distance between a clip's frames, in frames of the sequence.")
-    ] = MaskProtocol.frame_stride,
-    hop_frames: Annotated[
-        int, typer.Option(help="Distance between the starts of clips, in frames of the sequence.")
-    ] = MaskProtocol.hop_frames,
-    size_px: Annotated[
-        int, typer.Option(help="Side of the square that frames and masks are scaled to, in pixels.")
-    ] = MaskProtocol.size_px,
-    map_short_side_px: Annotated[
-        int, typer.Option(help="Side of the maps that masks are made from, as stored, in pixels.")
-    ] = MaskProtocol.map_short_side_px,
     count: Annotated[
-        int, typer.Option(help="Sequences in the picture, the worst and the best.", min=1, max=64)
+        int,
+        typer.Option(help="Sequences in the picture, the worst and the best.", metavar="N", min=1, max=64),
     ] = 8,
     jobs: Jobs = None,
 ) -> int:
@@ -104,7 +67,6 @@ def masks(
     Every combination of the --variant, --motion and --hue given is scored. Writes OUT/masks.json, all figures
     down to each clip, and OUT/masks.png, the worst and the best sequences.
     """
-    protocol = MaskProtocol(clip_frames, frame_stride, hop_frames, size_px, map_short_side_px, beta)
     settings = combinations(variant=variant, motion=motion, hue=hue)
     from fame_cli.segmentation.scores import write_scores
     from fame_cli.segmentation.scoring import score_masks
@@ -115,7 +77,7 @@ def masks(
     if names is not None:
         sequences = choose_sequences(sequences, names)
     with console.progress("scoring", "sequences") as tell:
-        scores = score_masks(sequences, settings, protocol, jobs or available_cores(), tell)
+        scores = score_masks(sequences, settings, config, jobs or available_cores(), tell)
     write_scores(output / "masks.json", scores, truth, time.monotonic() - started)
     draw(output / "masks.png", scores, sequences, count)
     show(scores)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames, Work
-from fame_cli.config import PretrainConfig, Variant
+from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
+from fame_cli.cli.options import choice, output_folder, takes
+from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,30 +21,28 @@ Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", met
 Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Folder for the pictures.", show_default="pictures in WORK or RUN"),
+    output_folder("Folder for the pictures.", "OUT", show_default="pictures in WORK or RUN"),
 ]
 Videos = Annotated[
     list[str] | None,
     typer.Option("--video", help="Video to show, by its id or a part of it (repeatable).", metavar="ID"),
 ]
-Count = Annotated[int, typer.Option(help="Videos to show, spread over the manifest.", min=1, max=64)]
-Beta = Annotated[float, typer.Option(help="Share of a clip kept as foreground.", min=0, max=1)]
-VariantOption = Annotated[Variant, typer.Option(help="How foreground is told from background.")]
-SizePx = Annotated[int, typer.Option(help="Side of the clip's square in pixels.", min=32)]
-StatisticsStoreName = Annotated[
-    str | None,
-    typer.Option(help="Statistics to read, a folder in WORK/statistics.", show_default="the only one"),
+Count = Annotated[
+    int, typer.Option(help="Videos to show, spread over the manifest.", metavar="N", min=1, max=64)
+]
+SizePx = Annotated[
+    int, typer.Option(help="Side of the square that clips are drawn at.", metavar="PIXELS", min=32)
 ]
 ANIMATION_FPS = 8
 
 
+@takes(MaskConfig)
 def masks(
+    config: MaskConfig,
     work: Work,
     output: Output = None,
     video: Videos = None,
     count: Count = 8,
-    beta: Beta = PretrainConfig.beta,
-    variant: VariantOption = PretrainConfig.variant,
     size_px: SizePx = 128,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
@@ -53,21 +52,21 @@ def masks(
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
 
-    store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
+    store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
     positions = choose_positions(store, video or [], count)
     examples = [mask_example(store, statistics, position, options) for position in positions]
     target = (output or work / "pictures") / "masks.png"
-    save_png(target, mask_sheet(examples, beta))
+    save_png(target, mask_sheet(examples, config.beta))
     return told(target)
 
 
+@takes(MaskConfig)
 def merge(
+    config: MaskConfig,
     work: Work,
     output: Output = None,
     video: Videos = None,
     count: Count = 6,
-    beta: Beta = PretrainConfig.beta,
-    variant: VariantOption = PretrainConfig.variant,
     size_px: SizePx = 128,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
@@ -80,7 +79,7 @@ def merge(
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
 
-    store, statistics, options = open_stores(work, frames, statistics_store, beta, variant, size_px)
+    store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
     positions = choose_positions(store, video or [], max(count, 2))
     if len(positions) < 2:
         raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
@@ -99,8 +98,12 @@ def retrieval(
     work: Work,
     run: Run,
     output: Output = None,
-    count: Annotated[int, typer.Option(help="Queries to show, spread over the result.", min=1, max=64)] = 8,
-    neighbours: Annotated[int, typer.Option(help="Nearest videos of each query.", min=1, max=10)] = 6,
+    count: Annotated[
+        int, typer.Option(help="Queries to show, spread over the result.", metavar="N", min=1, max=64)
+    ] = 8,
+    neighbours: Annotated[
+        int, typer.Option(help="Nearest videos of each query.", metavar="N", min=1, max=10)
+    ] = 6,
     frames: Frames = None,
 ) -> int:
     """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
@@ -118,7 +121,12 @@ def confusion(
     run: Run,
     output: Output = None,
     protocol: Annotated[
-        Literal["linear", "finetune", "knn"], typer.Option(help="Evaluation whose predictions are drawn.")
+        Literal["linear", "finetune", "knn"],
+        choice(
+            "protocol",
+            Literal["linear", "finetune", "knn"],
+            help="Evaluation whose predictions are drawn.",
+        ),
     ] = "linear",
 ) -> int:
     """Draw which classes the last evaluation took for which: its confusion matrix."""
@@ -170,7 +178,7 @@ def open_frames(work: Path, name: str | None) -> "FrameStore":
 
 
 def open_stores(
-    work: Path, frames: str | None, statistics: str | None, beta: float, variant: Variant, size_px: int
+    work: Path, frames: str | None, statistics: str | None, mask: MaskConfig, size_px: int
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
     from fame_cli import stage
     from fame_cli.data.statistics import StatisticsStore
@@ -179,8 +187,9 @@ def open_stores(
     store = open_frames(work, frames)
     folder = stage.choose(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
     opened = StatisticsStore(folder, store)
-    config = opened.config
-    return store, opened, MaskOptions(config.clip_frames, config.frame_stride, size_px, beta, variant)
+    clip = opened.config
+    options = MaskOptions(clip.clip_frames, clip.frame_stride, size_px, mask.beta, mask.variant)
+    return store, opened, options
 
 
 def told(*paths: Path) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fame_cli.cli.options import choice
 from fame_cli.errors import ConfigurationError
 from fame_cli.lock import Slice
 from fame_cli.workers import Backend, Workers
@@ -18,15 +19,33 @@ def available_cores() -> int:
 
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", min=1, help="Worker processes.", show_default="all cores", metavar="N"),
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="Worker processes.",
+        show_default="all cores",
+        metavar="N",
+        rich_help_panel="Machine",
+    ),
 ]
 BackendOption = Annotated[
     Backend,
-    typer.Option("--backend", help="This machine's processes, or an existing dask or ray cluster."),
+    choice(
+        "backend",
+        Backend,
+        help="Run on this machine's processes, or on an existing dask or ray cluster.",
+        rich_help_panel="Machine",
+    ),
 ]
 Address = Annotated[
     str,
-    typer.Option(help="The cluster's scheduler, as tcp://HOST:8786 (dask) or HOST:6379 (ray)."),
+    typer.Option(
+        help="Address of the cluster's scheduler: tcp://HOST:8786 (dask) or HOST:6379 (ray).",
+        metavar="ADDRESS",
+        rich_help_panel="Machine",
+        show_default=False,
+    ),
 ]
 SliceOption = Annotated[
     str,
@@ -35,6 +54,7 @@ SliceOption = Annotated[
         help="Do only the i-th of n slices of the work, as a job of a batch scheduler; the slice that ends "
         "last completes the stage.",
         metavar="i/n",
+        rich_help_panel="Machine",
         show_default=False,
     ),
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fame_cli.config import BackboneName, Precision
+from fame_cli.config import Precision
 from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.features import encode
@@ -78,14 +78,12 @@ class SavedClassifier:
     bias: Tensor
     """(K,)"""
     class_names: tuple[str, ...]
-    backbone_name: BackboneName
+    backbone_name: str
     backbone: Backbone | None
     """The finetuned backbone; None where it was frozen, and is that of the pretraining."""
 
 
-def save_classifier(
-    path: Path, classifier: Classifier, name: BackboneName, class_names: Sequence[str]
-) -> None:
+def save_classifier(path: Path, classifier: Classifier, name: str, class_names: Sequence[str]) -> None:
     """Write the last layer and, where it was trained, the backbone, as safetensors."""
     last = classifier.head[-1]
     assert isinstance(last, nn.Linear)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import safetensors
 import safetensors.torch
@@ -64,7 +64,7 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-def save_backbone(path: Path, backbone: Backbone, name: BackboneName, extra: dict[str, str]) -> None:
+def save_backbone(path: Path, backbone: Backbone, name: str, extra: dict[str, str]) -> None:
     """Write the backbone's weights as safetensors, whole or not at all, for ``load_backbone`` and others.
 
     Args:
@@ -92,7 +92,7 @@ class Loaded:
     """What ``save_backbone`` wrote beside it; empty where another program wrote the file."""
 
 
-def load_backbone(path: Path | str, name: BackboneName | None = None) -> tuple[Backbone, KeyCount]:
+def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, KeyCount]:
     """The backbone in a file of weights, on the CPU, and how its keys matched (all of them, or an error).
 
     Read are ``backbone.safetensors`` and ``checkpoints/last.pt`` of this toolkit, state dicts of
@@ -113,7 +113,7 @@ def load_backbone(path: Path | str, name: BackboneName | None = None) -> tuple[B
     return loaded.backbone, loaded.fit.keys
 
 
-def read_backbone(path: Path, name: BackboneName | None = None) -> Loaded:
+def read_backbone(path: Path, name: str | None = None) -> Loaded:
     """As ``load_backbone``, with all that is known of the file."""
     entries, metadata = read_entries(path)
     declared = metadata.get("backbone", name)
@@ -124,7 +124,7 @@ def read_backbone(path: Path, name: BackboneName | None = None) -> Loaded:
         )
     if name not in (None, declared):
         raise ConfigurationError(f"{path} holds {declared}, not {name}.", "Leave --backbone out.")
-    backbone, fit = fit_backbone(path, entries, cast(BackboneName | None, declared))
+    backbone, fit = fit_backbone(path, entries, declared)
     return Loaded(backbone, fit, metadata)
 
 

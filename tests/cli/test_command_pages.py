@@ -4,12 +4,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
+from docs.option_tables import TABLE, commands_below, with_tables
 from fame_cli.cli.app import app
+from fame_cli.config import GROUPS
 
 pytestmark = pytest.mark.libraries
 
@@ -20,16 +21,15 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 EVERYWHERE = {"--help", "--debug", "--version"}
 
 
-def commands_below(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Names of what can be called, and what typer made of each: of click, or of its own copy of click."""
-    groups = getattr(command, "commands", {})
-    if not groups or command.invoke_without_command:
-        yield name, command
-    for word, below in groups.items():
-        yield from commands_below(below, f"{name} {word}".strip())
+COMMANDS = dict(commands_below(typer.main.get_command(app)))
 
 
-COMMANDS = {name: command for name, command in commands_below(typer.main.get_command(app), "") if name}
+CONFIGURED = set(GROUPS) - {"Data", "Machine"}
+"""Groups of options that only configurations have."""
+
+
+def groups_of(name: str) -> set[str]:
+    return {getattr(parameter, "rich_help_panel", None) for parameter in COMMANDS[name].params}
 
 
 def page_of(name: str) -> Path:
@@ -93,6 +93,17 @@ def test_commands_and_options_of_a_document_exist(
     if document.parent == PAGES:
         prose = re.sub(r"torchrun .*-m fame_cli", "", text)
         assert set(OPTION.findall(prose)) <= options_of(*named)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda path: path.name)
+def test_table_of_options_says_what_the_command_says(page: Path) -> None:
+    text = page.read_text()
+    assert text == with_tables(text), "run python -m docs.option_tables"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if groups_of(name) & CONFIGURED])
+def test_page_of_a_command_with_a_configuration_has_a_table_of_its_options(name: str) -> None:
+    assert [found[1] for found in TABLE.findall(page_of(name).read_text())].count(name) == 1
 
 
 def can_be_given(name: str, words: str) -> None:

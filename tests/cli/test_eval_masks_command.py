@@ -112,8 +112,12 @@ def test_wrong_input_is_named_with_its_exit_code(truth: Path, tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     assert "holds no sequence of frames and masks" in refused(3, "--truth", tmp_path / "empty", *out)
     assert "3 for too few frames for a clip" in refused(3, "--truth", truth, *out, "-j", 1)
-    assert "--variant is 'fam'; it can be 'fame'" in refused(2, "--truth", truth, *out, "--variant", "fam")
-    assert "--motion is 'fast'; it can be 'plain'" in refused(2, "--truth", truth, *out, "--motion", "fast")
+    assert "--variant is 'fam'; expected fame, seed, grid, gauss or joint" in refused(
+        2, "--truth", truth, *out, "--variant", "fam"
+    )
+    assert "--motion is 'fast'; expected plain or compensated" in refused(
+        2, "--truth", truth, *out, "--motion", "fast"
+    )
     assert "--beta is 0.0; expected above 0" in refused(2, "--truth", truth, *out, "--beta", 0)
     (truth / "other" / "c" / "masks" / "00004.png").write_text("no image")
     assert "00004.png is not an image that can be read" in refused(3, "--truth", truth, *out, *SMALL)

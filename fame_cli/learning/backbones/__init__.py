@@ -4,6 +4,8 @@ Every network draws its first weights from torch's global generator: seed it wit
 before ``build_backbone`` for weights that can be made again.
 """
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ class Backbone(nn.Module):
         return self.feature_map(clips).mean(dim=(2, 3, 4))
 
 
-def build_backbone(name: BackboneName) -> Backbone:
+def build_backbone(name: str) -> Backbone:
     """A freshly initialised encoder; its weights come from torch's global generator (seed it before).
 
     Args:
@@ -55,13 +57,17 @@ def build_backbone(name: BackboneName) -> Backbone:
             from fame_cli.learning.backbones.c3d import C3D
 
             return C3D()
-        case _:
+        case "r2plus1d_18" | "r3d_18" | "r3d_34":
             from fame_cli.learning.backbones.resnet3d import ResNet3D
 
             return ResNet3D(name)
+        case _:
+            raise ConfigurationError(
+                f"there is no backbone {name}.", f"Known: {', '.join(get_args(BackboneName))}."
+            )
 
 
-def require_fits(name: BackboneName, clip_frames: int, crop_px: int) -> None:
+def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
     """Raise ConfigurationError where a network has nothing left of clips so short or so small.
 
     Args:

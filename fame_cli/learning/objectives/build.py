@@ -1,8 +1,11 @@
 """From the name of an objective to the objective."""
 
+from typing import get_args
+
 import torch
 
-from fame_cli.config import PretrainConfig
+from fame_cli.config import ObjectiveName, PretrainConfig
+from fame_cli.errors import ConfigurationError
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.objectives.byol import BYOL
 from fame_cli.learning.objectives.moco import MoCo
@@ -33,3 +36,7 @@ def build_objective(config: PretrainConfig) -> Objective:
             )
         case "byol":
             return BYOL(backbone, embedding_dim=config.embedding_dim, momentum=config.momentum)
+        case _:
+            raise ConfigurationError(
+                f"there is no objective {config.objective}.", f"Known: {', '.join(get_args(ObjectiveName))}."
+            )
