@@ -8,6 +8,9 @@ and kept as JPEG without ever being turned into RGB. What PyAV cannot read goes 
 decoders of FFmpeg, both turn frames upright, and both take a file's own colour matrix and range.
 """
 
+import contextlib
+import dataclasses
+import errno
 import importlib.metadata
 import itertools
 import math
@@ -20,8 +23,11 @@ from pathlib import Path
 import cv2
 
 from fame_cli.data import opencv_reader
-from fame_cli.data.picture import Picture, Source, believable_rate
+from fame_cli.data.picture import NoVideoError, Picture, Source, believable_rate, whole
 from fame_cli.errors import InputError
+
+LIMITS_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE)
+"""Too many open files, of the process or in all."""
 
 
 class DecodedVideo:
@@ -40,6 +46,8 @@ class DecodedVideo:
         self.declared_frames = source.declared_frames
         """What the file says; off by a few in about one file in thirty, and 0 where it says nothing."""
         self.max_fps = max_fps if 0 < max_fps < self.declared_fps else 0.0
+        self.notes = source.notes
+        """What was decided about the file."""
         self.decoded = 0
         """Frames decoded so far, kept or not."""
         self.seconds = 0.0
@@ -79,13 +87,38 @@ def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None =
 
     Raises InputError where none does.
     """
+    why = ""
     for reader in READERS if readers is None else readers:
-        source = READERS[reader](path)
-        if source and (first := next(source.pictures, None)):
+        try:
+            with decoder_errors():
+                source = READERS[reader](path)
+                first = next(source.pictures, None) if source else None
+        except NoVideoError:
+            raise
+        except InputError as error:
+            why = why or error.message
+            continue
+        if source and first:
             pictures = itertools.chain([first], source.pictures)
-            source = Source(source.declared_fps, source.declared_frames, pictures)
-            return DecodedVideo(version_of(reader), source, max_fps)
-    raise InputError(why_unreadable(path), "Replace or remove the file.")
+            return DecodedVideo(version_of(reader), dataclasses.replace(source, pictures=pictures), max_fps)
+    raise InputError(why or why_unreadable(path), "Replace or remove the file.")
+
+
+@contextlib.contextmanager
+def decoder_errors() -> Iterator[None]:
+    """Raise whatever a decoder raises as an InputError: it concerns one video and no other.
+
+    What the machine lacks is no fault of the video, and passes.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in LIMITS_OF_THE_MACHINE:
+            raise
+        what = " ".join(str(error).split()) or "no reason given"
+        raise InputError(f"the decoder failed: {what} ({type(error).__name__})") from error
 
 
 def open_with_pyav(path: Path) -> Source | None:
@@ -142,4 +175,4 @@ def reader_that_survives(path: Path) -> str:
 
 def read_through(path: str, reader: str) -> None:
     for picture in open_video(Path(path), readers=[reader]).pictures:
-        picture.scaled(picture.size).jpeg(quality=95)
+        picture.scaled(whole(picture.shape)).jpeg(quality=95)

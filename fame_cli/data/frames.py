@@ -8,14 +8,12 @@ bytes plain, in chunks; they are read from where it says that they lie, without 
 
 import dataclasses
 import functools
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import numpy as np
 import simplejpeg
@@ -24,6 +22,7 @@ from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo
+from fame_cli.data.film import Film
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
@@ -33,10 +32,8 @@ BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
 JPEG_CHUNK_BYTES = 256 << 10
 """What is written at once; the last chunk of a shard is half empty on average."""
-OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason"})
+OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason", "notes"})
 """What the manifest takes from what a shard's receipt tells of each video."""
-PICTURES_AT_ONCE = 16
-"""Frames decoded and scaled before they are compressed: each goes faster when it is not done in between."""
 SPARSE = 4
 """How many times the bytes that are wanted one read may take."""
 OPEN_SHARDS = 256
@@ -135,43 +132,17 @@ def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[
         readers = [decode.reader_that_survives(path)] if task.in_own_process else None
         video = decode.open_video(path, task.config.max_fps, readers)
         return {"status": "ok", "reason": "", **store_video(writer, video, task.config)}
-    except (InputError, cv2.error) as error:
+    except InputError as error:
         writer.drop_video()
-        return {"status": "failed", "reason": error.message if isinstance(error, InputError) else str(error)}
+        return {"status": "failed", "reason": error.message, "notes": ""}
 
 
 def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
     """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
-    first = next(video.pictures)
-    width, height = first.size
-    stored_size = scaled_size(width, height, config.short_side_px)
-    scaled = (picture.scaled(stored_size) for picture in itertools.chain([first], video.pictures))
-    count = 0
-    while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
-        for picture in group:
-            writer.add_frame(picture.jpeg(config.jpeg_quality))
-        count += len(group)
-    outcome: dict[str, Any] = {
-        "frames": count,
-        "fps": round(video.fps, 4),
-        "width": width,
-        "height": height,
-        "stored_width": stored_size[0],
-        "stored_height": stored_size[1],
-        "decoder": video.reader,
-        "decoded_frames": video.decoded,
-        "declared_frames": video.declared_frames,
-    }
-    if video.ended_early:
-        reason = f"only {video.decoded} of {video.declared_frames} frames decode"
-        outcome |= {"status": "partial", "reason": reason}
-    return outcome
-
-
-def scaled_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
-    """(width, height) with the shorter side at ``short_side_px``, same aspect ratio, never enlarged."""
-    factor = min(1.0, short_side_px / min(width, height))
-    return max(1, round(width * factor)), max(1, round(height * factor))
+    film = Film(video, config)
+    for jpeg in film.jpegs():
+        writer.add_frame(jpeg)
+    return film.outcome()
 
 
 class ShardWriter:

@@ -44,6 +44,8 @@ class Video:
     height: int = 0
     status: Status = "pending"
     reason: str = ""
+    notes: str = ""
+    """What was decided about the file: which of its streams was read, how it was turned, and the like."""
 
     @property
     def usable(self) -> bool:
@@ -56,6 +58,8 @@ class Video:
 
 
 COLUMNS = [column.name for column in fields(Video)]
+COLUMNS_BEFORE_NOTES = [name for name in COLUMNS if name != "notes"]
+"""Those of manifests that were written before there were notes, which come last."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
@@ -191,12 +195,13 @@ def read_manifest(work: Path) -> Manifest:
 def parse(text: str) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    if next(rows, []) != COLUMNS:
+    columns = next(rows, [])
+    if columns not in (COLUMNS, COLUMNS_BEFORE_NOTES):
         raise ValueError("its first line does not name the columns")
     videos = []
     for row in rows:
         try:
-            videos.append(parse_row(row))
+            videos.append(parse_row(row, columns))
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
     if len({video.id for video in videos}) < len(videos):
@@ -204,9 +209,9 @@ def parse(text: str) -> tuple[Video, ...]:
     return tuple(videos)
 
 
-def parse_row(row: Sequence[str]) -> Video:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} values for {len(COLUMNS)} columns")
+def parse_row(row: Sequence[str], columns: Sequence[str]) -> Video:
+    if len(row) != len(columns):
+        raise ValueError(f"{len(row)} values for {len(columns)} columns")
     values: list[Any] = list(row)
     for place, number in NUMBERS:
         values[place] = number(row[place])
