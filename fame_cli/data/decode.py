@@ -127,6 +127,13 @@ def open_with_pyav(path: Path) -> Source | None:
     return pyav_reader.open_file(path)
 
 
+def holds_video(path: Path) -> bool:
+    """Whether a file of any name is a video, by its content: not text, sound or a single picture."""
+    from fame_cli.data import pyav_reader
+
+    return pyav_reader.holds_video(path)
+
+
 READERS: dict[str, Callable[[Path], Source | None]] = {
     "pyav": open_with_pyav,
     "opencv": opencv_reader.open_file,

@@ -24,6 +24,7 @@ from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.film import Film
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
+from fame_cli.data.names import to_disk
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
@@ -82,7 +83,7 @@ def extract(
 
 def identity(root: Path, video: Video) -> list[Any]:
     """What decides the pixels; a file that may not be read is another one once it may."""
-    readable = video.status == "removed" or os.access(root / video.path, os.R_OK)
+    readable = video.status == "removed" or os.access(root / to_disk(video.path), os.R_OK)
     return [*video.identity, *([] if readable else ["unreadable"])]
 
 
@@ -121,7 +122,7 @@ def extract_shard(path: Path, task: ExtractTask) -> Summary:
     """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
     with h5py.File(path, "w", libver="latest") as file:
         writer = ShardWriter(file)
-        outcomes = [extract_video(writer, task.root / name, task) for name in task.paths]
+        outcomes = [extract_video(writer, task.root / to_disk(name), task) for name in task.paths]
         writer.close()
     return {"videos": outcomes}
 

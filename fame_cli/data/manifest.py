@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from fame_cli.config import fingerprint
+from fame_cli.data.names import to_disk, to_text
 from fame_cli.disk import write_json, write_text
 from fame_cli.errors import ArtefactError
 
@@ -33,7 +34,7 @@ class Video:
 
     id: str
     path: str
-    """Relative to the folder that was indexed, with forward slashes."""
+    """Relative to the folder that was indexed, with forward slashes; as ``names.to_text`` has it."""
     label: str = ""
     split: str = ""
     bytes: int = 0
@@ -161,7 +162,9 @@ def write_manifest(work: Path, manifest: Manifest) -> None:
         row = values_of(video)
         # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
         (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
-    write_json(source_path(work), {**manifest.source, "root": str(manifest.root)})
+    source = {**manifest.source, "root": str(manifest.root)}
+    told = {key: to_text(value) if isinstance(value, str) else value for key, value in source.items()}
+    write_json(source_path(work), told)
     write_text(manifest_path(work), text.getvalue())
 
 
@@ -173,7 +176,7 @@ def read_manifest(work: Path) -> Manifest:
     path = source_path(work)
     try:
         source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-        root = Path(source["root"])
+        root = Path(to_disk(source["root"]))
         path = manifest_path(work)
         videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
     except FileNotFoundError as error:

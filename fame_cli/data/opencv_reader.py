@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from fame_cli.data.names import to_text
 from fame_cli.data.picture import Frame, Picture, Shape, Size, Source, believable_aspect
 from fame_cli.errors import InputError
 
@@ -35,8 +36,9 @@ def pixel_aspect(capture: cv2.VideoCapture) -> float:
 @contextlib.contextmanager
 def name_in_utf8(path: Path) -> Iterator[str]:
     """A name under which OpenCV can open a file: one that is not UTF-8 would crash it."""
+    name = to_text(str(path))
     try:
-        str(path).encode("utf-8")
+        name.encode("utf-8")
     except UnicodeEncodeError:
         try:
             with path.open("rb") as file:
@@ -44,7 +46,7 @@ def name_in_utf8(path: Path) -> Iterator[str]:
         except OSError:
             yield ""
     else:
-        yield str(path)
+        yield name
 
 
 @dataclass(frozen=True)

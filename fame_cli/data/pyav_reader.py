@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,19 @@ def open_file(path: Path) -> Source | None:
     except BaseException:
         container.close()
         raise
+
+
+def holds_video(path: Path) -> bool:
+    """Whether a file is a video: it gives two frames, or would if there were a decoder for its codec."""
+    try:
+        with open_container(path) as container:
+            films = [stream for stream in container.streams.video if not stream.disposition & COVER]
+            if films and all(stream.codec_context is None for stream in films):
+                return True
+            stream, _ = choose_stream(container.streams.video)
+            return len(list(itertools.islice(decoded(container, stream), 2))) == 2
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def source(container: InputContainer) -> Source:

@@ -119,7 +119,9 @@ def test_shards_are_fixed_slices_of_the_manifest() -> None:
 
 
 def test_manifest_written_before_there_were_notes_is_read(tmp_path: Path) -> None:
-    known = Video("a,b.avi", "a,b.avi", "run", "train", 5, 7, 30, 25.0, 64, 48, "partial", "cut off", "turned")
+    known = Video(
+        "a,b.avi", "a,b.avi", "run", "train", 5, 7, 30, 25.0, 64, 48, "partial", "cut off", "turned"
+    )
     write_manifest(tmp_path, Manifest(tmp_path, {}, (known,)))
     path = tmp_path / "manifest.csv"
     path.write_text(path.read_text().replace(",notes", "").replace(",turned", ""))
