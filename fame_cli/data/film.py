@@ -1,11 +1,13 @@
 """A video on its way into a frame store: scaled, made JPEG, and what there is to tell of it."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fame_cli.config import ExtractConfig
-from fame_cli.data.decode import DecodedVideo, decoder_errors
+from fame_cli.data.decode import DecodedVideo, Place, decoder_errors, open_video, resume_video
 from fame_cli.data.picture import Frame, Picture, Shape, Size, whole
 
 PICTURES_AT_ONCE = 16
@@ -17,7 +19,9 @@ SAME_RATIO = 1.02
 class Film:
     """A video on its way into a shard: its frames as JPEG, and what became of it."""
 
-    def __init__(self, video: DecodedVideo, config: ExtractConfig) -> None:
+    def __init__(
+        self, video: DecodedVideo, config: ExtractConfig, progress: "FilmProgress | None" = None
+    ) -> None:
         self.video = video
         self.config = config
         self.stored = 0
@@ -25,20 +29,36 @@ class Film:
         self.other_shape: Shape | None = None
         """Of the first frame that is not of the first one's shape; none comes after it."""
         self.size_changed = False
-        with decoder_errors():
-            first = next(video.pictures)
-            self.shape = first.shape
-        self.pictures = itertools.chain([first], video.pictures)
+        self.pictures = video.pictures
+        if progress:
+            self.stored, self.shape, self.size_changed = (
+                progress.stored,
+                progress.shape,
+                progress.size_changed,
+            )
+            video.notes[:] = progress.notes
+        else:
+            with decoder_errors():
+                first = next(video.pictures)
+                self.shape = first.shape
+            self.pictures = itertools.chain([first], video.pictures)
         self.stored_size = scaled_size(*self.shape, config.short_side_px)
 
-    def jpegs(self) -> Iterator[Frame]:
-        """Raises InputError where the decoder fails."""
+    @property
+    def progress(self) -> "FilmProgress":
+        """How far it is, between two groups of frames."""
+        return FilmProgress(
+            self.video.place, self.stored, self.shape, self.size_changed, tuple(self.video.notes)
+        )
+
+    def groups(self) -> Iterator[list[Frame]]:
+        """Its frames as JPEG, some at a time; raises InputError where the decoder fails."""
         with decoder_errors():
             scaled = (picture.scaled(self.stored_size) for picture in self.of_one_shape())
             while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
-                for picture in group:
-                    yield picture.jpeg(self.config.jpeg_quality)
-                    self.stored += 1
+                jpegs = [picture.jpeg(self.config.jpeg_quality) for picture in group]
+                self.stored += len(jpegs)
+                yield jpegs
 
     def of_one_shape(self) -> Iterator[Picture]:
         """The pictures up to the first of another shape, which the frame store could only hold squeezed.
@@ -87,6 +107,49 @@ class Film:
         if self.video.ended_early:
             return f"only {self.video.decoded} of {self.video.declared_frames} frames decode"
         return ""
+
+
+@dataclass(frozen=True)
+class FilmProgress:
+    """How far a film is, as plain values that a file can hold."""
+
+    place: Place
+    stored: int
+    shape: Shape
+    size_changed: bool
+    notes: tuple[str, ...]
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "FilmProgress":
+        """The inverse of ``dataclasses.asdict``, by way of JSON."""
+        place = values["place"]
+        return FilmProgress(
+            Place(place["reader"], place["decoded"], tuple(place["times"])),
+            values["stored"],
+            tuple(values["shape"]),
+            values["size_changed"],
+            tuple(values["notes"]),
+        )
+
+
+def begin(path: Path, config: ExtractConfig, readers: Sequence[str] | None = None) -> Film:
+    return Film(open_video(path, config.max_fps, readers), config)
+
+
+def go_on(
+    path: Path, config: ExtractConfig, progress: FilmProgress, jpegs: Sequence[Frame], *, seek: bool
+) -> Film:
+    """A film from where it was left on, of which the last frames gave these ``jpegs``."""
+    size = scaled_size(*progress.shape, config.short_side_px)
+    video = resume_video(
+        path,
+        config.max_fps,
+        progress.place,
+        jpegs,
+        lambda picture: picture.scaled(size).jpeg(config.jpeg_quality),
+        seek=seek,
+    )
+    return Film(video, config, progress)
 
 
 def in_pixels(shape: Shape) -> str:

@@ -8,6 +8,7 @@ bytes plain, in chunks; they are read from where it says that they lie, without 
 
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,11 @@ import simplejpeg
 from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
-from fame_cli.data.decode import DecodedVideo
-from fame_cli.data.film import Film
+from fame_cli.data.film import Film, FilmProgress, begin, go_on
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.names import to_disk
 from fame_cli.data.picture import Frame
+from fame_cli.data.progress import ShardProgress
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
 
@@ -58,13 +59,7 @@ def extract(
     name = f"short{config.short_side_px}-q{config.jpeg_quality}"
     folder = stage.stage_folder(work / "frames", name, config.to_dict())
     shards = [
-        Shard(
-            name=shard,
-            inputs=fingerprint([config.to_dict(), [identity(manifest.root, video) for video in videos]]),
-            items=len(videos),
-            task=ExtractTask(manifest.root, tuple(video.path for video in videos), config),
-        )
-        for shard, videos in shard_slices(manifest.videos)
+        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
     ]
     report = stage.run(
         folder,
@@ -79,6 +74,12 @@ def extract(
         versions={"decoder": decode.decoder_versions(), "h5py": h5py.__version__},
     )
     return report, with_outcome(manifest, report.summaries)
+
+
+def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:
+    inputs = fingerprint([config.to_dict(), [identity(root, video) for video in videos]])
+    task = ExtractTask(root, tuple(video.path for video in videos), config, name, inputs)
+    return Shard(name, inputs, len(videos), task)
 
 
 def identity(root: Path, video: Video) -> list[Any]:
@@ -114,6 +115,10 @@ class ExtractTask:
     root: Path
     paths: tuple[str, ...]
     config: ExtractConfig
+    name: str = ""
+    """Of the shard; without one, nothing is kept of it before it is done."""
+    inputs: str = ""
+    """Fingerprint of all that decides its content."""
     in_own_process: bool = False
     """Decode each video once in a process of its own first, to find the one that crashes a decoder."""
 
@@ -122,28 +127,54 @@ def extract_shard(path: Path, task: ExtractTask) -> Summary:
     """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
     with h5py.File(path, "w", libver="latest") as file:
         writer = ShardWriter(file)
-        outcomes = [extract_video(writer, task.root / to_disk(name), task) for name in task.paths]
+        # Another version may decode other pixels, which do not belong into one video.
+        inputs = fingerprint([task.inputs, decode.decoder_versions()])
+        progress = ShardProgress(path.parent, task.name, inputs, writer)
+        progress.resume()
+        for name in task.paths[len(progress.outcomes) :]:
+            progress.outcomes.append(extract_video(writer, task.root / to_disk(name), task, progress))
         writer.close()
-    return {"videos": outcomes}
+    return {"videos": progress.outcomes}
 
 
-def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[str, Any]:
-    writer.start_video()
+def extract_video(
+    writer: "ShardWriter", path: Path, task: ExtractTask, progress: ShardProgress
+) -> dict[str, Any]:
+    begun, progress.film = progress.film, None
+    if not begun:
+        writer.start_video()
     try:
         readers = [decode.reader_that_survives(path)] if task.in_own_process else None
-        video = decode.open_video(path, task.config.max_fps, readers)
-        return {"status": "ok", "reason": "", **store_video(writer, video, task.config)}
+        if begun and readers and not begun["place"]["reader"].startswith(readers[0]):
+            drop_video(writer, progress)
+            begun = None
+        if begun:
+            jpegs = writer.last_frames(decode.RECENT)
+            # What crashed the decoder may have been the seek.
+            seek = not task.in_own_process
+            film = go_on(path, task.config, FilmProgress.from_dict(begun), jpegs, seek=seek)
+        else:
+            film = begin(path, task.config, readers)
+        return {"status": "ok", "reason": "", **store_film(writer, film, progress)}
     except InputError as error:
-        writer.drop_video()
+        drop_video(writer, progress)
         return {"status": "failed", "reason": error.message, "notes": ""}
 
 
-def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
-    """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
-    film = Film(video, config)
-    for jpeg in film.jpegs():
-        writer.add_frame(jpeg)
+def store_film(writer: "ShardWriter", film: Film, progress: ShardProgress) -> dict[str, Any]:
+    """Decode, scale and store a video as far as that is left; returns what there is to tell of it."""
+    for group in film.groups():
+        for jpeg in group:
+            writer.add_frame(jpeg)
+        if progress.is_due():
+            progress.save(dataclasses.asdict(film.progress))
     return film.outcome()
+
+
+def drop_video(writer: "ShardWriter", progress: ShardProgress) -> None:
+    """Forget the frames of the video begun last, wherever they are."""
+    writer.drop_video()
+    progress.forget()
 
 
 class ShardWriter:
@@ -171,6 +202,16 @@ class ShardWriter:
             self.write_chunk()
             jpeg, used = jpeg[room:], 0
         self.chunk[used : used + jpeg.size] = jpeg
+
+    def read(self, start: int, end: int) -> Array:
+        """The bytes of the frames so far from ``start`` to before ``end``, wherever they are."""
+        begun = self.chunk[max(0, start - self.written) : max(0, end - self.written)]
+        return np.concatenate([self.bytes[start : min(end, self.written)], begun])
+
+    def last_frames(self, count: int) -> list[Array]:
+        """The JPEGs of the last frames of the video begun last, at most so many."""
+        ends = self.offsets[self.first_frame[-1] :][-count - 1 :]
+        return [self.read(*span) for span in itertools.pairwise(ends)]
 
     def write_chunk(self) -> None:
         disk.require_space(self.path, self.chunk.size)

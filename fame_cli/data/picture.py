@@ -1,6 +1,6 @@
 """What a reader of video files gives: a file's frames one after another, decoded and not converted yet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -56,6 +56,8 @@ class Source:
     pictures: Iterator[Picture]
     notes: list[str] = field(default_factory=list)
     """What was decided about the file, for its row of the manifest."""
+    seek: Callable[[float], Iterator[Picture]] | None = None
+    """The pictures from some key frame at or before a time in seconds on, where the reader can."""
 
 
 def believable_rate(fps: float) -> float:

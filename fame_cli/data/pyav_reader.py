@@ -3,10 +3,12 @@
 import contextlib
 import functools
 import itertools
+import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -77,7 +79,13 @@ def source(container: InputContainer) -> Source:
     aspect = believable_aspect(float(stream.sample_aspect_ratio or 1), stream.codec_context.width)
     if aspect != 1:
         notes.append(f"pixels {stream.sample_aspect_ratio} as wide as high")
-    return Source(rate, shown, pictures(container, stream, aspect, notes), notes)
+
+    def seek(seconds: float) -> Iterator[Picture]:
+        unit = stream.time_base or Fraction(1, av.time_base)
+        container.seek(math.floor(seconds / unit), stream=stream)
+        return pictures(container, stream, aspect, [])
+
+    return Source(rate, shown, pictures(container, stream, aspect, notes), notes, seek)
 
 
 def choose_stream(streams: Sequence[VideoStream]) -> tuple[VideoStream, list[str]]:

@@ -28,7 +28,7 @@ MATRICES = STRAIGHT + ACROSS
 def stored(path: Path, short_side_px: int = 1000, reader: str = "pyav") -> tuple[np.ndarray, dict[str, Any]]:
     """(T, H, W, 3) uint8 RGB frames of a video as they are kept, and what is told of it."""
     film = Film(open_video(path, readers=[reader]), ExtractConfig(short_side_px, jpeg_quality=100))
-    frames = np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in film.jpegs()])
+    frames = np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for group in film.groups() for jpeg in group])
     return frames, film.outcome()
 
 
