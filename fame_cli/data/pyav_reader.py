@@ -1,7 +1,6 @@
 """Reading video files with PyAV, frame by frame as the decoder's own planes of brightness and colour."""
 
 import contextlib
-import functools
 import itertools
 import math
 import re
@@ -143,9 +142,10 @@ def pictures(
 ) -> Iterator[Picture]:
     """All frames in order; how the first one is turned goes to the notes."""
     reformatter = VideoReformatter()
+    orientations: dict[int, Orientation] = {}
     with container:
         for number, frame in enumerate(decoded(container, stream)):
-            picture = PyavPicture(frame, reformatter, aspect)
+            picture = PyavPicture(frame, reformatter, aspect, orientations)
             if number == 0 and picture.orientation != UPRIGHT:
                 notes.append(str(picture.orientation))
             yield picture
@@ -169,18 +169,19 @@ class PyavPicture:
     """Of the whole video, since it keeps what it worked out for one size."""
     aspect: float
     """Width by height of the pixels as they lie in the file."""
+    orientations: dict[int, Orientation]
+    """Of the whole video, by the angle that comes with each frame."""
 
     @property
     def seconds(self) -> float:
         return self.frame.time or 0.0
 
-    @functools.cached_property
+    @property
     def orientation(self) -> Orientation:
-        try:
-            matrix = self.frame.side_data.get("DISPLAYMATRIX")
-        except ValueError:  # PyAV gives nothing where there is anything else that it has no name for
-            return of_rotation(self.frame.rotation)
-        return of_matrix(struct.unpack("=9i", memoryview(matrix))) if matrix else UPRIGHT  # type: ignore[arg-type]
+        angle = self.frame.rotation
+        if angle not in self.orientations:
+            self.orientations[angle] = orientation_of(self.frame)
+        return self.orientations[angle]
 
     @property
     def shape(self) -> Shape:
@@ -247,6 +248,19 @@ def with_even_surroundings(plane: Frame) -> Frame:
     whole[:height, width:] = plane[:, -1:]
     whole[height:] = whole[height - 1]
     return whole[:height, :width]
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """How a frame is turned and mirrored.
+
+    Not to be asked of every frame: PyAV ties what comes beside a frame to it in a circle, so that its memory
+    is not free until Python looks for circles.
+    """
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV gives nothing where there is anything else that it has no name for
+        return of_rotation(frame.rotation)
+    return of_matrix(struct.unpack("=9i", memoryview(matrix))) if matrix else UPRIGHT  # type: ignore[arg-type]
 
 
 def halved(plane: Frame) -> Frame:

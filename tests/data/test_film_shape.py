@@ -13,6 +13,7 @@ from conftest import moving_square
 from made_videos import encode_video, with_matrix
 
 from fame_cli.config import ExtractConfig
+from fame_cli.data import pyav_reader
 from fame_cli.data.decode import open_video
 from fame_cli.data.film import Film, same_shape, scaled_size
 from fame_cli.data.orientation import WORDS, Orientation, of_matrix, of_rotation
@@ -84,8 +85,22 @@ def test_angle_alone_turns_where_pyav_withholds_the_matrix(degrees: int) -> None
 
     frame: Any = Withholding(rotation=degrees, width=64, height=48)
     plane = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    upright = PyavPicture(frame, None, 1.0).orientation.upright(plane)  # type: ignore[arg-type]
+    upright = PyavPicture(frame, None, 1.0, {}).orientation.upright(plane)  # type: ignore[arg-type]
     assert np.array_equal(upright, np.rot90(plane, degrees // 90))
+
+
+def test_matrix_is_asked_of_one_frame_since_that_keeps_it_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def asking(frame: object) -> Orientation:
+        asked.append(frame)
+        return Orientation()
+
+    monkeypatch.setattr(pyav_reader, "orientation_of", asking)
+    stored(encode_video(tmp_path / "a.mp4", moving_square(9, (220, 20, 20), seed=5)))
+    assert len(asked) == 1
 
 
 def centre(weights: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from fame_cli.data.frames import ExtractTask, extract, extract_shard
 from fame_cli.data.picture import Picture, ScaledPicture, Shape, Size, Source
 from fame_cli.data.pyav_reader import PyavPicture
 from fame_cli.data.sources.folder import index_folder
-from fame_cli.shard import progress_paths
+from fame_cli.shard import Shard, progress_paths, publish
 
 RED = (220, 20, 20)
 COUNT = 200
@@ -245,13 +245,19 @@ def test_nothing_is_kept_of_a_shard_that_is_done(tmp_path: Path, long_video: Pat
     report, _ = extract(tmp_path / "work", found, config)
     for path in progress_paths(report.folder, "00000"):
         path.write_bytes(b"left where a kill came right after the signature")
-    (report.folder / "00000.json").unlink()
-    extract(tmp_path / "work", found, config)
+    (report.folder / "stage.json").unlink()
+    assert extract(tmp_path / "work", found, config)[0].made == 0
     assert sorted(path.name for path in report.folder.iterdir() if path.name[0] != ".") == [
         "00000.h5",
         "00000.json",
         "stage.json",
     ]
+
+
+def test_what_was_kept_goes_as_soon_as_its_shard_is_signed(tmp_path: Path, long_video: Path) -> None:
+    task = task_of(long_video.parent)
+    publish(tmp_path, Shard(task.name, task.inputs, 1, task), extract_shard)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.h5", "00000.json", "videos"]
 
 
 def test_disk_without_room_for_progress_does_not_stop_the_shard(
