@@ -69,6 +69,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
             beside.unlink(missing_ok=True)
     receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
     write_receipt(folder, shard.name, receipt)
+    remove_progress(folder, shard.name)
     return shard.name, receipt
 
 
@@ -78,6 +79,19 @@ def shard_path(folder: Path, name: str) -> Path:
 
 def receipt_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
+
+
+def progress_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where a computation that takes long may keep what is done of a shard, and what signs that.
+
+    They outlast a kill, and go when the shard is signed.
+    """
+    return folder / f"{name}.part", folder / f"{name}.part.json"
+
+
+def remove_progress(folder: Path, name: str) -> None:
+    for path in progress_paths(folder, name):
+        path.unlink(missing_ok=True)
 
 
 def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
@@ -146,7 +160,12 @@ def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:
 
 
 def remove_orphans(folder: Path, shards: Sequence[Shard]) -> None:
-    """Remove shards past the end of the work, left from a longer manifest."""
+    """Remove shards past the end of the work, left from a longer manifest; all others are done.
+
+    With them goes what was kept of unfinished ones, and left where the kill came right after the signature.
+    """
+    for path in (*folder.glob("[0-9]*.part"), *folder.glob("[0-9]*.part.json")):
+        path.unlink(missing_ok=True)
     wanted = {shard.name for shard in shards}
     for path in folder.glob(f"[0-9]*{SUFFIX}"):
         if path.stem not in wanted:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from fame_cli.cli import console
 from fame_cli.cli.options import output_folder
 from fame_cli.cli.pretrain import Device

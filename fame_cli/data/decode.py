@@ -8,20 +8,33 @@ and kept as JPEG without ever being turned into RGB. What PyAV cannot read goes 
 decoders of FFmpeg, both turn frames upright, and both take a file's own colour matrix and range.
 """
 
+import contextlib
+import dataclasses
+import errno
 import importlib.metadata
 import itertools
 import math
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from fame_cli.data import opencv_reader
-from fame_cli.data.picture import Picture, Source, believable_rate
+from fame_cli.data.picture import Frame, NoVideoError, Picture, Source, believable_rate, whole
 from fame_cli.errors import InputError
+
+RECENT = 16
+"""Frames before a place by which it is known again."""
+SEEK_AHEAD_SECONDS = 1.0
+"""How much before the first of them a key frame is looked for: that of another stream may lie between."""
+LIMITS_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE)
+"""Too many open files, of the process or in all."""
 
 
 class DecodedVideo:
@@ -40,11 +53,21 @@ class DecodedVideo:
         self.declared_frames = source.declared_frames
         """What the file says; off by a few in about one file in thirty, and 0 where it says nothing."""
         self.max_fps = max_fps if 0 < max_fps < self.declared_fps else 0.0
+        self.notes = source.notes
+        """What was decided about the file."""
         self.decoded = 0
         """Frames decoded so far, kept or not."""
         self.seconds = 0.0
         """When the last of them is shown."""
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        """When each of the last decoded frames is shown."""
+        self.source = source
         self.pictures = self._kept(source.pictures)
+
+    @property
+    def place(self) -> "Place":
+        """Where the last picture that was taken out lies."""
+        return Place(self.reader, self.decoded, tuple(self.recent))
 
     @property
     def fps(self) -> float:
@@ -61,9 +84,10 @@ class DecodedVideo:
         few = self.decoded < self.declared_frames - max(5, self.declared_frames // 20)
         return few and self.seconds * self.declared_fps < 0.95 * self.declared_frames
 
-    def _kept(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
-        for number, picture in enumerate(pictures):
+    def _kept(self, pictures: Iterator[Picture], start: int = 0) -> Iterator[Picture]:
+        for number, picture in enumerate(pictures, start):
             self.decoded, self.seconds = number + 1, picture.seconds
+            self.recent.append(picture.seconds)
             if self._keeps(number):
                 yield picture
 
@@ -73,25 +97,126 @@ class DecodedVideo:
         due, before = (math.floor(n * self.max_fps / self.declared_fps) for n in (number, number - 1))
         return due > before
 
+    def go_to(self, place: "Place", jpegs: Sequence[Frame], encode: Callable[[Picture], Frame]) -> bool:
+        """Go on after a place by a seek; whether that led there without a doubt. If not, the video is spoilt.
+
+        Seeking is trusted as far as it can be checked. The last frames before the place have to come one by
+        one at the times at which they came, and those that are kept have to give the last of the ``jpegs``.
+        """
+        times = place.times
+        if self.source.seek is None or len(times) < RECENT or list(times) != sorted(set(times)):
+            return False
+        numbers = range(place.decoded - len(times), place.decoded)
+        kept = (number for number in reversed(numbers) if self._keeps(number))
+        known = dict(zip(kept, reversed(jpegs), strict=False))
+        pictures = self.source.seek(times[0] - SEEK_AHEAD_SECONDS)
+        pictures = itertools.dropwhile(lambda picture: picture.seconds < times[0], pictures)
+        for number, seconds in zip(numbers, times, strict=True):
+            picture = next(pictures, None)
+            if picture is None or picture.seconds != seconds:
+                return False
+            if number in known and not np.array_equal(encode(picture), known[number]):
+                return False
+        self._go_on(pictures, place)
+        return True
+
+    def pass_over(self, place: "Place") -> None:
+        """Go on after a place by decoding all that lies before it, which is not converted."""
+        for _ in itertools.islice(self.source.pictures, place.decoded):
+            pass
+        self._go_on(self.source.pictures, place)
+
+    def _go_on(self, pictures: Iterator[Picture], place: "Place") -> None:
+        self.decoded, self.seconds = place.decoded, place.times[-1]
+        self.recent.extend(place.times)
+        self.pictures = self._kept(pictures, place.decoded)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place within a video, to find again."""
+
+    reader: str
+    """Name and version of what decoded it."""
+    decoded: int
+    """Frames before it."""
+    times: tuple[float, ...]
+    """When the last of these are shown, in seconds."""
+
 
 def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None = None) -> DecodedVideo:
     """Open a video for decoding from its first frame, with the first reader that gets a frame out of it.
 
     Raises InputError where none does.
     """
+    why = ""
     for reader in READERS if readers is None else readers:
-        source = READERS[reader](path)
-        if source and (first := next(source.pictures, None)):
+        try:
+            with decoder_errors():
+                source = READERS[reader](path)
+                first = next(source.pictures, None) if source else None
+        except NoVideoError:
+            raise
+        except InputError as error:
+            why = why or error.message
+            continue
+        if source and first:
             pictures = itertools.chain([first], source.pictures)
-            source = Source(source.declared_fps, source.declared_frames, pictures)
-            return DecodedVideo(version_of(reader), source, max_fps)
-    raise InputError(why_unreadable(path), "Replace or remove the file.")
+            return DecodedVideo(version_of(reader), dataclasses.replace(source, pictures=pictures), max_fps)
+    raise InputError(why or why_unreadable(path), "Replace or remove the file.")
+
+
+@contextlib.contextmanager
+def decoder_errors() -> Iterator[None]:
+    """Raise whatever a decoder raises as an InputError: it concerns one video and no other.
+
+    What the machine lacks is no fault of the video, and passes.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in LIMITS_OF_THE_MACHINE:
+            raise
+        what = " ".join(str(error).split()) or "no reason given"
+        raise InputError(f"the decoder failed: {what} ({type(error).__name__})") from error
+
+
+def resume_video(
+    path: Path,
+    max_fps: float,
+    place: Place,
+    jpegs: Sequence[Frame],
+    encode: Callable[[Picture], Frame],
+    *,
+    seek: bool,
+) -> DecodedVideo:
+    """Open a video to go on after a place: by a seek if that can be checked, see ``DecodedVideo.go_to``."""
+    readers = [place.reader.split()[0]]
+    if seek:
+        with contextlib.suppress(InputError):
+            video = open_video(path, max_fps, readers)
+            with decoder_errors():
+                if video.go_to(place, jpegs, encode):
+                    return video
+    video = open_video(path, max_fps, readers)
+    with decoder_errors():
+        video.pass_over(place)
+    return video
 
 
 def open_with_pyav(path: Path) -> Source | None:
     from fame_cli.data import pyav_reader  # whoever reads no video file need not wait for FFmpeg to load
 
     return pyav_reader.open_file(path)
+
+
+def holds_video(path: Path) -> bool:
+    """Whether a file of any name is a video, by its content: not text, sound or a single picture."""
+    from fame_cli.data import pyav_reader
+
+    return pyav_reader.holds_video(path)
 
 
 READERS: dict[str, Callable[[Path], Source | None]] = {
@@ -142,4 +267,4 @@ def reader_that_survives(path: Path) -> str:
 
 def read_through(path: str, reader: str) -> None:
     for picture in open_video(Path(path), readers=[reader]).pictures:
-        picture.scaled(picture.size).jpeg(quality=95)
+        picture.scaled(whole(picture.shape)).jpeg(quality=95)

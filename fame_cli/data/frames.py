@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import numpy as np
 import simplejpeg
@@ -23,9 +22,11 @@ import simplejpeg
 from fame_cli import disk, stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
-from fame_cli.data.decode import DecodedVideo
+from fame_cli.data.film import Film, FilmProgress, begin, go_on
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
+from fame_cli.data.names import to_disk
 from fame_cli.data.picture import Frame
+from fame_cli.data.progress import ShardProgress
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
 
@@ -33,10 +34,8 @@ BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
 JPEG_CHUNK_BYTES = 256 << 10
 """What is written at once; the last chunk of a shard is half empty on average."""
-OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason"})
+OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason", "notes"})
 """What the manifest takes from what a shard's receipt tells of each video."""
-PICTURES_AT_ONCE = 16
-"""Frames decoded and scaled before they are compressed: each goes faster when it is not done in between."""
 SPARSE = 4
 """How many times the bytes that are wanted one read may take."""
 OPEN_SHARDS = 256
@@ -60,13 +59,7 @@ def extract(
     name = f"short{config.short_side_px}-q{config.jpeg_quality}"
     folder = stage.stage_folder(work / "frames", name, config.to_dict())
     shards = [
-        Shard(
-            name=shard,
-            inputs=fingerprint([config.to_dict(), [identity(manifest.root, video) for video in videos]]),
-            items=len(videos),
-            task=ExtractTask(manifest.root, tuple(video.path for video in videos), config),
-        )
-        for shard, videos in shard_slices(manifest.videos)
+        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
     ]
     report = stage.run(
         folder,
@@ -83,9 +76,15 @@ def extract(
     return report, with_outcome(manifest, report.summaries)
 
 
+def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:
+    inputs = fingerprint([config.to_dict(), [identity(root, video) for video in videos]])
+    task = ExtractTask(root, tuple(video.path for video in videos), config, name, inputs)
+    return Shard(name, inputs, len(videos), task)
+
+
 def identity(root: Path, video: Video) -> list[Any]:
     """What decides the pixels; a file that may not be read is another one once it may."""
-    readable = video.status == "removed" or os.access(root / video.path, os.R_OK)
+    readable = video.status == "removed" or os.access(root / to_disk(video.path), os.R_OK)
     return [*video.identity, *([] if readable else ["unreadable"])]
 
 
@@ -116,6 +115,10 @@ class ExtractTask:
     root: Path
     paths: tuple[str, ...]
     config: ExtractConfig
+    name: str = ""
+    """Of the shard; without one, nothing is kept of it before it is done."""
+    inputs: str = ""
+    """Fingerprint of all that decides its content."""
     in_own_process: bool = False
     """Decode each video once in a process of its own first, to find the one that crashes a decoder."""
 
@@ -124,54 +127,54 @@ def extract_shard(path: Path, task: ExtractTask) -> Summary:
     """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
     with h5py.File(path, "w", libver="latest") as file:
         writer = ShardWriter(file)
-        outcomes = [extract_video(writer, task.root / name, task) for name in task.paths]
+        # Another version may decode other pixels, which do not belong into one video.
+        inputs = fingerprint([task.inputs, decode.decoder_versions()])
+        progress = ShardProgress(path.parent, task.name, inputs, writer)
+        progress.resume()
+        for name in task.paths[len(progress.outcomes) :]:
+            progress.outcomes.append(extract_video(writer, task.root / to_disk(name), task, progress))
         writer.close()
-    return {"videos": outcomes}
+    return {"videos": progress.outcomes}
 
 
-def extract_video(writer: "ShardWriter", path: Path, task: ExtractTask) -> dict[str, Any]:
-    writer.start_video()
+def extract_video(
+    writer: "ShardWriter", path: Path, task: ExtractTask, progress: ShardProgress
+) -> dict[str, Any]:
+    begun, progress.film = progress.film, None
+    if not begun:
+        writer.start_video()
     try:
         readers = [decode.reader_that_survives(path)] if task.in_own_process else None
-        video = decode.open_video(path, task.config.max_fps, readers)
-        return {"status": "ok", "reason": "", **store_video(writer, video, task.config)}
-    except (InputError, cv2.error) as error:
-        writer.drop_video()
-        return {"status": "failed", "reason": error.message if isinstance(error, InputError) else str(error)}
+        if begun and readers and not begun["place"]["reader"].startswith(readers[0]):
+            drop_video(writer, progress)
+            begun = None
+        if begun:
+            jpegs = writer.last_frames(decode.RECENT)
+            # What crashed the decoder may have been the seek.
+            seek = not task.in_own_process
+            film = go_on(path, task.config, FilmProgress.from_dict(begun), jpegs, seek=seek)
+        else:
+            film = begin(path, task.config, readers)
+        return {"status": "ok", "reason": "", **store_film(writer, film, progress)}
+    except InputError as error:
+        drop_video(writer, progress)
+        return {"status": "failed", "reason": error.message, "notes": ""}
 
 
-def store_video(writer: "ShardWriter", video: DecodedVideo, config: ExtractConfig) -> dict[str, Any]:
-    """Decode, scale and store one video; returns its size, rate and count, and what decoded it."""
-    first = next(video.pictures)
-    width, height = first.size
-    stored_size = scaled_size(width, height, config.short_side_px)
-    scaled = (picture.scaled(stored_size) for picture in itertools.chain([first], video.pictures))
-    count = 0
-    while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
-        for picture in group:
-            writer.add_frame(picture.jpeg(config.jpeg_quality))
-        count += len(group)
-    outcome: dict[str, Any] = {
-        "frames": count,
-        "fps": round(video.fps, 4),
-        "width": width,
-        "height": height,
-        "stored_width": stored_size[0],
-        "stored_height": stored_size[1],
-        "decoder": video.reader,
-        "decoded_frames": video.decoded,
-        "declared_frames": video.declared_frames,
-    }
-    if video.ended_early:
-        reason = f"only {video.decoded} of {video.declared_frames} frames decode"
-        outcome |= {"status": "partial", "reason": reason}
-    return outcome
+def store_film(writer: "ShardWriter", film: Film, progress: ShardProgress) -> dict[str, Any]:
+    """Decode, scale and store a video as far as that is left; returns what there is to tell of it."""
+    for group in film.groups():
+        for jpeg in group:
+            writer.add_frame(jpeg)
+        if progress.is_due():
+            progress.save(dataclasses.asdict(film.progress))
+    return film.outcome()
 
 
-def scaled_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
-    """(width, height) with the shorter side at ``short_side_px``, same aspect ratio, never enlarged."""
-    factor = min(1.0, short_side_px / min(width, height))
-    return max(1, round(width * factor)), max(1, round(height * factor))
+def drop_video(writer: "ShardWriter", progress: ShardProgress) -> None:
+    """Forget the frames of the video begun last, wherever they are."""
+    writer.drop_video()
+    progress.forget()
 
 
 class ShardWriter:
@@ -199,6 +202,16 @@ class ShardWriter:
             self.write_chunk()
             jpeg, used = jpeg[room:], 0
         self.chunk[used : used + jpeg.size] = jpeg
+
+    def read(self, start: int, end: int) -> Array:
+        """The bytes of the frames so far from ``start`` to before ``end``, wherever they are."""
+        begun = self.chunk[max(0, start - self.written) : max(0, end - self.written)]
+        return np.concatenate([self.bytes[start : min(end, self.written)], begun])
+
+    def last_frames(self, count: int) -> list[Array]:
+        """The JPEGs of the last frames of the video begun last, at most so many."""
+        ends = self.offsets[self.first_frame[-1] :][-count - 1 :]
+        return [self.read(*span) for span in itertools.pairwise(ends)]
 
     def write_chunk(self) -> None:
         disk.require_space(self.path, self.chunk.size)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from fame_cli.config import fingerprint
+from fame_cli.data.names import to_disk, to_text
 from fame_cli.disk import write_json, write_text
 from fame_cli.errors import ArtefactError
 
@@ -33,7 +34,7 @@ class Video:
 
     id: str
     path: str
-    """Relative to the folder that was indexed, with forward slashes."""
+    """Relative to the folder that was indexed, with forward slashes; as ``names.to_text`` has it."""
     label: str = ""
     split: str = ""
     bytes: int = 0
@@ -44,6 +45,8 @@ class Video:
     height: int = 0
     status: Status = "pending"
     reason: str = ""
+    notes: str = ""
+    """What was decided about the file: which of its streams was read, how it was turned, and the like."""
 
     @property
     def usable(self) -> bool:
@@ -56,6 +59,8 @@ class Video:
 
 
 COLUMNS = [column.name for column in fields(Video)]
+COLUMNS_BEFORE_NOTES = [name for name in COLUMNS if name != "notes"]
+"""Those of manifests that were written before there were notes, which come last."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
@@ -157,7 +162,9 @@ def write_manifest(work: Path, manifest: Manifest) -> None:
         row = values_of(video)
         # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
         (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
-    write_json(source_path(work), {**manifest.source, "root": str(manifest.root)})
+    source = {**manifest.source, "root": str(manifest.root)}
+    told = {key: to_text(value) if isinstance(value, str) else value for key, value in source.items()}
+    write_json(source_path(work), told)
     write_text(manifest_path(work), text.getvalue())
 
 
@@ -169,7 +176,7 @@ def read_manifest(work: Path) -> Manifest:
     path = source_path(work)
     try:
         source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-        root = Path(source["root"])
+        root = Path(to_disk(source["root"]))
         path = manifest_path(work)
         videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
     except FileNotFoundError as error:
@@ -191,12 +198,13 @@ def read_manifest(work: Path) -> Manifest:
 def parse(text: str) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    if next(rows, []) != COLUMNS:
+    columns = next(rows, [])
+    if columns not in (COLUMNS, COLUMNS_BEFORE_NOTES):
         raise ValueError("its first line does not name the columns")
     videos = []
     for row in rows:
         try:
-            videos.append(parse_row(row))
+            videos.append(parse_row(row, columns))
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
     if len({video.id for video in videos}) < len(videos):
@@ -204,9 +212,9 @@ def parse(text: str) -> tuple[Video, ...]:
     return tuple(videos)
 
 
-def parse_row(row: Sequence[str]) -> Video:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} values for {len(COLUMNS)} columns")
+def parse_row(row: Sequence[str], columns: Sequence[str]) -> Video:
+    if len(row) != len(columns):
+        raise ValueError(f"{len(row)} values for {len(columns)} columns")
     values: list[Any] = list(row)
     for place, number in NUMBERS:
         values[place] = number(row[place])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import cv2
 
-from fame_cli.data.picture import Frame, Picture, Size, Source
+from fame_cli.data.names import to_text
+from fame_cli.data.picture import Frame, Picture, Shape, Size, Source, believable_aspect
 from fame_cli.errors import InputError
 
 
@@ -21,15 +22,23 @@ def open_file(path: Path) -> Source | None:
     return Source(
         float(capture.get(cv2.CAP_PROP_FPS)),
         max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))),
-        pictures(capture),
+        pictures(capture, pixel_aspect(capture)),
     )
+
+
+def pixel_aspect(capture: cv2.VideoCapture) -> float:
+    """Width by height of a file's pixels as they lie when OpenCV has turned them upright."""
+    wide, high = (capture.get(name) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    aspect = believable_aspect(wide / high if high > 0 else 1.0, int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
+    return 1 / aspect if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 else aspect
 
 
 @contextlib.contextmanager
 def name_in_utf8(path: Path) -> Iterator[str]:
     """A name under which OpenCV can open a file: one that is not UTF-8 would crash it."""
+    name = to_text(str(path))
     try:
-        str(path).encode("utf-8")
+        name.encode("utf-8")
     except UnicodeEncodeError:
         try:
             with path.open("rb") as file:
@@ -37,13 +46,14 @@ def name_in_utf8(path: Path) -> Iterator[str]:
         except OSError:
             yield ""
     else:
-        yield str(path)
+        yield name
 
 
 @dataclass(frozen=True)
 class OpenCvPicture:
     capture: cv2.VideoCapture
     seconds: float
+    aspect: float
 
     @functools.cached_property
     def frame(self) -> Frame:
@@ -54,9 +64,9 @@ class OpenCvPicture:
         return frame  # type: ignore[return-value]
 
     @property
-    def size(self) -> Size:
+    def shape(self) -> Shape:
         height, width = self.frame.shape[:2]
-        return width, height
+        return width * self.aspect, height
 
     def scaled(self, size: Size) -> "ScaledOpenCvPicture":
         return ScaledOpenCvPicture(scale(self.frame, size))
@@ -84,9 +94,9 @@ def scale(frame: Frame, size: Size) -> Frame:
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
+def pictures(capture: cv2.VideoCapture, aspect: float) -> Iterator[Picture]:
     try:
         while capture.grab():
-            yield OpenCvPicture(capture, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            yield OpenCvPicture(capture, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, aspect)
     finally:
         capture.release()

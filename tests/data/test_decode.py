@@ -16,7 +16,7 @@ from made_videos import encode_video, turn
 
 from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo, open_video
-from fame_cli.data.picture import Frame, Size, Source
+from fame_cli.data.picture import Frame, Shape, Size, Source, whole
 
 pytestmark = pytest.mark.libraries
 
@@ -28,7 +28,7 @@ class ShownAt:
     """A picture of which only the time is looked at."""
 
     seconds: float
-    size: Size = (1, 1)
+    shape: Shape = (1.0, 1.0)
 
     def jpeg(self, size: Size, quality: int) -> Frame:
         raise AssertionError(f"nobody asked for {size} at {quality}")
@@ -160,7 +160,7 @@ def test_what_pyav_opens_without_a_frame_goes_to_opencv(
 def stored(path: Path, reader: str, size: Size | None = None) -> np.ndarray:
     """(T, H, W, 3) uint8 RGB frames as they are kept, at the best quality."""
     pictures = open_video(path, readers=[reader]).pictures
-    jpegs = (picture.scaled(size or picture.size).jpeg(100) for picture in pictures)
+    jpegs = (picture.scaled(size or whole(picture.shape)).jpeg(100) for picture in pictures)
     return np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in jpegs])
 
 

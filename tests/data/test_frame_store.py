@@ -11,6 +11,7 @@ import pytest
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig
+from fame_cli.data.film import scaled_size
 from fame_cli.data.frames import (
     FrameStore,
     ShardWriter,
@@ -18,7 +19,6 @@ from fame_cli.data.frames import (
     extract,
     open_frame_store,
     read_jpegs,
-    scaled_size,
 )
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder

@@ -46,8 +46,8 @@ def test_path_that_no_index_could_have_made_is_refused(tmp_path: Path, path: str
         ("id,path\nx\n", "does not name the columns"),
         ("", "does not name the columns"),
         ("{row}\n{row}", "two rows have the same id"),
-        ("{row},more", "line 2: 13 values for 12 columns"),
-        ("{half}", "line 2: 6 values for 12 columns"),
+        ("{row},more", "line 2: 14 values for 13 columns"),
+        ("{half}", "line 2: 6 values for 13 columns"),
         ("{bad status}", "line 2: 'a.avi' has the unknown status 'fine'"),
         ("{bad number}", "line 2: invalid literal for int"),
         ('{row}\n"open', "unexpected end of data"),
@@ -57,7 +57,7 @@ def test_damaged_manifest_is_refused_with_the_place(tmp_path: Path, damage: str,
     write_manifest(tmp_path, manifest_of(tmp_path, "a.avi"))
     path = tmp_path / "manifest.csv"
     columns, row = path.read_text().splitlines()
-    assert row == "a.avi,a.avi,,,0,0,0,0.0,0,0,pending,"
+    assert row == "a.avi,a.avi,,,0,0,0,0.0,0,0,pending,,"
     for name, text in {
         "row": row,
         "half": "a.avi,a.avi,,,0,0",
@@ -116,3 +116,13 @@ def test_shards_are_fixed_slices_of_the_manifest() -> None:
         ("00001", 8),
         ("00002", 3),
     ]
+
+
+def test_manifest_written_before_there_were_notes_is_read(tmp_path: Path) -> None:
+    known = Video(
+        "a,b.avi", "a,b.avi", "run", "train", 5, 7, 30, 25.0, 64, 48, "partial", "cut off", "turned"
+    )
+    write_manifest(tmp_path, Manifest(tmp_path, {}, (known,)))
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace(",notes", "").replace(",turned", ""))
+    assert read_manifest(tmp_path).videos == (dataclasses.replace(known, notes=""),)

@@ -12,7 +12,7 @@ from fame_cli.errors import InputError
 
 
 def paths(root: Path) -> list[str]:
-    return [file.path for file in find_videos(root)]
+    return [file.path for file in find_videos(root).videos]
 
 
 def test_class_folders_give_labels(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_folder_without_videos_is_an_error(tmp_path: Path) -> None:
 
 
 def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
-    (file,) = find_videos(touch(tmp_path, "run/a.avi"))
+    (file,) = find_videos(touch(tmp_path, "run/a.avi")).videos
     assert (file.bytes, file.modified_ns) == (5, (tmp_path / "run" / "a.avi").stat().st_mtime_ns)
 
 
@@ -89,7 +89,7 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
 
 def test_link_to_a_file_that_is_gone_is_listed_to_be_told_as_failed(tmp_path: Path) -> None:
     (tmp_path / "gone.avi").symlink_to(tmp_path / "absent.avi")
-    assert [(file.path, file.bytes) for file in find_videos(tmp_path)] == [("gone.avi", 0)]
+    assert [(file.path, file.bytes) for file in find_videos(tmp_path).videos] == [("gone.avi", 0)]
 
 
 def test_pipe_that_is_named_like_a_video_is_passed_over(tmp_path: Path) -> None:

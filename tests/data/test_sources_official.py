@@ -11,7 +11,7 @@ from fame_cli.data.manifest import combine, write_manifest
 from fame_cli.data.sources.annotations import Annotations
 from fame_cli.data.sources.check import Indexed, count_splits, match, other_lengths
 from fame_cli.data.sources.diving48 import index_diving48
-from fame_cli.data.sources.files import VideoFile
+from fame_cli.data.sources.files import Listing, VideoFile
 from fame_cli.data.sources.hmdb51 import index_hmdb51
 from fame_cli.data.sources.ucf101 import index_ucf101
 from fame_cli.errors import ConfigurationError, InputError
@@ -264,10 +264,9 @@ def test_counts_are_said_in_a_fixed_order() -> None:
 
 
 def test_annotations_that_name_nothing_are_refused(tmp_path: Path) -> None:
+    listing = Listing([VideoFile("a.avi", 1, 1)], [])
     with pytest.raises(InputError, match="list names none of the 1 videos"):
-        match(
-            tmp_path, {}, "list", [VideoFile("a.avi", 1, 1)], Annotations({}, ()), key=lambda file: file.path
-        )
+        match(tmp_path, {}, "list", listing, Annotations({}, ()), key=lambda file: file.path)
 
 
 @pytest.mark.real

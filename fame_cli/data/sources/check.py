@@ -4,14 +4,15 @@ import csv
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fame_cli.data.manifest import Manifest, Video
+from fame_cli.data.names import composed
 from fame_cli.data.sources.annotations import Annotations
-from fame_cli.data.sources.files import VideoFile
+from fame_cli.data.sources.files import Listing, VideoFile
 from fame_cli.disk import write_text
 from fame_cli.errors import InputError
 
@@ -56,7 +57,7 @@ def match(
     root: Path,
     source: Mapping[str, Any],
     title: str,
-    files: Sequence[VideoFile],
+    listing: Listing,
     annotations: Annotations,
     key: Callable[[VideoFile], str],
     label: Callable[[VideoFile], str] | None = None,
@@ -67,8 +68,8 @@ def match(
     give none; without it, files that they do not name are left out. Raises InputError where they name none of
     the files.
     """
-    named = annotations.videos
-    keyed = [(key(file), file) for file in files]
+    named, files = annotations.videos, listing.videos
+    keyed = list(zip(in_writing_of(named, [key(file) for file in files]), files, strict=True))
     holders: dict[str, str] = {}
     for name, file in keyed:
         if name in named:
@@ -89,6 +90,7 @@ def match(
         repeated([file.path for name, file in keyed if holders.get(name, file.path) != file.path]),
         contradicted(annotations),
         both_sides((video.name, video.split) for video in named.values()),
+        no_videos(listing),
     ]
     counts = {"named": len(named), "named_on_disk": len(holders), "not_named": len(unknown)}
     check = Check(
@@ -98,6 +100,26 @@ def match(
         expected_frames={path: named[name].frames for name, path in holders.items() if named[name].frames},
     )
     return Indexed(root, {**source, **counts}, tuple(videos), check)
+
+
+def in_writing_of(named: Collection[str], keys: Sequence[str]) -> list[str]:
+    """The keys of files, in the writing of the annotations where that alone differs.
+
+    An accent may be part of its letter or follow it, which nobody can see. Where both writings are on disk,
+    each stands for itself.
+    """
+    known = {key for key in keys if key in named}
+    alike = {composed(name): name for name in named if name not in known}
+    return [key if key in known else alike.get(composed(key), key) for key in keys]
+
+
+def no_videos(listing: Listing) -> Finding:
+    return Finding(
+        "no video",
+        "neither named like videos nor videos by their content",
+        tuple(listing.others),
+        "They are left out.",
+    )
 
 
 def missing(annotations: Annotations, holders: Mapping[str, str]) -> Finding:

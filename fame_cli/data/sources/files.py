@@ -1,20 +1,36 @@
 """Video files below a folder, as the disk lists them."""
 
+import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fame_cli.data.manifest import Video
+from fame_cli.data.names import composed, to_disk, to_text
 from fame_cli.errors import InputError
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
 )
+"""Files named so are videos, sound or damaged; of all others it is their content that tells."""
+
+NOT_VIDEOS = """
+    txt csv tsv json jsonl xml yaml yml toml ini cfg md rst html htm log tex bib srt vtt
+    py pyc ipynb sh bat m c cpp h hpp cu java js
+    zip tar gz tgz bz2 xz 7z rar zst pdf doc docx xls xlsx ppt pptx
+    jpg jpeg png bmp tif tiff webp ico svg heic heif avif ppm pgm pbm exr jp2 psd
+    mp3 wav flac aac m4a opus wma aiff mid
+    npy npz pkl pickle pt pth ckpt safetensors h5 hdf5 mat parquet arrow feather db sqlite tfrecord mdb onnx
+    exe dll so
+"""
+OTHER_SUFFIXES = frozenset(f".{name}" for name in NOT_VIDEOS.split())
+"""Files named so are none, and passed over without a look."""
 
 
 class VideoFile(NamedTuple):
-    """A file that is named like a video."""
+    """A video file."""
 
     path: str
     """Relative to the folder that is indexed, with forward slashes."""
@@ -36,7 +52,7 @@ class VideoFile(NamedTuple):
 
     def video(self, label: str = "", split: str = "") -> Video:
         """The manifest row of the file, which has not been decoded yet."""
-        return Video(self.path, self.path, label, split, self.bytes, self.modified_ns)
+        return Video(self.path, self.path, composed(label), split, self.bytes, self.modified_ns)
 
 
 def stem(path: str) -> str:
@@ -44,22 +60,34 @@ def stem(path: str) -> str:
     return os.path.splitext(path.rpartition("/")[2])[0]
 
 
-def find_videos(root: Path) -> list[VideoFile]:
+class Listing(NamedTuple):
+    """What lies below a folder, each sorted by path."""
+
+    videos: list[VideoFile]
+    others: list[str]
+    """Files that are no videos, by name or by content, though their names do not say so."""
+
+
+def find_videos(root: Path) -> Listing:
     """All video files below a folder; raises InputError where there is none, see ``list_videos``."""
-    if found := list_videos(root):
+    found = list_videos(root)
+    if found.videos:
         return found
     raise InputError(
-        f"{root} holds no video files.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))} in all folders."
+        f"{root} holds no video files.",
+        f"Looked in all folders for {' '.join(sorted(VIDEO_SUFFIXES))} and, where a name does not tell, into "
+        "the file.",
     )
 
 
-def list_videos(root: Path) -> list[VideoFile]:
-    """Video files below a folder, sorted by path.
+def list_videos(root: Path) -> Listing:
+    """Video files below a folder, and other files whose names do not say that they are none.
 
     Names that begin with a dot are passed over. Symbolic links are followed, except to a folder that they lie
     in. Raises InputError where there is no such folder, or where something may not be read.
     """
     found: list[VideoFile] = []
+    unknown: list[VideoFile] = []
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while pending:
         folder, above = pending.pop()
@@ -79,13 +107,37 @@ def list_videos(root: Path) -> list[VideoFile]:
                 f"cannot read {error.filename}: {error.strerror}.",
                 "Give yourself permission to read it, or move it out of the folder of videos.",
             ) from error
-        found += files
+        for file in files:
+            (found if suffix(file.path) in VIDEO_SUFFIXES else unknown).append(file)
         pending += [(name, above | {identity}) for name in folders]
-    return sorted(found)
+    more, others = by_content(root, unknown)
+    return Listing(sorted(found + more), sorted(others))
+
+
+def by_content(root: Path, files: Sequence[VideoFile]) -> tuple[list[VideoFile], list[str]]:
+    """Which of some files are videos by their content, and the paths of those that are not even text."""
+    from fame_cli.data.sources.content import is_text, videos_among
+
+    paths = {file: root / to_disk(file.path) for file in files}
+    opaque = []
+    for file, path in paths.items():
+        with contextlib.suppress(OSError):
+            if is_text(path):
+                continue
+        opaque.append(file)
+    videos = videos_among([paths[file] for file in opaque]) if opaque else set()
+    return (
+        [file for file in opaque if paths[file] in videos],
+        [file.path for file in opaque if paths[file] not in videos],
+    )
+
+
+def suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
 
 
 def list_folder(place: str, prefix: str) -> tuple[list[str], list[VideoFile]]:
-    """Folders and video files of one folder, each with ``prefix`` before its name."""
+    """Folders and files of one folder that may be videos, each with ``prefix`` before its name."""
     folders: list[str] = []
     files: list[VideoFile] = []
     with os.scandir(place) as entries:
@@ -94,7 +146,7 @@ def list_folder(place: str, prefix: str) -> tuple[list[str], list[VideoFile]]:
                 continue
             if is_folder(entry):
                 folders.append(f"{prefix}{entry.name}/")
-            elif os.path.splitext(entry.name)[1].lower() in VIDEO_SUFFIXES:
+            elif suffix(entry.name) not in OTHER_SUFFIXES:
                 files += video_file(entry, prefix)
     return folders, files
 
@@ -110,7 +162,7 @@ def is_folder(entry: "os.DirEntry[str]") -> bool:
 
 def video_file(entry: "os.DirEntry[str]", folder: str) -> list[VideoFile]:
     """The file, or nothing where it is a pipe or a device, which would keep a decoder waiting."""
-    path = f"{folder}{entry.name}"
+    path = to_text(f"{folder}{entry.name}")
     try:
         status = entry.stat()
     except PermissionError:

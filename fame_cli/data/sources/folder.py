@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fame_cli.data.manifest import Video
 from fame_cli.data.sources.annotations import SPLIT_NAMES
-from fame_cli.data.sources.check import Check, Finding, Indexed, both_sides, count_splits
+from fame_cli.data.sources.check import Check, Finding, Indexed, both_sides, count_splits, no_videos
 from fame_cli.data.sources.files import find_videos
 
 
@@ -14,7 +14,8 @@ def index_folder(root: Path) -> Indexed:
     The first level counts as splits where every folder on it is called train, val or test (or a
     longer form of these). Raises InputError where there is no video.
     """
-    files = find_videos(root)
+    listing = find_videos(root)
+    files = listing.videos
     folders = [file.folders for file in files]
     split_folders = all(names and names[0].lower() in SPLIT_NAMES for names in folders)
     videos = []
@@ -22,7 +23,7 @@ def index_folder(root: Path) -> Indexed:
         split = SPLIT_NAMES[names[0].lower()] if split_folders else ""
         classes = names[1:] if split_folders else names
         videos.append(file.video(classes[0] if classes else "", split))
-    findings = [both_sides((video.path, video.split) for video in videos)]
+    findings = [both_sides((video.path, video.split) for video in videos), no_videos(listing)]
     first_level = {names[0] for names in folders if names}
     # A single one may well be a class: a train is a train.
     if not split_folders and sum(name.lower() in SPLIT_NAMES for name in first_level) > 1:

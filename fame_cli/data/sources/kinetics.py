@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fame_cli.data.sources.annotations import (
@@ -15,8 +15,8 @@ from fame_cli.data.sources.annotations import (
     same_class,
     unreadable,
 )
-from fame_cli.data.sources.check import Check, Finding, Indexed, match
-from fame_cli.data.sources.files import VideoFile, find_videos
+from fame_cli.data.sources.check import Check, Finding, Indexed, match, no_videos
+from fame_cli.data.sources.files import Listing, VideoFile, find_videos
 from fame_cli.data.sources.folder import summary
 from fame_cli.errors import InputError
 
@@ -113,12 +113,12 @@ def keys_among(named: Annotations) -> Callable[[VideoFile], str]:
     return key
 
 
-def index_folders(root: Path, files: Sequence[VideoFile]) -> Indexed:
+def index_folders(root: Path, listing: Listing) -> Indexed:
     """Index ``root/class/video`` or ``root/split/class/video`` by the names of the folders."""
     classes: dict[str, str] = {}
     holders: dict[str, str] = {}
     videos, again = [], []
-    for file in files:
+    for file in listing.videos:
         split = next((split for folder in file.folders if (split := split_of(folder))), "")
         videos.append(file.video(class_of(file, classes), split))
         name = clip_name(file)
@@ -131,7 +131,8 @@ def index_folders(root: Path, files: Sequence[VideoFile]) -> Indexed:
         tuple(again),
         "They are extracted as well: remove one of each.",
     )
-    check = Check(summary(videos), (twice,) if again else ())
+    findings = tuple(finding for finding in (twice, no_videos(listing)) if finding.names)
+    check = Check(summary(videos), findings)
     return Indexed(root, {"source": "kinetics", "annotations": ""}, tuple(videos), check)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fame_cli.data.manifest import is_inside
+from fame_cli.data.names import to_disk, to_text
 from fame_cli.data.sources.annotations import (
     SPLIT_NAMES,
     Named,
@@ -15,7 +16,7 @@ from fame_cli.data.sources.annotations import (
     unreadable,
 )
 from fame_cli.data.sources.check import Indexed, match
-from fame_cli.data.sources.files import VideoFile, list_videos
+from fame_cli.data.sources.files import Listing, VideoFile, list_videos
 
 
 def index_table(root: Path, table: Path) -> Indexed:
@@ -25,17 +26,19 @@ def index_table(root: Path, table: Path) -> Indexed:
     the last two may be empty, and other columns are passed over. A named file may have any suffix.
     """
     named = gather(read_rows(root, table))
-    files = list_videos(root)
-    files += other_files(root, named.videos.keys() - {file.path for file in files})
+    listing = list_videos(root)
+    more = list(other_files(root, named.videos.keys() - {file.path for file in listing.videos}))
+    others = set(listing.others) - {file.path for file in more}
+    listing = Listing(sorted(listing.videos + more), sorted(others))
     source = {"source": "csv", "annotations": str(table)}
-    return match(root, source, table.name, sorted(files), named, key=lambda file: file.path)
+    return match(root, source, table.name, listing, named, key=lambda file: file.path)
 
 
 def read_rows(root: Path, table: Path) -> Iterator[tuple[str, Named]]:
     for line, row in read_table(table, ["path", "label", "split"]):
         path = posixpath.normpath(row["path"])
         if posixpath.isabs(path):
-            path = posixpath.relpath(path, root)
+            path = posixpath.relpath(path, to_text(str(root)))
         if path == "." or not is_inside(path):
             raise unreadable(table, line, f"the path {row['path']!r} is no file in {root}")
         split = row["split"].strip()
@@ -46,7 +49,7 @@ def other_files(root: Path, paths: Iterable[str]) -> Iterator[VideoFile]:
     """Named files that are not named like videos, as far as they are on disk."""
     for path in paths:
         try:
-            status = os.stat(root / path)
+            status = os.stat(root / to_disk(path))
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode):
