@@ -49,7 +49,7 @@ def train(
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
     from fame_cli.learning.benchmark import benchmark_training
-    from fame_cli.learning.pretrain import choose_device
+    from fame_cli.learning.device import choose_device
 
     store = cached = None
     if work is not None:

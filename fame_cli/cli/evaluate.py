@@ -255,7 +255,7 @@ def evaluate(
     from fame_cli.evaluation.evaluation import Evaluation, clip_options
     from fame_cli.evaluation.leak import refuse_leak
     from fame_cli.evaluation.splits import choose_videos
-    from fame_cli.learning.pretrain import choose_device
+    from fame_cli.learning.device import choose_device
 
     store = open_frame_store(work, read_manifest(work), frames)
     videos = choose_videos(store, options["train_split"], options["test_split"])
@@ -341,7 +341,7 @@ def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, s
 def choose_workers(wanted: int | None, device: "torch.device") -> int:
     if wanted is not None:
         return wanted
-    from fame_cli.learning.pretrain import loader_processes
+    from fame_cli.learning.device import loader_processes
 
     return loader_processes(device)
 

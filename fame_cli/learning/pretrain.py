@@ -1,6 +1,5 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +18,12 @@ from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.backbones import Backbone, require_fits
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import save_backbone
+from fame_cli.learning.device import choose_device, loader_processes
 from fame_cli.learning.distributed import (
     OwnShare,
     any_rank,
-    local_gpu,
     mean_over_ranks,
     rank,
-    rank_count,
     require_shares,
     together,
     wait_for_all,
@@ -192,32 +190,6 @@ def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dic
     return data
 
 
-def choose_device(name: str) -> torch.device:
-    """A torch device; "auto" is the first GPU, or the CPU where there is none.
-
-    Each of several processes gets a GPU of its own. In fp32, convolutions run in TF32 where the GPU has it,
-    which is torch's default, and matrix products in full fp32.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and torch.cuda.is_available():
-        name = local_gpu()
-    elif name.startswith("cuda:") and rank_count() > 1:
-        raise ConfigurationError(
-            f"--device {name} is one GPU, but there are {rank_count()} processes.", "Use --device cuda."
-        )
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(
-            f"--device {name} cannot be used: {reason}", "Use --device cpu, or auto."
-        ) from error
-    torch.backends.cudnn.benchmark = True
-    return device
-
-
 def make_loader(
     frames: FrameStore,
     statistics: StatisticsStore | None,
@@ -236,14 +208,3 @@ def make_loader(
         pin_memory=device.type == "cuda",
         worker_init_fn=loader_process(),
     )
-
-
-def loader_processes(device: torch.device) -> int:
-    """As many as cores for each training process of this machine, 8 at most; none where the CPU trains.
-
-    There the step itself uses every core: loading beside it would take from it what it gives.
-    """
-    if device.type == "cpu":
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
