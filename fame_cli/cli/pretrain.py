@@ -161,7 +161,9 @@ def pretrain(
 
 def report(outcome: "Outcome") -> None:
     last = outcome.last
-    figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f}), accuracy {last['accuracy']:.1%}"
+    figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f})"
+    if "accuracy" in last:
+        figures += f", accuracy {last['accuracy']:.1%}"
     if outcome.first_step == outcome.total_steps:
         console.say(f"Nothing to do: {outcome.run} is finished ({outcome.total_steps} steps, {figures}).")
     else:
@@ -171,7 +173,9 @@ def report(outcome: "Outcome") -> None:
 
 
 def describe(standing: "StepInfo") -> str:
-    return (
-        f"loss {standing.loss:.3f} (chance {standing.chance:.3f})  accuracy {standing.accuracy:.0%}  "
-        f"{standing.samples_per_second:.1f} samples/s"
-    )
+    figures = [
+        f"{name} {value:.0%}" if name == "accuracy" else f"{name} {value:.3g}"
+        for name, value in standing.figures.items()
+    ]
+    loss = f"loss {standing.loss:.3f} (chance {standing.chance:.3f})"
+    return "  ".join([loss, *figures, f"{standing.samples_per_second:.1f} samples/s"])

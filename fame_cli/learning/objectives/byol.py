@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.losses import hit_rate, prediction_loss
-from fame_cli.learning.objectives.objective import Encoder, Objective, ema_update
+from fame_cli.learning.objectives.objective import Encoder, Figures, Objective, ema_update
 from fame_cli.learning.schedule import rising_cosine
 
 HIDDEN = 4096
@@ -49,13 +49,14 @@ class BYOL(Objective):
         """The parameters of the online network; the target only follows."""
         return self.online.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
         """L + L̃ (section 3.1, Eq. 2): each view (B, 3, T, H, W) predicts the target of the other."""
         predicted_second, predicted_first = self.online(first), self.online(second)
         with torch.no_grad():
             first, second = self.target(first), self.target(second)
-        self.accuracy = (nearest(predicted_first, first) + nearest(predicted_second, second)) / 2
-        return prediction_loss(predicted_first, first) + prediction_loss(predicted_second, second)
+        accuracy = (nearest(predicted_first, first) + nearest(predicted_second, second)) / 2
+        loss = prediction_loss(predicted_first, first) + prediction_loss(predicted_second, second)
+        return loss, {"accuracy": accuracy}
 
     def after_step(self, step: int, total_steps: int) -> None:
         """ξ ← τ ξ + (1 − τ) θ (Eq. 1) with τ = 1 − (1 − τ_base)(cos(πk/K) + 1)/2 (section 3.3).

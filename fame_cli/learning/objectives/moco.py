@@ -10,7 +10,13 @@ from torch.nn import functional
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather
 from fame_cli.learning.objectives.losses import chance_level, info_nce
-from fame_cli.learning.objectives.objective import Encoder, Objective, ema_update, projection_head
+from fame_cli.learning.objectives.objective import (
+    Encoder,
+    Figures,
+    Objective,
+    ema_update,
+    projection_head,
+)
 
 
 class MoCo(Objective):
@@ -60,7 +66,7 @@ class MoCo(Objective):
         """The parameters of the query encoder; the key encoder only follows."""
         return self.encoder_q.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
         """Mean InfoNCE of first → second and second → first, views (B, 3, T, H, W) of the same videos.
 
         The keys join the queue after both losses: a query never meets its own clip among its negatives.
@@ -74,8 +80,7 @@ class MoCo(Objective):
         loss_second, accuracy_second = info_nce(queries_second, keys_first, queue, self.temperature)
         # The order of one process with the global batch: all keys of the first views, then of the second.
         self.enqueue(gather(torch.stack([keys_first, keys_second], dim=1)).transpose(0, 1).flatten(0, 1))
-        self.accuracy = (accuracy_first + accuracy_second) / 2
-        return (loss_first + loss_second) / 2
+        return (loss_first + loss_second) / 2, {"accuracy": (accuracy_first + accuracy_second) / 2}
 
     def after_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002, the momentum is constant
         """``update_keys``, in every step alike."""

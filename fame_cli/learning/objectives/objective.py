@@ -1,4 +1,4 @@
-"""What the loop asks of a contrastive objective: a loss of two views, and what to do after each step."""
+"""What the loop asks of an objective: a loss of two views, and what to do after each step."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,15 @@ from torch.nn import functional
 
 from fame_cli.learning.backbones import Backbone
 
+Figures = dict[str, Tensor]
+"""Scalars without gradient by name, the same names in every step: all of them go to the log of a run."""
+
 
 class Objective(nn.Module):
     """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
 
-    A step is ``loss = model(first, second)``, ``loss.backward()``, a step of an optimizer of ``trained()``,
-    and ``after_step``.
+    A step is ``loss, figures = model(first, second)``, ``loss.backward()``, a step of an optimizer of
+    ``trainable_parameters()``, and ``after_step``.
 
     On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
     is the loss of the global batch, and the mean of the gradients is that loss's gradient.
@@ -21,13 +24,6 @@ class Objective(nn.Module):
 
     chance: float
     """Loss where views of one video are as unlike as those of any two; each objective says what it means."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.accuracy = torch.zeros(())
-        """Top-1 accuracy of the last ``forward``, without gradient: the share of views nearer to the other
-        view of their video than to everything they are compared with. A tie is a miss, so that collapse
-        shows as 0."""
 
     @property
     def backbone(self) -> Backbone:
@@ -38,8 +34,12 @@ class Objective(nn.Module):
         """The parameters for the optimizer."""
         raise NotImplementedError
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The loss (a scalar) of two views (B, 3, T, H, W) of the same B videos."""
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
+        """The loss (a scalar) of two views (B, 3, T, H, W) of the same B videos, and other figures of it.
+
+        Those of this toolkit give ``accuracy``: the share of views nearer to the other view of their video
+        than to everything they are compared with. A tie is a miss, so that collapse shows as 0.
+        """
         raise NotImplementedError
 
     def after_step(self, step: int, total_steps: int) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.losses import nt_xent
-from fame_cli.learning.objectives.objective import Encoder, Objective, projection_head
+from fame_cli.learning.objectives.objective import Encoder, Figures, Objective, projection_head
 
 
 class SimCLR(Objective):
@@ -41,12 +41,11 @@ class SimCLR(Objective):
         """All parameters."""
         return self.encoder.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
         """NT-Xent of two views (B, 3, T, H, W) of the same videos, the mean over all 2B views."""
         first, second = self.encoder(first), self.encoder(second)
         all_first, all_second = gather(first), gather(second)
         start = own_rows(len(first)).start
         loss_first, accuracy_first = nt_xent(first, all_second, all_first, start, self.temperature)
         loss_second, accuracy_second = nt_xent(second, all_first, all_second, start, self.temperature)
-        self.accuracy = (accuracy_first + accuracy_second) / 2
-        return (loss_first + loss_second) / 2
+        return (loss_first + loss_second) / 2, {"accuracy": (accuracy_first + accuracy_second) / 2}

@@ -69,7 +69,7 @@ def test_encoder_gives_unit_vectors_in_float32_also_under_autocast() -> None:
 
 def test_key_encoder_starts_as_a_copy_that_no_gradient_reaches() -> None:
     moco = make_moco()
-    moco(*views()).backward()
+    moco(*views())[0].backward()
     for query, key in zip(moco.encoder_q.parameters(), moco.encoder_k.parameters(), strict=True):
         assert torch.equal(query, key)
         assert query.data_ptr() != key.data_ptr()
@@ -130,12 +130,12 @@ def test_loss_is_the_mean_of_both_directions_against_the_queue_as_it_was() -> No
     # In training mode the batch itself gives the statistics, so a second pass repeats the first.
     there, there_hits = info_nce(queries[0], keys[1], queue, 0.1)
     back, back_hits = info_nce(queries[1], keys[0], queue, 0.1)
-    loss = moco(first, second)
+    loss, figures = moco(first, second)
     torch.testing.assert_close(loss, (there + back) / 2)
-    torch.testing.assert_close(moco.accuracy, (there_hits + back_hits) / 2)
+    torch.testing.assert_close(figures, {"accuracy": (there_hits + back_hits) / 2})
     assert there.item() != pytest.approx(back.item(), abs=1e-3)
     torch.testing.assert_close(moco.queue[:, :8].T, torch.cat(keys))
-    assert not moco.accuracy.requires_grad
+    assert not figures["accuracy"].requires_grad
 
 
 def test_no_query_meets_its_own_clip_among_the_negatives() -> None:
@@ -146,7 +146,7 @@ def test_no_query_meets_its_own_clip_among_the_negatives() -> None:
     with torch.no_grad():
         embeddings = moco.encoder_q(clips)
     expected, _ = info_nce(embeddings, embeddings, moco.queue.clone(), 0.1)
-    torch.testing.assert_close(moco(clips, clips), expected)
+    torch.testing.assert_close(moco(clips, clips)[0], expected)
     # Afterwards they are all there.
     torch.testing.assert_close(moco.queue.T, torch.cat([embeddings, embeddings]))
 
@@ -188,7 +188,7 @@ def test_of_more_keys_than_the_queue_is_long_the_last_stay() -> None:
 
 def test_a_step_works_with_two_batches_longer_than_the_queue() -> None:
     moco = make_moco(queue_length=5)
-    loss = moco(*views(count=4))
+    loss, _ = moco(*views(count=4))
     loss.backward()
     assert math.isfinite(loss.item())
 
@@ -209,15 +209,15 @@ def test_the_same_seed_builds_the_same_model() -> None:
 
 def test_a_restored_state_goes_on_as_if_it_had_never_stopped() -> None:
     def step(moco: MoCo, seed: int) -> float:
-        loss: Tensor = moco(*views(seed=seed))
+        loss, _ = moco(*views(seed=seed))
         moco.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         with torch.no_grad():
             for parameter in moco.encoder_q.parameters():
                 assert parameter.grad is not None
                 parameter.sub_(0.1 * parameter.grad)
         moco.update_keys()
-        return loss.item()
+        return float(loss.detach())
 
     straight = make_moco()
     step(straight, 0)
@@ -233,7 +233,7 @@ def test_training_on_matching_views_brings_the_loss_down() -> None:
     losses = []
     for seed in range(60):
         clips, _ = views(count=8, seed=seed)
-        loss = moco(clips, clips)
+        loss, _ = moco(clips, clips)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
