@@ -19,8 +19,11 @@ __all__ = [
     "FrameStore",
     "InputError",
     "MoCo",
+    "Objective",
+    "Role",
     "SimCLR",
     "StatisticsStore",
+    "View",
     "__version__",
     "build_backbone",
     "chance_level",
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from fame_cli.data.clips import clip_indices, clip_span
     from fame_cli.data.frames import FrameStore, open_frame_store
     from fame_cli.data.manifest import read_manifest
+    from fame_cli.data.role import Role
     from fame_cli.data.statistics import StatisticsStore, open_statistics_store
     from fame_cli.data.views import normalise, to_clips
     from fame_cli.distraction.merge import merge
@@ -59,12 +63,14 @@ if TYPE_CHECKING:
     from fame_cli.learning.objectives.byol import BYOL
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
+    from fame_cli.learning.objectives.objective import Objective, View
     from fame_cli.learning.objectives.simclr import SimCLR
 
 ROOMS = {
     "data.clips": ("clip_indices", "clip_span"),
     "data.frames": ("FrameStore", "open_frame_store"),
     "data.manifest": ("read_manifest",),
+    "data.role": ("Role",),
     "data.statistics": ("StatisticsStore", "open_statistics_store"),
     "data.views": ("normalise", "to_clips"),
     "errors": ("ArtefactError", "ConfigurationError", "FameError", "InputError"),
@@ -73,6 +79,7 @@ ROOMS = {
     "learning.checkpoint": ("load_backbone", "save_backbone"),
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
+    "learning.objectives.objective": ("Objective", "View"),
     "learning.objectives.simclr": ("SimCLR",),
     "foreground.mask": ("soft_mask", "top_share"),
     "distraction.merge": ("merge",),

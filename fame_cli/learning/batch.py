@@ -1,5 +1,6 @@
-"""From a loaded batch to the two views of each video, on the training device."""
+"""From a loaded batch to the views that an objective asks for, on the training device."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -7,49 +8,71 @@ from torch import Tensor
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import generator_for
+from fame_cli.data.role import Role
 from fame_cli.data.views import augment, normalise, to_clips
 from fame_cli.distraction.merge import cyclic_partners, merge
 from fame_cli.foreground.mask import soft_mask, top_share
 from fame_cli.foreground.statistics import colour_bins, seed_region
 from fame_cli.learning.distributed import gather, own_rows
+from fame_cli.learning.objectives.objective import View, Views
+
+Loaded = Mapping[str, Any]
+"""The parts of one role's view (``PretrainClips``), collated."""
 
 
 def make_views(
-    batch: dict[str, Any], config: PretrainConfig, step: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """The two views of each video, merged, augmented and normalised: (B, 3, T, H, W) each, on the device."""
-    frames = batch["clips"].to(device, non_blocking=True)
-    views = []
-    for number, drawn in enumerate(batch["views"]):
-        view = to_clips(frames[:, number], device)
-        if config.merges and (number == 0 or config.branch == "both"):
-            mask = make_mask(batch, view, number, config)
-            view = merge(view, mask, background(batch, frames[:, number], number, config, step))
-        views.append(normalise(augment(view, drawn)).contiguous(memory_format=torch.channels_last_3d))
-    return views[0], views[1]
+    batch: Mapping[str, Loaded],
+    roles: Sequence[Role],
+    config: PretrainConfig,
+    step: int,
+    device: torch.device,
+) -> Views:
+    """The view of each role: merged if it is to be, augmented and normalised, on the device."""
+    views = {}
+    for number, role in enumerate(roles):
+        loaded = batch[role.name]
+        frames = loaded["frames"].to(device, non_blocking=True)
+        clips, partners = to_clips(frames, device), None
+        if config.merges and role.distracted:
+            behind, partners = background(loaded, frames, number, config, step)
+            clips = merge(clips, make_mask(loaded, clips, config), behind)
+        clips = normalise(augment(clips, loaded["augmentation"]))
+        views[role.name] = View(
+            clips.contiguous(memory_format=torch.channels_last_3d),
+            partners=partners,
+            apart=to_device(loaded["apart"], device) if "apart" in loaded else None,
+            drawn={name: to_device(values, device) for name, values in loaded.get("asked", {}).items()},
+        )
+    return views
 
 
-def make_mask(batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig) -> Tensor:
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Drawn values on the device; Python's floats are collated to float64, which clips are not."""
+    dtype = torch.float32 if values.is_floating_point() else values.dtype
+    return values.to(device, dtype, non_blocking=True)
+
+
+def make_mask(loaded: Loaded, clips: Tensor, config: PretrainConfig) -> Tensor:
     """Foreground masks (B, H, W) of a view's clips, from cached statistics or from the clips themselves."""
-    if "seed" in batch:
-        seed = batch["seed"][:, number].to(clips.device, non_blocking=True)
-        bins = batch["bins"][:, number].to(clips.device, non_blocking=True)
+    if "seed" in loaded:
+        seed = loaded["seed"].to(clips.device, non_blocking=True)
+        bins = loaded["bins"].to(clips.device, non_blocking=True)
     else:
         seed, bins = seed_region(clips), colour_bins(clips.mean(2), config.hue)
     return top_share(soft_mask(seed, bins, config.variant, config.crop_px), config.beta)
 
 
 def background(
-    batch: dict[str, Any], frames: Tensor, number: int, config: PretrainConfig, step: int
-) -> Tensor:
+    loaded: Loaded, frames: Tensor, number: int, config: PretrainConfig, step: int
+) -> tuple[Tensor, Tensor | None]:
     """Where each clip's new background comes from: another video of the batch, or another time (Table 4).
 
     ``frames`` (B, T, H, W, 3) uint8 are those of the view. The partners are drawn for the global batch, of
-    which a rank looks up its own.
+    which a rank looks up its own; their rows are returned too.
     """
     if config.background == "intra":
-        return to_clips(batch["backgrounds"][:, number], frames.device)
+        return to_clips(loaded["other_time"], frames.device), None
     everyone = gather(frames)
     partners = cyclic_partners(len(everyone), generator_for(config.seed, "background", step, number))
-    own = torch.from_numpy(partners[own_rows(len(frames))])
-    return to_clips(everyone[own.to(frames.device, non_blocking=True)], frames.device)
+    own = torch.from_numpy(partners[own_rows(len(frames))]).to(frames.device, non_blocking=True)
+    return to_clips(everyone[own], frames.device), own

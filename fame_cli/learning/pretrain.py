@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.dataset import PretrainClips, StepSampler
+from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.errors import ArtefactError, ConfigurationError, InputError
@@ -117,13 +116,14 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
+        clips = PretrainClips(frames, statistics, config, training.model.roles)
+        loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
         saved_at = time.monotonic()
         for batch in log.timed(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
-            first, second = make_views(batch, config, step, target)
-            figures = training.step(first, second, step, total_steps, learning_rate)
+            views = make_views(batch, training.model.roles, config, step, target)
+            figures = training.step(views, step, total_steps, learning_rate)
             log.add(step, mean_over_ranks(figures), learning_rate)
             step += 1
             stop = any_rank(stopping())
@@ -191,18 +191,18 @@ def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dic
 
 
 def make_loader(
-    frames: FrameStore,
-    statistics: StatisticsStore | None,
-    config: PretrainConfig,
+    clips: PretrainClips,
     positions: list[int],
+    config: PretrainConfig,
     first_step: int,
     total_steps: int,
     device: torch.device,
     workers: int | None,
-) -> DataLoader[dict[str, Any]]:
+) -> DataLoader[Sample]:
+    """This rank's share of the samples of each step, from ``first_step`` on."""
     steps = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
     return DataLoader(
-        PretrainClips(frames, statistics, config),
+        clips,
         batch_sampler=OwnShare(steps, config.batch_size),
         num_workers=loader_processes(device) if workers is None else workers,
         pin_memory=device.type == "cuda",

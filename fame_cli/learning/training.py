@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from fame_cli.config import PretrainConfig
@@ -11,7 +11,7 @@ from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
 from fame_cli.learning.objectives.build import build_objective
-from fame_cli.learning.objectives.objective import Figures
+from fame_cli.learning.objectives.objective import Figures, Views
 
 
 class Training:
@@ -37,16 +37,14 @@ class Training:
             self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = build_optimizer(config, list(self.model.trainable_parameters()))
 
-    def step(
-        self, first: Tensor, second: Tensor, step: int, total_steps: int, learning_rate: float
-    ) -> Figures:
+    def step(self, views: Views, step: int, total_steps: int, learning_rate: float) -> Figures:
         """Loss, backward, optimizer, momentum. Returns the loss and the objective's figures, on the device.
 
         Nothing in it makes the host wait for the device.
         """
         bf16 = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            loss, figures = self.network(first, second)
+            loss, figures = self.network(views)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group in self.optimizer.param_groups:

@@ -12,6 +12,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.learning import training
 from fame_cli.learning.log import Log, StepInfo
+from fame_cli.learning.objectives.objective import Figures, View, Views
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.training import Training
 
@@ -87,13 +88,13 @@ def test_a_step_keeps_no_graph_alive_in_its_figures(monkeypatch: pytest.MonkeyPa
         def after_step(self, step: int, total_steps: int) -> None:
             pass
 
-        def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            loss = self.layer(first - second).square().mean()
+        def forward(self, views: Views) -> tuple[Tensor, Figures]:
+            loss = self.layer(views["only"].clips).square().mean()
             return loss, {"doubled": 2 * loss.double(), "loss": loss.new_tensor(99.0)}
 
     monkeypatch.setattr(training, "build_objective", lambda _: Careless())
     learner = Training(CONFIG, torch.device("cpu"))
-    found = learner.step(torch.ones(3, 2), torch.zeros(3, 2), 0, 1, 0.1)
+    found = learner.step({"only": View(torch.ones(3, 2))}, 0, 1, 0.1)
     assert not any(value.requires_grad for value in found.values())
     assert found["doubled"].dtype == torch.float32
     assert found["doubled"] == pytest.approx(2 * found["loss"].item())

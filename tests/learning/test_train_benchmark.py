@@ -37,7 +37,7 @@ def small_encoder_flops() -> int:
 @pytest.mark.parametrize("batch_size", [2, 6])
 def test_operations_of_a_step_are_those_of_its_forward_and_backward_passes(batch_size: int) -> None:
     config = PretrainConfig(objective="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
-    counted = count_flops(Training(config, torch.device("cpu")), config)
+    counted = count_flops(Training(config, torch.device("cpu")))
     forward = 2 * batch_size * small_encoder_flops()
     first_layer = 2 * batch_size * 2 * 16 * 4 * 4 * 4 * 3 * 27
     # Backward costs twice the forward pass, but no gradient is made for the clips themselves.

@@ -6,7 +6,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.objectives.byol import BYOL
 from fame_cli.learning.objectives.moco import MoCo
-from fame_cli.learning.objectives.objective import Objective
+from fame_cli.learning.objectives.objective import Objective, two_views
 from fame_cli.learning.objectives.simclr import SimCLR
 
 
@@ -14,6 +14,7 @@ def build_objective(config: PretrainConfig) -> Objective:
     """The objective with a fresh backbone; ``config.seed`` decides every first weight."""
     torch.manual_seed(config.seed)
     backbone = build_backbone(config.backbone)
+    roles = two_views(config.branch)
     match config.objective:
         case "moco":
             return MoCo(
@@ -23,6 +24,7 @@ def build_objective(config: PretrainConfig) -> Objective:
                 momentum=config.momentum,
                 temperature=config.temperature,
                 seed=config.seed,
+                roles=roles,
             )
         case "simclr":
             return SimCLR(
@@ -30,6 +32,7 @@ def build_objective(config: PretrainConfig) -> Objective:
                 embedding_dim=config.embedding_dim,
                 temperature=config.temperature,
                 batch_size=config.batch_size,
+                roles=roles,
             )
         case "byol":
-            return BYOL(backbone, embedding_dim=config.embedding_dim, momentum=config.momentum)
+            return BYOL(backbone, embedding_dim=config.embedding_dim, momentum=config.momentum, roles=roles)

@@ -7,13 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather
 from fame_cli.learning.objectives.losses import chance_level, info_nce
 from fame_cli.learning.objectives.objective import (
+    TWO_VIEWS,
     Encoder,
     Figures,
     Objective,
+    Views,
     ema_update,
     projection_head,
 )
@@ -33,6 +36,7 @@ class MoCo(Objective):
         momentum: m of the key encoder.
         temperature: τ of the loss.
         seed: of the first queue.
+        roles: "query" and "key"; each is query and key in turn.
     """
 
     queue: Tensor
@@ -47,8 +51,10 @@ class MoCo(Objective):
         momentum: float,
         temperature: float,
         seed: int,
+        roles: tuple[Role, ...] = TWO_VIEWS,
     ) -> None:
         super().__init__()
+        self.roles = roles
         self.momentum = momentum
         self.temperature = temperature
         self.chance = chance_level(queue_length)
@@ -66,11 +72,12 @@ class MoCo(Objective):
         """The parameters of the query encoder; the key encoder only follows."""
         return self.encoder_q.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Figures]:
-        """Mean InfoNCE of first → second and second → first, views (B, 3, T, H, W) of the same videos.
+    def forward(self, views: Views) -> tuple[Tensor, Figures]:
+        """Mean InfoNCE of query → key and key → query, clips (B, 3, T, H, W) of the same videos.
 
         The keys join the queue after both losses: a query never meets its own clip among its negatives.
         """
+        first, second = views["query"].clips, views["key"].clips
         queries_first, queries_second = self.encoder_q(first), self.encoder_q(second)
         with torch.no_grad():
             keys_first, keys_second = self.encoder_k(first), self.encoder_k(second)
