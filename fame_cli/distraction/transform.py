@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from fame_cli.config import Hue, Variant
 from fame_cli.distraction.merge import merge
 from fame_cli.errors import ConfigurationError
-from fame_cli.foreground.mask import soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 
 
 class ForegroundBackgroundMerging(nn.Module):
@@ -75,13 +74,14 @@ class ForegroundBackgroundMerging(nn.Module):
         check_clips(clips)
         require((seed is None) == (bins is None), "seed and bins go together; only one was given.")
         if seed is None or bins is None:
-            pixels = clips.float() / 255 if clips.dtype == torch.uint8 else clips.float()
-            seed, bins = seed_region(pixels), colour_bins(pixels.mean(2), self.hue)
+            seed, bins = maps_of_clips(
+                clips.float() / 255 if clips.dtype == torch.uint8 else clips.float(), self.hue
+            )
         fits = seed.shape == bins.shape and seed.ndim == 3 and len(seed) == len(clips)
         require(
             fits, f"seed is {tuple(seed.shape)} and bins {tuple(bins.shape)}; expected ({len(clips)}, h, w)."
         )
-        return top_share(soft_mask(seed, bins, self.variant, clips.shape[-1]), self.beta)
+        return masks_of_maps(Maps(seed, bins), clips.shape[-1], self.beta, self.variant).hard
 
     def partners(self, count: int, device: torch.device) -> Tensor:
         """Whose background each of ``count`` clips gets: (count,) int64, any cyclic permutation as likely.

@@ -11,8 +11,7 @@ from fame_cli.data.clips import generator_for
 from fame_cli.data.role import Role
 from fame_cli.data.views import augment, normalise, to_clips
 from fame_cli.distraction.merge import cyclic_partners, merge
-from fame_cli.foreground.mask import soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.objective import View, Views
 
@@ -55,11 +54,11 @@ def to_device(values: Tensor, device: torch.device) -> Tensor:
 def make_mask(loaded: Loaded, clips: Tensor, config: PretrainConfig) -> Tensor:
     """Foreground masks (B, H, W) of a view's clips, from cached statistics or from the clips themselves."""
     if "seed" in loaded:
-        seed = loaded["seed"].to(clips.device, non_blocking=True)
-        bins = loaded["bins"].to(clips.device, non_blocking=True)
+        kept = (loaded[part].to(clips.device, non_blocking=True) for part in Maps._fields)
+        maps = Maps(*kept)
     else:
-        seed, bins = seed_region(clips), colour_bins(clips.mean(2), config.hue)
-    return top_share(soft_mask(seed, bins, config.variant, config.crop_px), config.beta)
+        maps = maps_of_clips(clips, config.hue)
+    return masks_of_maps(maps, config.crop_px, config.beta, config.variant).hard
 
 
 def background(

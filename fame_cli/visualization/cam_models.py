@@ -19,7 +19,7 @@ from fame_cli.evaluation.classify import CLASSIFIER
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
-from fame_cli.visualization.examples import MaskOptions, Scene, hard_mask, own_results, read_scene, to_batch
+from fame_cli.visualization.examples import MaskOptions, Scene, own_results, read_scene, scene_masks, to_batch
 
 TrueMasks = Callable[[Scene], NDArray[np.bool_]]
 """Gives the true foreground (T, S, S) of a scene's frames."""
@@ -70,7 +70,7 @@ def cam_example(
         frames=scene.frames,
         answers=[answer(model, clips) for model in models],
         true_class=scene.video.label,
-        mask=hard_mask(scene, options)[0].numpy(),
+        mask=scene_masks(scene, options).hard[0].numpy(),
         true_mask=true_masks(scene) if true_masks else None,
     )
 
