@@ -26,6 +26,7 @@ from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import open_statistics_store
+from fame_cli.distraction.build import build_distraction
 from fame_cli.learning.objectives.objective import TWO_VIEWS
 
 CONFIG = PretrainConfig()
@@ -58,7 +59,7 @@ def compare(work: Path, repeats: int, samples: int) -> None:
     manifest = read_manifest(work)
     store = open_frame_store(work, manifest)
     statistics = open_statistics_store(work, store, CONFIG.clip_frames, CONFIG.frame_stride)
-    dataset = PretrainClips(store, statistics, CONFIG, TWO_VIEWS)
+    dataset = PretrainClips(store, statistics, CONFIG, TWO_VIEWS, build_distraction(CONFIG))
     usable = store.manifest.positions()
     positions = [usable[number % len(usable)] for number in range(samples)]
     clips = [(position, *clip_of(store, position, view)) for position in positions for view in range(2)]

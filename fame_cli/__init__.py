@@ -11,15 +11,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
+    "FAME",
     "ArtefactError",
     "Backbone",
     "ConfigurationError",
+    "Distraction",
+    "Extras",
     "FameError",
     "ForegroundBackgroundMerging",
     "FrameStore",
     "InputError",
     "MoCo",
     "Objective",
+    "Reads",
     "Role",
     "SimCLR",
     "StatisticsStore",
@@ -53,7 +57,8 @@ if TYPE_CHECKING:
     from fame_cli.data.role import Role
     from fame_cli.data.statistics import StatisticsStore, open_statistics_store
     from fame_cli.data.views import normalise, to_clips
-    from fame_cli.distraction.merge import merge
+    from fame_cli.distraction.distraction import Distraction, Extras, Reads
+    from fame_cli.distraction.fame import FAME, merge
     from fame_cli.distraction.transform import ForegroundBackgroundMerging
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
     from fame_cli.foreground.mask import soft_mask, top_share
@@ -82,7 +87,8 @@ ROOMS = {
     "learning.objectives.objective": ("Objective", "View"),
     "learning.objectives.simclr": ("SimCLR",),
     "foreground.mask": ("soft_mask", "top_share"),
-    "distraction.merge": ("merge",),
+    "distraction.distraction": ("Distraction", "Extras", "Reads"),
+    "distraction.fame": ("FAME", "merge"),
     "foreground.statistics": ("colour_bins", "seed_region"),
     "distraction.transform": ("ForegroundBackgroundMerging",),
 }

@@ -132,13 +132,14 @@ def pretrain(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.distraction.build import reads_maps
     from fame_cli.learning.distributed import rank, together
     from fame_cli.learning.pretrain import pretrain as learn
 
     with together(), contextlib.ExitStack() as shown:
         store = open_frame_store(work, read_manifest(work), frames)
         cached = None
-        if config.merges and config.statistics == "cached":
+        if reads_maps(config):
             cached = open_statistics_store(work, store, clip_frames, frame_stride, statistics_store)
         speaks = rank() == 0
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None

@@ -22,6 +22,8 @@ from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
 from fame_cli.data.role import Role, require_roles
 from fame_cli.data.views import draw_view
+from fame_cli.distraction.distraction import Distraction
+from fame_cli.errors import ConfigurationError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[int, int, int, int]
@@ -58,21 +60,43 @@ class PretrainClips(Dataset[Sample]):
     - ``augmentation``: the choices of its photometric augmentation;
     - ``seed`` (h, w) float32 and ``bins`` (h, w) int64: cached statistics in the same crop, if they are read;
     - ``other_time`` (T, H, W, 3) uint8: another time of the video in the same crop, if that is read;
+    - ``distraction``: the choices of the distraction, where the role takes one;
     - ``apart``: whether the clip is as far from the first role's as the role asks, if it asks;
-    - ``asked``: what the role draws for the objective, if it does.
+    - ``objective``: what the role draws for the objective, if it does.
 
     Every choice comes from (seed, epoch, video, number of the role), so a sample is the same in any process
     and order.
+
+    Args:
+        frames: where clips come from.
+        statistics: cached statistics of the same videos, or None where the distraction reads none.
+        config: how clips are cut and augmented.
+        roles: the views that the objective wants.
+        distraction: of the roles that take one, or None.
+
+    Raises:
+        ConfigurationError: the roles do not fit together, or statistics are to be read and there are none.
     """
 
     def __init__(
-        self, frames: Videos, statistics: Maps | None, config: PretrainConfig, roles: Sequence[Role]
+        self,
+        frames: Videos,
+        statistics: Maps | None,
+        config: PretrainConfig,
+        roles: Sequence[Role],
+        distraction: Distraction | None,
     ) -> None:
         require_roles(roles)
+        if distraction is not None and distraction.reads.maps and statistics is None:
+            raise ConfigurationError(
+                "the distraction reads statistics of clips, and none are given.",
+                "Run fame masks first and give its store, or use --statistics online.",
+            )
         self.frames = frames
         self.statistics = statistics
         self.config = config
         self.roles = tuple(roles)
+        self.distraction = distraction
 
     def __getitem__(self, index: tuple[int, int]) -> Sample:
         epoch, position = index
@@ -104,19 +128,22 @@ class PretrainClips(Dataset[Sample]):
         size = cuts.frame_size(start)
         box = random_resized_crop(*size, config.crop_scale_min, generator)
         view["frames"] = cuts.add(start, box, config.clip_frames, config.crop_px)
-        if config.merges and role.distracted:
-            if self.statistics is not None:
+        if self.distraction is not None and role.distracted:
+            if self.distraction.reads.maps:
+                assert self.statistics is not None
                 seed, bins = self.statistics.read_maps(position, start)
                 side = min(config.crop_px, MAP_PX)
                 view["seed"] = crop_map(seed, box, size, side, cv2.INTER_LINEAR)
                 view["bins"] = crop_map(bins, box, size, side, cv2.INTER_NEAREST).astype(np.int64)
-            if config.background == "intra":
+            if self.distraction.reads.other_time:
                 view["other_time"] = cuts.add(other_start, box, config.clip_frames, config.crop_px)
+            drawn = self.distraction.draw(generator_for(config.seed, "distraction", *address))
+            view["distraction"] = dict(drawn)
         view["augmentation"] = draw_view(
             generator, config.color_jitter, config.flip_probability, role.augmentations
         )
         if role.draw is not None:
-            view["asked"] = dict(role.draw(generator_for(config.seed, "objective", *address)))
+            view["objective"] = dict(role.draw(generator_for(config.seed, "objective", *address)))
         return start, view
 
     def _read(self, position: int, start: int) -> Iterator[Frame]:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from fame_cli.config import Hue, Variant
-from fame_cli.distraction.merge import merge
+from fame_cli.distraction.fame import merge
+from fame_cli.distraction.partners import cycle
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 
@@ -86,11 +87,11 @@ class ForegroundBackgroundMerging(nn.Module):
     def partners(self, count: int, device: torch.device) -> Tensor:
         """Whose background each of ``count`` clips gets: (count,) int64, any cyclic permutation as likely.
 
-        As ``distraction.merge.cyclic_partners``, but drawn on the device, so that nothing waits for it.
+        As ``cyclic_partners``, but drawn on the device, so that nothing waits for it.
         """
         place = self.generator.device if self.generator is not None else device
         order = torch.randperm(count, generator=self.generator, device=place).to(device, non_blocking=True)
-        return torch.empty_like(order).index_copy_(0, order, order.roll(1))
+        return cycle(order)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, variant={self.variant!r}, hue={self.hue!r}"

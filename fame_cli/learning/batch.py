@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import generator_for
 from fame_cli.data.role import Role
 from fame_cli.data.views import augment, normalise, to_clips
-from fame_cli.distraction.merge import cyclic_partners, merge
-from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
+from fame_cli.distraction.distraction import Distraction, Extras
+from fame_cli.distraction.partners import cyclic_partners
+from fame_cli.errors import ConfigurationError
+from fame_cli.foreground.of_clips import Maps
 from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.objective import View, Views
 
@@ -22,56 +23,75 @@ Loaded = Mapping[str, Any]
 def make_views(
     batch: Mapping[str, Loaded],
     roles: Sequence[Role],
-    config: PretrainConfig,
+    distraction: Distraction | None,
+    seed: int,
     step: int,
     device: torch.device,
 ) -> Views:
-    """The view of each role: merged if it is to be, augmented and normalised, on the device."""
+    """The view of each role: distracted if it is to be, augmented and normalised, on the device.
+
+    Args:
+        batch: collated samples, by role.
+        roles: those of the objective, for which the samples were made.
+        distraction: of the roles that take one.
+        seed: of the training; with the step it decides who is whose partner.
+        step: of the training, from 0.
+        device: where the views are made.
+    """
     views = {}
     for number, role in enumerate(roles):
         loaded = batch[role.name]
         frames = loaded["frames"].to(device, non_blocking=True)
-        clips, partners = to_clips(frames, device), None
-        if config.merges and role.distracted:
-            behind, partners = background(loaded, frames, number, config, step)
-            clips = merge(clips, make_mask(loaded, clips, config), behind)
+        clips, rows, donors = to_clips(frames, device), None, None
+        if distraction is not None and role.distracted:
+            if distraction.reads.partner:
+                rows, donors = partners_of(frames, seed, step, number)
+            clips = distract(distraction, clips, loaded, donors)
         clips = normalise(augment(clips, loaded["augmentation"]))
         views[role.name] = View(
             clips.contiguous(memory_format=torch.channels_last_3d),
-            partners=partners,
-            apart=to_device(loaded["apart"], device) if "apart" in loaded else None,
-            drawn={name: to_device(values, device) for name, values in loaded.get("asked", {}).items()},
+            partners=rows,
+            apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
+            drawn=drawn_values(loaded.get("objective", {}), device),
         )
     return views
 
 
-def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Drawn values on the device; Python's floats are collated to float64, which clips are not."""
-    dtype = torch.float32 if values.is_floating_point() else values.dtype
-    return values.to(device, dtype, non_blocking=True)
+def partners_of(frames: Tensor, seed: int, step: int, number: int) -> tuple[Tensor, Tensor]:
+    """Another video of the global batch for each of a view's clips: its row (B,), and its clip.
 
-
-def make_mask(loaded: Loaded, clips: Tensor, config: PretrainConfig) -> Tensor:
-    """Foreground masks (B, H, W) of a view's clips, from cached statistics or from the clips themselves."""
-    if "seed" in loaded:
-        kept = (loaded[part].to(clips.device, non_blocking=True) for part in Maps._fields)
-        maps = Maps(*kept)
-    else:
-        maps = maps_of_clips(clips, config.hue)
-    return masks_of_maps(maps, config.crop_px, config.beta, config.variant).hard
-
-
-def background(
-    loaded: Loaded, frames: Tensor, number: int, config: PretrainConfig, step: int
-) -> tuple[Tensor, Tensor | None]:
-    """Where each clip's new background comes from: another video of the batch, or another time (Table 4).
-
-    ``frames`` (B, T, H, W, 3) uint8 are those of the view. The partners are drawn for the global batch, of
-    which a rank looks up its own; their rows are returned too.
+    ``frames`` (B, T, H, W, 3) uint8 are this rank's, of the view of that number. The partners are drawn for
+    the global batch, alike on all ranks, and each rank looks up its own. Returns clips (B, 3, T, H, W).
     """
-    if config.background == "intra":
-        return to_clips(loaded["other_time"], frames.device), None
     everyone = gather(frames)
-    partners = cyclic_partners(len(everyone), generator_for(config.seed, "background", step, number))
-    own = torch.from_numpy(partners[own_rows(len(frames))]).to(frames.device, non_blocking=True)
-    return to_clips(everyone[own], frames.device), own
+    partners = cyclic_partners(len(everyone), generator_for(seed, "background", step, number))
+    rows = partners[own_rows(len(frames))].to(frames.device, non_blocking=True)
+    return rows, to_clips(everyone[rows], frames.device)
+
+
+def distract(distraction: Distraction, clips: Tensor, loaded: Loaded, partners: Tensor | None) -> Tensor:
+    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it."""
+    device, maps, other_time = clips.device, None, None
+    if distraction.reads.maps:
+        maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
+    if distraction.reads.other_time:
+        other_time = to_clips(loaded["other_time"], device)
+    drawn = drawn_values(loaded["distraction"], device)
+    shape, dtype = clips.shape, clips.dtype
+    distracted = distraction.apply(clips, drawn, Extras(maps, other_time), partners)
+    if distracted.shape != shape or distracted.dtype != dtype:
+        raise ConfigurationError(
+            f"{type(distraction).__name__}.apply gave {tuple(distracted.shape)} {distracted.dtype}; "
+            f"expected clips as it got them, {tuple(shape)} {dtype}."
+        )
+    return distracted
+
+
+def drawn_values(drawn: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Drawn values on the device; Python's floats are collated to float64, which clips are not."""
+    return {
+        name: values.to(
+            device, torch.float32 if values.is_floating_point() else values.dtype, non_blocking=True
+        )
+        for name, values in drawn.items()
+    }

@@ -22,6 +22,8 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
+from fame_cli.distraction.build import build_distraction
+from fame_cli.distraction.distraction import Distraction
 from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
@@ -72,21 +74,21 @@ def benchmark_training(
     """
     if device.type == "cpu":
         keep_freed_memory()
-    training = Training(config, device)
+    training, distraction = Training(config, device), build_distraction(config)
     batches: Iterable[Sample]
     if frames is None:
-        batches = repeat(make_batch(training, config.batch_size), WARM_UP_STEPS + steps)
+        batches = repeat(make_batch(training, distraction, config.batch_size), WARM_UP_STEPS + steps)
     else:
         positions, total = training_positions(frames, config), WARM_UP_STEPS + steps
-        clips = PretrainClips(frames, cached, config, training.model.roles)
+        clips = PretrainClips(frames, cached, config, training.model.roles, distraction)
         batches = make_loader(clips, positions, config, 0, total, device, workers)
-    flops = count_flops(training)
+    flops = count_flops(training, distraction)
     if compile:
         compile_backbones(training.model)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     taken = []
-    for timed in timed_steps(training, batches):
+    for timed in timed_steps(training, distraction, batches):
         taken.append(timed)
         if tell:
             tell(len(taken), WARM_UP_STEPS + steps)
@@ -102,7 +104,9 @@ def benchmark_training(
     )
 
 
-def timed_steps(training: Training, batches: Iterable[Sample]) -> Iterator[tuple[float, float]]:
+def timed_steps(
+    training: Training, distraction: Distraction | None, batches: Iterable[Sample]
+) -> Iterator[tuple[float, float]]:
     """Seconds of each step, those for which it waited for its batch among them, and those alone.
 
     The device finishes each step before the next batch is asked for, so that waiting is waiting: a training
@@ -111,7 +115,8 @@ def timed_steps(training: Training, batches: Iterable[Sample]) -> Iterator[tuple
     begun = time.perf_counter()
     for number, batch in enumerate(batches):
         loaded = time.perf_counter()
-        views = make_views(batch, training.model.roles, training.config, number, training.device)
+        roles, seed = training.model.roles, training.config.seed
+        views = make_views(batch, roles, distraction, seed, number, training.device)
         training.step(views, number, sys.maxsize, training.config.learning_rate)
         wait_for(training.device)
         ended = time.perf_counter()
@@ -124,10 +129,10 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def count_flops(training: Training) -> int:
+def count_flops(training: Training, distraction: Distraction | None) -> int:
     """Floating-point operations of one step: a step of two videos is counted, and scaled to the batch."""
-    config = training.config
-    views = make_views(make_batch(training, 2), training.model.roles, config, 0, training.device)
+    config, batch = training.config, make_batch(training, distraction, 2)
+    views = make_views(batch, training.model.roles, distraction, config.seed, 0, training.device)
     with FlopCounterMode(display=False) as counter:
         training.step(views, 0, 1, config.learning_rate)
     flops: int = counter.get_total_flops()
@@ -153,11 +158,10 @@ class Noise:
         return seed, self.generator.integers(0, COLOUR_BINS, shape, np.uint16)
 
 
-def make_batch(training: Training, count: int) -> Sample:
+def make_batch(training: Training, distraction: Distraction | None, count: int) -> Sample:
     """A batch of ``count`` samples as the loader gives it, of noise."""
     config, noise = training.config, Noise(training.config, count)
-    cached = noise if config.statistics == "cached" else None
-    clips = PretrainClips(noise, cached, config, training.model.roles)
+    clips = PretrainClips(noise, noise, config, training.model.roles, distraction)
     batch: Sample = default_collate([clips[0, number] for number in range(count)])
     if training.device.type == "cuda":
         for view in batch.values():

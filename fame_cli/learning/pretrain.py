@@ -12,6 +12,8 @@ from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
+from fame_cli.distraction.build import build_distraction
+from fame_cli.distraction.distraction import Distraction
 from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.backbones import Backbone, require_fits
@@ -70,7 +72,7 @@ def pretrain(
     Args:
         run: the run's folder, made if need be.
         frames: where the clips come from.
-        statistics: cached statistics of the same videos, or None where ``config`` needs none.
+        statistics: cached statistics of the same videos, or None where the distraction reads none.
         config: everything that decides the result.
         resume: go on with a run that was stopped.
         device: "cpu", "cuda", "cuda:1" … or "auto", the first GPU if there is one.
@@ -87,11 +89,8 @@ def pretrain(
     started = time.monotonic()
     require_shares(config.batch_size)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
-    if statistics is not None and statistics.config.hue != config.hue:
-        raise ConfigurationError(
-            f"--hue is {config.hue!r}, but {statistics.folder} was computed with {statistics.config.hue!r}.",
-            f"Give --hue {statistics.config.hue}, or other statistics (fame masks --hue {config.hue}).",
-        )
+    distraction = build_distraction(config)
+    statistics = statistics_to_read(distraction, statistics)
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
@@ -116,13 +115,13 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        clips = PretrainClips(frames, statistics, config, training.model.roles)
+        clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
         saved_at = time.monotonic()
         for batch in log.timed(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
-            views = make_views(batch, training.model.roles, config, step, target)
+            views = make_views(batch, training.model.roles, distraction, config.seed, step, target)
             figures = training.step(views, step, total_steps, learning_rate)
             log.add(step, mean_over_ranks(figures), learning_rate)
             step += 1
@@ -180,6 +179,21 @@ def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
             f"Give --batch-size {len(positions)} or less.",
         )
     return positions
+
+
+def statistics_to_read(
+    distraction: Distraction | None, statistics: StatisticsStore | None
+) -> StatisticsStore | None:
+    """The statistics where the distraction reads any; ConfigurationError where they are of another hue."""
+    if distraction is None or statistics is None or not distraction.reads.maps:
+        return None
+    hue, kept = distraction.reads.hue, statistics.config.hue
+    if kept != hue:
+        raise ConfigurationError(
+            f"--hue is {hue!r}, but {statistics.folder} was computed with {kept!r}.",
+            f"Give --hue {kept}, or other statistics (fame masks --hue {hue}).",
+        )
+    return statistics
 
 
 def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dict[str, str]:

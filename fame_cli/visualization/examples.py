@@ -18,7 +18,7 @@ from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.views import to_clips
-from fame_cli.distraction.merge import merge
+from fame_cli.distraction.fame import merge
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.evaluation.results import Query as QueryResult
 from fame_cli.evaluation.results import Result, read_result

@@ -18,6 +18,7 @@ from fame_cli.data.dataset import PretrainClips
 from fame_cli.data.frames import ExtractTask, FrameStore, extract, extract_shard
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.distraction.fame import FAME
 from fame_cli.learning.objectives.objective import TWO_VIEWS
 from fame_cli.stage import Report
 
@@ -124,7 +125,7 @@ def test_video_shorter_than_a_clip_gives_clips_that_hold_its_last_frame(tmp_path
     report = statistics.compute(tmp_path / "work", store, StatisticsConfig())
     assert [summary["clips"] for summary in report.summaries] == [3]
     kept = statistics.StatisticsStore(report.folder, store)
-    sample = PretrainClips(store, kept, PretrainConfig(), TWO_VIEWS)[0, 1]
+    sample = PretrainClips(store, kept, PretrainConfig(), TWO_VIEWS, FAME(statistics="cached"))[0, 1]
     assert [view["frames"].shape for view in sample.values()] == [(16, 112, 112, 3)] * 2
     assert np.isfinite(sample["query"]["seed"]).all()
 

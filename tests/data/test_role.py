@@ -34,7 +34,7 @@ class Clock:
 
 
 def samples(video: Clock, *roles: Role, epochs: int = 40, position: int = 0) -> list[dict[str, Any]]:
-    clips = PretrainClips(video, None, CONFIG, roles)
+    clips = PretrainClips(video, None, CONFIG, roles, None)
     return [clips[epoch, position] for epoch in range(epochs)]
 
 
@@ -120,11 +120,11 @@ def test_what_a_role_draws_comes_by_its_own_address_and_moves_nothing_else() -> 
 
     asking = samples(Clock(60), Role("query", draw=draw_turn), Role("key", draw=draw_turn))
     silent = samples(Clock(60), QUERY, Role("key"))
-    turns = [[sample[name]["asked"]["quarter_turns"] for sample in asking] for name in ("query", "key")]
+    turns = [[sample[name]["objective"]["quarter_turns"] for sample in asking] for name in ("query", "key")]
     assert set(turns[0]) == set(turns[1]) == {0, 1, 2, 3}
     assert turns[0] != turns[1]
     for one, other in zip(asking, silent, strict=True):
-        assert "asked" not in other["query"]
+        assert "objective" not in other["query"]
         assert np.array_equal(one["key"]["frames"], other["key"]["frames"])
 
 

@@ -97,6 +97,16 @@ def test_ranks_see_the_merged_views_that_one_process_sees(one: Path, two: Path, 
     assert torch.equal(torch.cat(shares, dim=1), whole)
 
 
+def test_ranks_know_their_partners_by_the_rows_of_the_global_batch(one: Path, two: Path) -> None:
+    whole = records(one, "moco")[0]["partners"]
+    shares = [record["partners"] for record in records(two, "moco")]
+    assert [len(views) for views in (whole, *shares)] == [2, 2, 2]  # branch "both"
+    for number, rows in enumerate(whole):
+        assert torch.equal(torch.cat([share[number] for share in shares]), rows)
+        assert sorted(rows.tolist()) == [0, 1, 2, 3]
+    assert records(one, "byol")[0]["partners"] == []  # intra-video backgrounds have none
+
+
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_first_step_has_the_loss_and_accuracy_of_one_process(one: Path, two: Path, name: str) -> None:
     figures = torch.stack([record["figures"] for record in records(two, name)]).mean(dim=0)

@@ -18,6 +18,7 @@ from fame_cli.data.role import AUGMENTATIONS
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import normalise, to_clips
+from fame_cli.distraction.build import build_distraction
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import load_backbone
@@ -163,7 +164,7 @@ def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
 
 def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, dict[str, Any]]:
     cached = stores[1] if config.statistics == "cached" else None
-    clips = PretrainClips(stores[0], cached, config, two_views(config.branch))
+    clips = PretrainClips(stores[0], cached, config, two_views(config.branch), build_distraction(config))
     batch: dict[str, dict[str, Any]] = default_collate([clips[0, position] for position in range(4)])
     return batch
 
@@ -174,7 +175,8 @@ def views(stores: Stores, **options: object) -> tuple[torch.Tensor, torch.Tensor
     for view in batch.values():
         for name in AUGMENTATIONS:
             view["augmentation"][name][:] = False
-    made = make_views(batch, two_views(config.branch), config, 0, torch.device("cpu"))
+    roles, distraction = two_views(config.branch), build_distraction(config)
+    made = make_views(batch, roles, distraction, config.seed, 0, torch.device("cpu"))
     return made["query"].clips, made["key"].clips
 
 
