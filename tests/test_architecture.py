@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors",
-    "config disk child",
+    "config disk child extension",
     "lock shard",
     "workers",
     "foreground recipe stage",

@@ -321,13 +321,14 @@ def refuse_wrong_folders(run: Path, weights: str | None) -> None:
 
 def find_weights(run: Path, wanted: str | None, backbone: BackboneName | None, seed: int) -> "Weights":
     from fame_cli.evaluation.evaluation import random_weights, read_weights
+    from fame_cli.extension import is_own
 
     if wanted is None:
-        if backbone is not None:
+        if backbone is not None and not is_own(backbone):
             raise ConfigurationError(
                 "--backbone goes with --weights random or --weights PATH: those of RUN name their own."
             )
-        return read_weights(run / BACKBONE_FILE)
+        return read_weights(run / BACKBONE_FILE, backbone)
     if wanted != "random":
         return read_weights(Path(wanted), backbone)
     if backbone is None:

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from fame_cli import __version__
-from fame_cli.config import BackboneName, EvaluationConfig, fingerprint
+from fame_cli.config import EvaluationConfig, fingerprint
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.evaluation.splits import LabelledVideos
@@ -40,7 +40,7 @@ class Weights:
 
     backbone: Backbone
     """As it was read; a finetune trains a copy."""
-    name: BackboneName
+    name: str
     source: str
     """The file, or "random"."""
     fingerprint: str
@@ -57,7 +57,7 @@ class Weights:
         return f"{self.source}: {self.account}" if self.keys else f"untrained {self.name} (the baseline)"
 
 
-def read_weights(path: Path, name: BackboneName | None = None) -> Weights:
+def read_weights(path: Path, name: str | None = None) -> Weights:
     """The backbone in a file of any known kind, as network ``name`` where the file does not name its own.
 
     Raises ArtefactError unless every key of the network is there in the right shape.
@@ -83,7 +83,7 @@ def read_weights(path: Path, name: BackboneName | None = None) -> Weights:
     )
 
 
-def random_weights(name: BackboneName, seed: int) -> Weights:
+def random_weights(name: str, seed: int) -> Weights:
     """An untrained network: what the protocol gives without any pretraining."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fame_cli.config import BackboneName
 from fame_cli.errors import ArtefactError
-from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.learning.backbones import Backbone, build_empty
 
 WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before each name."""
@@ -74,7 +74,7 @@ class KeyCount:
 class Fit:
     """The entries of a file beside those of one network."""
 
-    name: BackboneName
+    name: str
     matched: Mapping[str, Tensor]
     """Entries of the right shape, under our names."""
     missing: tuple[str, ...]
@@ -120,9 +120,7 @@ def first_few(names: Iterable[str], limit: int = 3) -> str:
     return ", ".join(ordered[:limit]) + (", …" if len(ordered) > limit else "")
 
 
-def fit_backbone(
-    path: Path, entries: Mapping[str, Tensor], name: BackboneName | None
-) -> tuple[Backbone, Fit]:
+def fit_backbone(path: Path, entries: Mapping[str, Tensor], name: str | None) -> tuple[Backbone, Fit]:
     """The network that the entries of the file ``path`` fill, on the CPU, and how they met it.
 
     It is the network ``name``, or where that is None the only one that is filled wholly. No random number is
@@ -135,7 +133,7 @@ def fit_backbone(
     return fill(whole[0], by_batch3d=any(".batch3d." in key for key in entries)), whole[0]
 
 
-def misfit(path: Path, entries: Mapping[str, Tensor], wanted: BackboneName | None) -> ArtefactError:
+def misfit(path: Path, entries: Mapping[str, Tensor], wanted: str | None) -> ArtefactError:
     """Why the entries fill no network, and which one they are nearest to."""
     nearest = max((fit(entries, known) for known in get_args(BackboneName)), key=lambda found: found.likeness)
     hint = f"Give all the weights of a known network: {', '.join(get_args(BackboneName))}."
@@ -148,7 +146,7 @@ def misfit(path: Path, entries: Mapping[str, Tensor], wanted: BackboneName | Non
     return ArtefactError(f"{path}: does not fill {wanted}: {fit(entries, wanted)}.", hint)
 
 
-def fit(entries: Mapping[str, Tensor], name: BackboneName) -> Fit:
+def fit(entries: Mapping[str, Tensor], name: str) -> Fit:
     """Compare the entries of a file, under the names that they have there, with those of one network."""
     expected = outline(name).state_dict()
     parts = {part_of(key) for key in expected}
@@ -178,16 +176,14 @@ def fit(entries: Mapping[str, Tensor], name: BackboneName) -> Fit:
 
 
 @functools.cache
-def outline(name: BackboneName) -> Backbone:
-    """A network with shapes and no values; no random number is drawn for weights that are to be replaced."""
-    with torch.device("meta"):
-        return build_backbone(name)
+def outline(name: str) -> Backbone:
+    """A network whose shapes alone are looked at."""
+    return build_empty(name)
 
 
 def fill(found: Fit, *, by_batch3d: bool) -> Backbone:
     """The network with the matched values for its own."""
-    with torch.device("meta"):
-        backbone = build_backbone(found.name)
+    backbone = build_empty(found.name)
     counters = {key: torch.zeros((), dtype=torch.long) for key in found.uncounted}
     backbone.load_state_dict(counters | dict(found.matched), strict=True, assign=True)
     if by_batch3d:
@@ -214,7 +210,7 @@ def encoder_prefix(entries: Iterable[str]) -> str:
     return next((prefix for prefix in ENCODERS if any(name.startswith(prefix) for name in names)), "")
 
 
-def our_name(full: str, prefix: str, network: BackboneName) -> str:
+def our_name(full: str, prefix: str, network: str) -> str:
     """What we call the entry of a file, if it is one of the network's."""
     key = bare(full)
     if not key.startswith(prefix):

@@ -36,22 +36,24 @@ class CamModel:
     """Folder of the evaluation that the classifier is from."""
 
 
-def read_cam_model(run: Path, frames: FrameStore, protocol: str = "", name: str = "") -> CamModel:
+def read_cam_model(
+    run: Path, frames: FrameStore, protocol: str = "", name: str = "", backbone_name: str | None = None
+) -> CamModel:
     """The backbone of a run with a classifier on it: a linear probe's, or a finetuned one.
 
     It is the one evaluated last on ``frames`` or, where none was, on others; of ``protocol`` alone if that is
-    given.
+    given. ``backbone_name`` is needed where the network is one of the user's own.
     """
     results = own_results(run, protocol)
     results.sort(key=lambda found: found[1].frames.get("fingerprint") == frames.fingerprint)
     found = (run / "evaluations" / path.stem / CLASSIFIER for path, _ in results)
     paths = [path for path in found if path.exists()]
     name = name or run.resolve().name
-    classifier = load_classifier(paths[-1]) if paths else None
+    classifier = load_classifier(paths[-1], backbone_name) if paths else None
     evaluation = paths[-1].parent.name if paths else ""
     if classifier is not None and classifier.backbone is not None:
         return CamModel(name, classifier.backbone, classifier, evaluation)
-    backbone, _ = load_backbone(run / "backbone.safetensors")
+    backbone, _ = load_backbone(run / "backbone.safetensors", backbone_name)
     return CamModel(name, backbone.eval(), classifier, evaluation)
 
 
