@@ -25,8 +25,8 @@ from fame_cli.data.frames import FrameStore, open_frame_store
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import to_clips
-from fame_cli.foreground.mask import soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.mask import top_share
+from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 
 CONFIG = PretrainConfig()
 SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
@@ -65,7 +65,7 @@ class Crops:
         indices = clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
         frames = crop_clip(self.frames.frames(position, indices), box, CONFIG.crop_px)
         clip = to_clips(torch.from_numpy(frames)[None], CPU)
-        return self.mask(seed_region(clip), colour_bins(clip.mean(2), "correct"))
+        return self.mask(maps_of_clips(clip))
 
     def later(self, position: int, start: int, box: Box) -> Tensor:
         return self.of_pixels(position, start + LATER_FRAMES, box)
@@ -81,12 +81,12 @@ class Crops:
             seed, bins = kept.read_maps(position, start)
             seed = crop_map(seed, box, size, CONFIG.crop_px, cv2.INTER_LINEAR)
             bins = crop_map(bins, box, size, CONFIG.crop_px, cv2.INTER_NEAREST).astype(np.int64)
-            return self.mask(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+            return self.mask(Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None]))
 
         return mask_of
 
-    def mask(self, seed: Tensor, bins: Tensor) -> Tensor:
-        return top_share(soft_mask(seed, bins, self.variant, CONFIG.crop_px), CONFIG.beta)
+    def mask(self, maps: Maps) -> Tensor:
+        return masks_of_maps(maps, CONFIG.crop_px, CONFIG.beta, self.variant).hard
 
 
 def where_kept(kept: StatisticsStore) -> Callable[[int, np.random.Generator], int]:

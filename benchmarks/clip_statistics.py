@@ -31,7 +31,7 @@ from fame_cli.data.clips import central_square, clip_indices
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest, shard_slices
 from fame_cli.data.picture import Frame
-from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.of_clips import Maps, masks_of_maps
 from fame_cli.shard import shard_path
 
 CROP_PX, CLIP_FRAMES, BATCH = 112, 16, 8
@@ -96,7 +96,7 @@ def our_masks(clips: Frame) -> Tensor:
     maps = [maps_of_clip(frames, PARITY) for frames in clips]
     seed = torch.from_numpy(np.stack([seed for seed, _ in maps]))
     bins = torch.from_numpy(np.stack([bins for _, bins in maps]).astype(np.int64))
-    return top_share(soft_mask(seed, bins, "fame", CROP_PX), BETA)
+    return masks_of_maps(Maps(seed, bins), CROP_PX, BETA).hard
 
 
 def overlap(ours: Tensor, theirs: Tensor) -> list[float]:

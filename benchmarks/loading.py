@@ -21,11 +21,13 @@ from paired import paired, ratio, show
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
-from fame_cli.data.dataset import VIEWS, PretrainClips, crop_clip
+from fame_cli.data.dataset import PretrainClips, crop_clip
 from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import open_statistics_store
+from fame_cli.distraction.build import build_distraction
+from fame_cli.learning.objectives.objective import TWO_VIEWS
 
 CONFIG = PretrainConfig()
 SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
@@ -57,10 +59,10 @@ def compare(work: Path, repeats: int, samples: int) -> None:
     manifest = read_manifest(work)
     store = open_frame_store(work, manifest)
     statistics = open_statistics_store(work, store, CONFIG.clip_frames, CONFIG.frame_stride)
-    dataset = PretrainClips(store, statistics, CONFIG)
+    dataset = PretrainClips(store, statistics, CONFIG, TWO_VIEWS, build_distraction(CONFIG))
     usable = store.manifest.positions()
     positions = [usable[number % len(usable)] for number in range(samples)]
-    clips = [(position, *clip_of(store, position, view)) for position in positions for view in range(VIEWS)]
+    clips = [(position, *clip_of(store, position, view)) for position in positions for view in range(2)]
     jpegs = [
         (jpeg, path)
         for position, _, indices in clips

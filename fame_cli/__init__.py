@@ -11,16 +11,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
+    "FAME",
     "ArtefactError",
     "Backbone",
     "ConfigurationError",
+    "Distraction",
+    "Extras",
     "FameError",
     "ForegroundBackgroundMerging",
     "FrameStore",
     "InputError",
     "MoCo",
+    "Objective",
+    "Reads",
+    "Role",
     "SimCLR",
     "StatisticsStore",
+    "View",
     "__version__",
     "build_backbone",
     "chance_level",
@@ -47,9 +54,11 @@ if TYPE_CHECKING:
     from fame_cli.data.clips import clip_indices, clip_span
     from fame_cli.data.frames import FrameStore, open_frame_store
     from fame_cli.data.manifest import read_manifest
+    from fame_cli.data.role import Role
     from fame_cli.data.statistics import StatisticsStore, open_statistics_store
     from fame_cli.data.views import normalise, to_clips
-    from fame_cli.distraction.merge import merge
+    from fame_cli.distraction.distraction import Distraction, Extras, Reads
+    from fame_cli.distraction.fame import FAME, merge
     from fame_cli.distraction.transform import ForegroundBackgroundMerging
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
     from fame_cli.foreground.mask import soft_mask, top_share
@@ -59,12 +68,14 @@ if TYPE_CHECKING:
     from fame_cli.learning.objectives.byol import BYOL
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
+    from fame_cli.learning.objectives.objective import Objective, View
     from fame_cli.learning.objectives.simclr import SimCLR
 
 ROOMS = {
     "data.clips": ("clip_indices", "clip_span"),
     "data.frames": ("FrameStore", "open_frame_store"),
     "data.manifest": ("read_manifest",),
+    "data.role": ("Role",),
     "data.statistics": ("StatisticsStore", "open_statistics_store"),
     "data.views": ("normalise", "to_clips"),
     "errors": ("ArtefactError", "ConfigurationError", "FameError", "InputError"),
@@ -73,9 +84,11 @@ ROOMS = {
     "learning.checkpoint": ("load_backbone", "save_backbone"),
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
+    "learning.objectives.objective": ("Objective", "View"),
     "learning.objectives.simclr": ("SimCLR",),
     "foreground.mask": ("soft_mask", "top_share"),
-    "distraction.merge": ("merge",),
+    "distraction.distraction": ("Distraction", "Extras", "Reads"),
+    "distraction.fame": ("FAME", "merge"),
     "foreground.statistics": ("colour_bins", "seed_region"),
     "distraction.transform": ("ForegroundBackgroundMerging",),
 }

@@ -31,7 +31,8 @@ from fame_cli.evaluation import classify, retrieval
 from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
 from fame_cli.evaluation.results import Result
 from fame_cli.evaluation.splits import choose_videos
-from fame_cli.learning.pretrain import choose_device, pretrain
+from fame_cli.learning.device import choose_device
+from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.run import RunFolder
 from fame_cli.stage import Workers
 from fame_cli.visualization import examples

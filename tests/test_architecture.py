@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors libraries",
     "option",
-    "config disk child",
+    "config disk child extension",
     "lock shard",
     "workers",
     "foreground recipe stage",

@@ -32,13 +32,14 @@ def train(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.distraction.build import reads_maps
     from fame_cli.learning.benchmark import benchmark_training
-    from fame_cli.learning.pretrain import choose_device
+    from fame_cli.learning.device import choose_device
 
     store = cached = None
     if work is not None:
         store = open_frame_store(work, read_manifest(work), frames)
-        if config.merges and config.statistics == "cached":
+        if reads_maps(config):
             cached = open_statistics_store(work, store, config.clip_frames, config.frame_stride, None)
     target = choose_device(device)
     with console.progress("training", "steps") as tell:

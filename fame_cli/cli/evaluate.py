@@ -85,7 +85,7 @@ def protocol(
             from fame_cli.evaluation.evaluation import Evaluation, clip_options
             from fame_cli.evaluation.leak import refuse_leak
             from fame_cli.evaluation.splits import choose_videos
-            from fame_cli.learning.pretrain import choose_device
+            from fame_cli.learning.device import choose_device
 
             store = open_frame_store(work, read_manifest(work), frames)
             videos = choose_videos(store, config.train_split, config.test_split)
@@ -185,13 +185,14 @@ def refuse_wrong_folders(run: Path, weights: str | None) -> None:
 
 def find_weights(run: Path, wanted: str | None, backbone: str | None, seed: int) -> "Weights":
     from fame_cli.evaluation.evaluation import random_weights, read_weights
+    from fame_cli.extension import is_own
 
     if wanted is None:
-        if backbone is not None:
+        if backbone is not None and not is_own(backbone):
             raise ConfigurationError(
                 "--backbone goes with --weights random or --weights PATH: those of RUN name their own."
             )
-        return read_weights(run / BACKBONE_FILE)
+        return read_weights(run / BACKBONE_FILE, backbone)
     if wanted != "random":
         return read_weights(Path(wanted), backbone)
     if backbone is None:
@@ -205,6 +206,6 @@ def find_weights(run: Path, wanted: str | None, backbone: str | None, seed: int)
 def choose_workers(wanted: int | None, device: "torch.device") -> int:
     if wanted is not None:
         return wanted
-    from fame_cli.learning.pretrain import loader_processes
+    from fame_cli.learning.device import loader_processes
 
     return loader_processes(device)

@@ -83,13 +83,14 @@ def pretrain(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
+    from fame_cli.distraction.build import reads_maps
     from fame_cli.learning.distributed import rank, together
     from fame_cli.learning.pretrain import pretrain as learn
 
     with together(), contextlib.ExitStack() as shown:
         store = open_frame_store(work, read_manifest(work), frames)
         cached = None
-        if config.merges and config.statistics == "cached":
+        if reads_maps(config):
             cached = open_statistics_store(
                 work, store, config.clip_frames, config.frame_stride, statistics_store
             )
@@ -114,7 +115,9 @@ def pretrain(
 
 def report(outcome: "Outcome") -> None:
     last = outcome.last
-    figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f}), accuracy {last['accuracy']:.1%}"
+    figures = f"loss {last['loss']:.3f} (chance {last['chance']:.3f})"
+    if "accuracy" in last:
+        figures += f", accuracy {last['accuracy']:.1%}"
     if outcome.first_step == outcome.total_steps:
         console.say(f"Nothing to do: {outcome.run} is finished ({outcome.total_steps} steps, {figures}).")
     else:
@@ -124,7 +127,9 @@ def report(outcome: "Outcome") -> None:
 
 
 def describe(standing: "StepInfo") -> str:
-    return (
-        f"loss {standing.loss:.3f} (chance {standing.chance:.3f})  accuracy {standing.accuracy:.0%}  "
-        f"{standing.samples_per_second:.1f} samples/s"
-    )
+    figures = [
+        f"{name} {value:.0%}" if name == "accuracy" else f"{name} {value:.3g}"
+        for name, value in standing.figures.items()
+    ]
+    loss = f"loss {standing.loss:.3f} (chance {standing.chance:.3f})"
+    return "  ".join([loss, *figures, f"{standing.samples_per_second:.1f} samples/s"])

@@ -42,6 +42,21 @@ def random_start(frame_count: int, span: int, generator: np.random.Generator) ->
     return int(generator.integers(last_start(frame_count, span) + 1))
 
 
+def random_start_apart(
+    frame_count: int, span: int, other: int, gap: int, generator: np.random.Generator
+) -> tuple[int, bool]:
+    """A start drawn evenly from those at least ``gap`` frames from the start ``other``, and True.
+
+    Where the video has none, the start farthest from ``other``, and False.
+    """
+    last = last_start(frame_count, span)
+    before, after = max(other - gap + 1, 0), max(last - other - gap + 1, 0)
+    if before + after == 0:
+        return (last if last - other > other else 0), False
+    drawn = int(generator.integers(before + after))
+    return (drawn if drawn < before else other + gap + drawn - before), True
+
+
 def even_starts(frame_count: int, span: int, count: int) -> Indices:
     """Starts (count,) spread evenly from the first to the last at which the clip fits; one is central."""
     last = last_start(frame_count, span)

@@ -1,93 +1,150 @@
-"""What a training step is made of: two clips of each video, and what a merge needs to know of them."""
+"""What a training step is made of: the views of each video, and what a distraction needs to know of them."""
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
-from fame_cli.data.frames import FrameStore
+from fame_cli.data.clips import (
+    clip_indices,
+    clip_span,
+    generator_for,
+    random_resized_crop,
+    random_start,
+    random_start_apart,
+)
+from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
-from fame_cli.data.statistics import StatisticsStore
+from fame_cli.data.role import Role, require_roles
 from fame_cli.data.views import draw_view
+from fame_cli.distraction.distraction import Distraction
+from fame_cli.errors import ConfigurationError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[int, int, int, int]
 """Top, left, height, width in pixels of the stored frame."""
 
-VIEWS = 2
+Sample = dict[str, dict[str, Any]]
+"""By the name of a role: what a view of one video is made of."""
 
 MAP_PX = 112
 """Side at most of a crop of the cached maps: a finer one brings masks no closer to those of the pixels."""
 
 
-class PretrainClips(Dataset[dict[str, Any]]):
+class Videos(Protocol):
+    """What samples need of a frame store."""
+
+    @property
+    def videos(self) -> Sequence[Video]: ...
+
+    def each_frame(self, position: int, indices: Array) -> Iterator[Frame]: ...
+
+
+class Maps(Protocol):
+    """What samples need of a statistics store."""
+
+    def read_maps(self, position: int, start: int) -> tuple[Array, Array]: ...
+
+
+class PretrainClips(Dataset[Sample]):
     """Samples of a pretraining, addressed by (epoch, place of the video in the manifest).
 
-    A sample is made of uint8 arrays and of what was drawn for each of its two views:
+    A sample holds for each role, by its name,
 
-    - ``clips`` (2, T, H, W, 3) uint8: two random clips of the video, each with a random resized crop;
-    - ``seed`` (2, h, w) float32 and ``bins`` (2, h, w) int64: cached statistics in the same crops, if cached;
-    - ``backgrounds`` (2, T, H, W, 3) uint8: other times of the video in the same crops, if intra-video;
-    - ``views``: for each view the choices of its augmentation.
+    - ``frames`` (T, H, W, 3) uint8: a clip of the video, with a random resized crop of its own;
+    - ``augmentation``: the choices of its photometric augmentation;
+    - ``seed`` (h, w) float32 and ``bins`` (h, w) int64: cached statistics in the same crop, if they are read;
+    - ``other_time`` (T, H, W, 3) uint8: another time of the video in the same crop, if that is read;
+    - ``distraction``: the choices of the distraction, where the role takes one;
+    - ``apart``: whether the clip is as far from the first role's as the role asks, if it asks;
+    - ``objective``: what the role draws for the objective, if it does.
 
-    Every choice comes from (seed, epoch, video, view), so a sample is the same in any process and order.
+    Every choice comes from (seed, epoch, video, number of the role), so a sample is the same in any process
+    and order.
+
+    Args:
+        frames: where clips come from.
+        statistics: cached statistics of the same videos, or None where the distraction reads none.
+        config: how clips are cut and augmented.
+        roles: the views that the objective wants.
+        distraction: of the roles that take one, or None.
+
+    Raises:
+        ConfigurationError: the roles do not fit together, or statistics are to be read and there are none.
     """
 
     def __init__(
-        self, frames: FrameStore, statistics: StatisticsStore | None, config: PretrainConfig
+        self,
+        frames: Videos,
+        statistics: Maps | None,
+        config: PretrainConfig,
+        roles: Sequence[Role],
+        distraction: Distraction | None,
     ) -> None:
+        require_roles(roles)
+        if distraction is not None and distraction.reads.maps and statistics is None:
+            raise ConfigurationError(
+                "the distraction reads statistics of clips, and none are given.",
+                "Run fame masks first and give its store, or use --statistics online.",
+            )
         self.frames = frames
         self.statistics = statistics
         self.config = config
-        self.merged_views = VIEWS if config.branch == "both" else 1
+        self.roles = tuple(roles)
+        self.distraction = distraction
 
-    def __getitem__(self, index: tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, index: tuple[int, int]) -> Sample:
         epoch, position = index
-        sample = self._room()
-        views = [self._view(epoch, position, number, sample) for number in range(VIEWS)]
-        return {**sample, "views": views}
+        cuts = Cuts(partial(self._read, position))
+        sample: Sample = {}
+        first_start = 0
+        for number, role in enumerate(self.roles):
+            address = (epoch, self.frames.videos[position].id, number)
+            start, view = self._view(position, role, address, first_start, cuts)
+            sample[role.name] = view
+            first_start = first_start if number else start
+        cuts.make()
+        return sample
 
-    def _room(self) -> dict[str, Array]:
-        """A sample's arrays, still empty: views that fill parts of them cost no copy."""
-        config = self.config
-        clip = (config.clip_frames, config.crop_px, config.crop_px, 3)
-        side = min(config.crop_px, MAP_PX)
-        room: dict[str, Array] = {"clips": np.empty((VIEWS, *clip), np.uint8)}
-        if config.merges and self.statistics is not None:
-            room["seed"] = np.empty((self.merged_views, side, side), np.float32)
-            room["bins"] = np.empty((self.merged_views, side, side), np.int64)
-        if config.merges and config.background == "intra":
-            room["backgrounds"] = np.empty((self.merged_views, *clip), np.uint8)
-        return room
-
-    def _view(self, epoch: int, position: int, number: int, sample: dict[str, Array]) -> dict[str, Any]:
-        """Fill the rows of one view; returns what was drawn for its augmentation."""
-        config = self.config
-        video = self.frames.videos[position]
-        generator = generator_for(config.seed, "view", epoch, video.id, number)
-        span = clip_span(config.clip_frames, config.frame_stride)
-        start = random_start(video.frames, span, generator)
-        other_start = random_start(video.frames, span, generator)
-        frames = self._read(position, start)
-        first = next(frames)
-        H, W = first.shape[:2]
-        box = random_resized_crop(H, W, config.crop_scale_min, generator)
-        crop_frames(itertools.chain([first], frames), box, sample["clips"][number])
-        if number < self.merged_views:
-            if "seed" in sample:
+    def _view(
+        self, position: int, role: Role, address: tuple[int, str, int], first_start: int, cuts: "Cuts"
+    ) -> tuple[int, dict[str, Any]]:
+        """Start and parts of one view; its clips are empty until ``cuts`` are made."""
+        config, view = self.config, dict[str, Any]()
+        generator = generator_for(config.seed, "view", *address)
+        count, span = self.frames.videos[position].frames, clip_span(config.clip_frames, config.frame_stride)
+        # Both are drawn whether they are used or not, so that no option shifts the choices after them.
+        start, other_start = random_start(count, span, generator), random_start(count, span, generator)
+        if role.frames == "same":
+            start = first_start
+        elif role.frames == "apart":
+            apart = generator_for(config.seed, "apart", *address)
+            start, view["apart"] = random_start_apart(count, span, first_start, role.gap_frames, apart)
+        size = cuts.frame_size(start)
+        box = random_resized_crop(*size, config.crop_scale_min, generator)
+        view["frames"] = cuts.add(start, box, config.clip_frames, config.crop_px)
+        if self.distraction is not None and role.distracted:
+            if self.distraction.reads.maps:
                 assert self.statistics is not None
                 seed, bins = self.statistics.read_maps(position, start)
-                side = sample["seed"].shape[-1]
-                sample["seed"][number] = crop_map(seed, box, (H, W), side, cv2.INTER_LINEAR)
-                sample["bins"][number] = crop_map(bins, box, (H, W), side, cv2.INTER_NEAREST)
-            if "backgrounds" in sample:
-                crop_frames(self._read(position, other_start), box, sample["backgrounds"][number])
-        return draw_view(generator, config.color_jitter, config.flip_probability)
+                side = min(config.crop_px, MAP_PX)
+                view["seed"] = crop_map(seed, box, size, side, cv2.INTER_LINEAR)
+                view["bins"] = crop_map(bins, box, size, side, cv2.INTER_NEAREST).astype(np.int64)
+            if self.distraction.reads.other_time:
+                view["other_time"] = cuts.add(other_start, box, config.clip_frames, config.crop_px)
+            drawn = self.distraction.draw(generator_for(config.seed, "distraction", *address))
+            view["distraction"] = dict(drawn)
+        view["augmentation"] = draw_view(
+            generator, config.color_jitter, config.flip_probability, role.augmentations
+        )
+        if role.draw is not None:
+            view["objective"] = dict(role.draw(generator_for(config.seed, "objective", *address)))
+        return start, view
 
     def _read(self, position: int, start: int) -> Iterator[Frame]:
         config = self.config
@@ -96,20 +153,54 @@ class PretrainClips(Dataset[dict[str, Any]]):
         return self.frames.each_frame(position, indices)
 
 
+class Cuts:
+    """The crops that are wanted of one video: a clip that several want is decoded once.
+
+    Args:
+        read: gives the frames of the clip that begins at a start.
+    """
+
+    def __init__(self, read: Callable[[int], Iterator[Frame]]) -> None:
+        self.read = read
+        self.wanted: dict[int, list[tuple[Box, Frame]]] = {}
+        self.begun: dict[int, Iterator[Frame]] = {}
+        self.size: tuple[int, int] | None = None
+
+    def frame_size(self, start: int) -> tuple[int, int]:
+        """(H, W) of the video's frames, read off the first frame of the clip at ``start``, which is kept."""
+        if self.size is None:
+            frames = self.read(start)
+            first = next(frames)
+            self.begun[start] = itertools.chain([first], frames)
+            self.size = first.shape[0], first.shape[1]
+        return self.size
+
+    def add(self, start: int, box: Box, clip_frames: int, side_px: int) -> Frame:
+        """The box of each frame of a clip as (T, side, side, 3) uint8, to be filled by ``make``."""
+        clip = np.empty((clip_frames, side_px, side_px, 3), np.uint8)
+        self.wanted.setdefault(start, []).append((box, clip))
+        return clip
+
+    def make(self) -> None:
+        """Decode every clip once, and fill what is wanted of it."""
+        for start, crops in self.wanted.items():
+            crop_frames(self.begun.pop(start) if start in self.begun else self.read(start), crops)
+
+
 def crop_clip(frames: Frame, box: Box, side_px: int) -> Frame:
     """The box of each frame, scaled bilinearly to a square: (T, H, W, 3) to (T, side, side, 3) uint8."""
     clip = np.empty((len(frames), side_px, side_px, 3), np.uint8)
-    crop_frames(frames, box, clip)
+    crop_frames(frames, [(box, clip)])
     return clip
 
 
-def crop_frames(frames: Iterable[Frame], box: Box, clip: Frame) -> None:
-    """The same into ``clip``, frame by frame: one that is cropped as it is decoded is still in the cache."""
-    top, left, height, width = box
-    size = clip.shape[2], clip.shape[1]
-    for frame, target in zip(frames, clip, strict=True):
-        region = frame[top : top + height, left : left + width]
-        cv2.resize(region, size, dst=target, interpolation=cv2.INTER_LINEAR)
+def crop_frames(frames: Iterable[Frame], crops: Sequence[tuple[Box, Frame]]) -> None:
+    """The same into each clip, frame by frame: one that is cropped as it is decoded is still in the cache."""
+    for time, frame in enumerate(frames):
+        for (top, left, height, width), clip in crops:
+            region = frame[top : top + height, left : left + width]
+            size = clip.shape[2], clip.shape[1]
+            cv2.resize(region, size, dst=clip[time], interpolation=cv2.INTER_LINEAR)
 
 
 def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, interpolation: int) -> Array:

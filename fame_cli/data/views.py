@@ -4,13 +4,15 @@ Drawing (NumPy, in the loader's workers) and applying (torch, on the training de
 drawn is constant over a clip, and different for each sample of a batch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from fame_cli.data.role import AUGMENTATIONS, Augmentation
 
 GRAYSCALE_PROBABILITY = 0.2
 JITTER_PROBABILITY = 0.8
@@ -28,7 +30,10 @@ STD = torch.tensor((0.22803, 0.22145, 0.216989)).view(3, 1, 1, 1)
 
 
 def draw_view(
-    generator: np.random.Generator, color_jitter: float, flip_probability: float = FLIP_PROBABILITY
+    generator: np.random.Generator,
+    color_jitter: float,
+    flip_probability: float = FLIP_PROBABILITY,
+    allowed: Set[Augmentation] = AUGMENTATIONS,
 ) -> dict[str, Any]:
     """All choices of one view as NumPy scalars, and ``order`` (4,).
 
@@ -38,16 +43,20 @@ def draw_view(
         generator: where the choices come from.
         color_jitter: factor on the published strengths (0.4, 0.4, 0.4, 0.1); 0 leaves the colours alone.
         flip_probability: how often a clip is flipped left to right.
+        allowed: the augmentations that the view can bear; the others are never chosen.
     """
     flip, grayscale, jitter, blur, sigma, *rest = generator.random(13)
     factors = dict(zip(JITTER, rest[:4], strict=True))
+    chosen: dict[Augmentation, bool] = {
+        "flip": flip < flip_probability,
+        "grayscale": grayscale < GRAYSCALE_PROBABILITY,
+        "jitter": jitter < JITTER_PROBABILITY and color_jitter > 0,
+        "blur": blur < BLUR_PROBABILITY,
+    }
     return {
-        "flip": np.bool_(flip < flip_probability),
-        "grayscale": np.bool_(grayscale < GRAYSCALE_PROBABILITY),
-        "jitter": np.bool_(jitter < JITTER_PROBABILITY and color_jitter > 0),
+        **{name: np.bool_(wanted and name in allowed) for name, wanted in chosen.items()},
         **{name: jitter_factor(name, uniform, color_jitter) for name, uniform in factors.items()},
         "order": np.argsort(rest[4:]),
-        "blur": np.bool_(blur < BLUR_PROBABILITY),
         "sigma": np.float32(SIGMA_PX[0] + (SIGMA_PX[1] - SIGMA_PX[0]) * sigma),
     }
 

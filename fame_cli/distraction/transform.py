@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from fame_cli.config import Hue, Variant
-from fame_cli.distraction.merge import merge
+from fame_cli.distraction.fame import merge
+from fame_cli.distraction.partners import cycle
 from fame_cli.errors import ConfigurationError
-from fame_cli.foreground.mask import soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 
 
 class ForegroundBackgroundMerging(nn.Module):
@@ -75,22 +75,23 @@ class ForegroundBackgroundMerging(nn.Module):
         check_clips(clips)
         require((seed is None) == (bins is None), "seed and bins go together; only one was given.")
         if seed is None or bins is None:
-            pixels = clips.float() / 255 if clips.dtype == torch.uint8 else clips.float()
-            seed, bins = seed_region(pixels), colour_bins(pixels.mean(2), self.hue)
+            seed, bins = maps_of_clips(
+                clips.float() / 255 if clips.dtype == torch.uint8 else clips.float(), self.hue
+            )
         fits = seed.shape == bins.shape and seed.ndim == 3 and len(seed) == len(clips)
         require(
             fits, f"seed is {tuple(seed.shape)} and bins {tuple(bins.shape)}; expected ({len(clips)}, h, w)."
         )
-        return top_share(soft_mask(seed, bins, self.variant, clips.shape[-1]), self.beta)
+        return masks_of_maps(Maps(seed, bins), clips.shape[-1], self.beta, self.variant).hard
 
     def partners(self, count: int, device: torch.device) -> Tensor:
         """Whose background each of ``count`` clips gets: (count,) int64, any cyclic permutation as likely.
 
-        As ``distraction.merge.cyclic_partners``, but drawn on the device, so that nothing waits for it.
+        As ``cyclic_partners``, but drawn on the device, so that nothing waits for it.
         """
         place = self.generator.device if self.generator is not None else device
         order = torch.randperm(count, generator=self.generator, device=place).to(device, non_blocking=True)
-        return torch.empty_like(order).index_copy_(0, order, order.roll(1))
+        return cycle(order)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, variant={self.variant!r}, hue={self.hue!r}"

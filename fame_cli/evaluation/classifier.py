@@ -5,18 +5,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fame_cli.config import Precision
+from fame_cli.config import BackboneName, Precision
 from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.features import encode
-from fame_cli.learning.backbones import Backbone, build_backbone
-from fame_cli.learning.checkpoint import match_keys, read_safetensors, write_safetensors
+from fame_cli.extension import is_own
+from fame_cli.learning.backbones import Backbone, build_empty
+from fame_cli.learning.checkpoint import match_keys, read_safetensors, require_named, write_safetensors
 
 BACKBONE_PREFIX = "backbone."
 
@@ -95,22 +96,27 @@ def save_classifier(path: Path, classifier: Classifier, name: str, class_names: 
     write_safetensors(path, tensors, metadata)
 
 
-def load_classifier(path: Path) -> SavedClassifier:
-    """The classifier of an evaluation; raises ArtefactError where it is missing or not whole."""
+def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
+    """The classifier of an evaluation; raises ArtefactError where it is missing or not whole.
+
+    ``name`` is that of its backbone, needed only where that is one of the user's own that was finetuned.
+    """
     tensors, metadata = read_safetensors(path)
     try:
         weight, bias = tensors.pop("weight"), tensors.pop("bias")
-        class_names, name = tuple(json.loads(metadata["class_names"])), metadata["backbone"]
+        class_names, declared = tuple(json.loads(metadata["class_names"])), metadata["backbone"]
         if not (weight.ndim == 2 and len(weight) == len(bias) == len(class_names)):
             raise ValueError("its last layer and its class names differ in number")
-        with torch.device("meta"):
-            backbone = build_backbone(name)  # type: ignore[arg-type]
+        if not (declared in get_args(BackboneName) or is_own(declared)):
+            raise ValueError(f"it names an unknown backbone, {declared!r}")
     except (KeyError, ValueError) as error:
         raise ArtefactError(
             f"{path}: holds no classifier ({error}).", "Run its fame eval command again in a new RUN."
         ) from error
     trained = {key.removeprefix(BACKBONE_PREFIX): value for key, value in tensors.items()}
-    if trained:
-        match_keys(path, backbone.state_dict(), trained)
-        backbone.load_state_dict(trained, strict=True, assign=True)
-    return SavedClassifier(weight, bias, class_names, name, backbone.eval() if trained else None)  # type: ignore[arg-type]
+    if not trained:
+        return SavedClassifier(weight, bias, class_names, declared, None)
+    backbone = build_empty(require_named(path, declared, name) if is_own(declared) else declared)
+    match_keys(path, backbone.state_dict(), trained)
+    backbone.load_state_dict(trained, strict=True, assign=True)
+    return SavedClassifier(weight, bias, class_names, declared, backbone.eval())

@@ -1,55 +1,97 @@
-"""From a loaded batch to the two views of each video, on the training device."""
+"""From a loaded batch to the views that an objective asks for, on the training device."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import generator_for
+from fame_cli.data.role import Role
 from fame_cli.data.views import augment, normalise, to_clips
-from fame_cli.distraction.merge import cyclic_partners, merge
-from fame_cli.foreground.mask import soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.distraction.distraction import Distraction, Extras
+from fame_cli.distraction.partners import cyclic_partners
+from fame_cli.errors import ConfigurationError
+from fame_cli.foreground.of_clips import Maps
 from fame_cli.learning.distributed import gather, own_rows
+from fame_cli.learning.objectives.objective import View, Views
+
+Loaded = Mapping[str, Any]
+"""The parts of one role's view (``PretrainClips``), collated."""
 
 
 def make_views(
-    batch: dict[str, Any], config: PretrainConfig, step: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """The two views of each video, merged, augmented and normalised: (B, 3, T, H, W) each, on the device."""
-    frames = batch["clips"].to(device, non_blocking=True)
-    views = []
-    for number, drawn in enumerate(batch["views"]):
-        view = to_clips(frames[:, number], device)
-        if config.merges and (number == 0 or config.branch == "both"):
-            mask = make_mask(batch, view, number, config)
-            view = merge(view, mask, background(batch, frames[:, number], number, config, step))
-        views.append(normalise(augment(view, drawn)).contiguous(memory_format=torch.channels_last_3d))
-    return views[0], views[1]
+    batch: Mapping[str, Loaded],
+    roles: Sequence[Role],
+    distraction: Distraction | None,
+    seed: int,
+    step: int,
+    device: torch.device,
+) -> Views:
+    """The view of each role: distracted if it is to be, augmented and normalised, on the device.
 
-
-def make_mask(batch: dict[str, Any], clips: Tensor, number: int, config: PretrainConfig) -> Tensor:
-    """Foreground masks (B, H, W) of a view's clips, from cached statistics or from the clips themselves."""
-    if "seed" in batch:
-        seed = batch["seed"][:, number].to(clips.device, non_blocking=True)
-        bins = batch["bins"][:, number].to(clips.device, non_blocking=True)
-    else:
-        seed, bins = seed_region(clips), colour_bins(clips.mean(2), config.hue)
-    return top_share(soft_mask(seed, bins, config.variant, config.crop_px), config.beta)
-
-
-def background(
-    batch: dict[str, Any], frames: Tensor, number: int, config: PretrainConfig, step: int
-) -> Tensor:
-    """Where each clip's new background comes from: another video of the batch, or another time (Table 4).
-
-    ``frames`` (B, T, H, W, 3) uint8 are those of the view. The partners are drawn for the global batch, of
-    which a rank looks up its own.
+    Args:
+        batch: collated samples, by role.
+        roles: those of the objective, for which the samples were made.
+        distraction: of the roles that take one.
+        seed: of the training; with the step it decides who is whose partner.
+        step: of the training, from 0.
+        device: where the views are made.
     """
-    if config.background == "intra":
-        return to_clips(batch["backgrounds"][:, number], frames.device)
+    views = {}
+    for number, role in enumerate(roles):
+        loaded = batch[role.name]
+        frames = loaded["frames"].to(device, non_blocking=True)
+        clips, rows, donors = to_clips(frames, device), None, None
+        if distraction is not None and role.distracted:
+            if distraction.reads.partner:
+                rows, donors = partners_of(frames, seed, step, number)
+            clips = distract(distraction, clips, loaded, donors)
+        clips = normalise(augment(clips, loaded["augmentation"]))
+        views[role.name] = View(
+            clips.contiguous(memory_format=torch.channels_last_3d),
+            partners=rows,
+            apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
+            drawn=drawn_values(loaded.get("objective", {}), device),
+        )
+    return views
+
+
+def partners_of(frames: Tensor, seed: int, step: int, number: int) -> tuple[Tensor, Tensor]:
+    """Another video of the global batch for each of a view's clips: its row (B,), and its clip.
+
+    ``frames`` (B, T, H, W, 3) uint8 are this rank's, of the view of that number. The partners are drawn for
+    the global batch, alike on all ranks, and each rank looks up its own. Returns clips (B, 3, T, H, W).
+    """
     everyone = gather(frames)
-    partners = cyclic_partners(len(everyone), generator_for(config.seed, "background", step, number))
-    own = torch.from_numpy(partners[own_rows(len(frames))])
-    return to_clips(everyone[own.to(frames.device, non_blocking=True)], frames.device)
+    partners = cyclic_partners(len(everyone), generator_for(seed, "background", step, number))
+    rows = partners[own_rows(len(frames))].to(frames.device, non_blocking=True)
+    return rows, to_clips(everyone[rows], frames.device)
+
+
+def distract(distraction: Distraction, clips: Tensor, loaded: Loaded, partners: Tensor | None) -> Tensor:
+    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it."""
+    device, maps, other_time = clips.device, None, None
+    if distraction.reads.maps:
+        maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
+    if distraction.reads.other_time:
+        other_time = to_clips(loaded["other_time"], device)
+    drawn = drawn_values(loaded["distraction"], device)
+    shape, dtype = clips.shape, clips.dtype
+    distracted = distraction.apply(clips, drawn, Extras(maps, other_time), partners)
+    if distracted.shape != shape or distracted.dtype != dtype:
+        raise ConfigurationError(
+            f"{type(distraction).__name__}.apply gave {tuple(distracted.shape)} {distracted.dtype}; "
+            f"expected clips as it got them, {tuple(shape)} {dtype}."
+        )
+    return distracted
+
+
+def drawn_values(drawn: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Drawn values on the device; Python's floats are collated to float64, which clips are not."""
+    return {
+        name: values.to(
+            device, torch.float32 if values.is_floating_point() else values.dtype, non_blocking=True
+        )
+        for name, values in drawn.items()
+    }

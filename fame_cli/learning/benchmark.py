@@ -7,25 +7,28 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import generator_for
-from fame_cli.data.dataset import VIEWS
+from fame_cli.data.clips import clip_span, generator_for
+from fame_cli.data.dataset import Array, PretrainClips, Sample
 from fame_cli.data.frames import FrameStore
+from fame_cli.data.manifest import Video
+from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
-from fame_cli.data.views import draw_view
+from fame_cli.distraction.build import build_distraction
+from fame_cli.distraction.distraction import Distraction
+from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.pretrain import make_loader, training_positions
 from fame_cli.learning.training import Training, compile_backbones
-
-Batch = dict[str, Any]
 
 WARM_UP_STEPS = 2
 """Not timed: the first steps choose algorithms, allocate and, with ``compile``, translate."""
@@ -71,20 +74,21 @@ def benchmark_training(
     """
     if device.type == "cpu":
         keep_freed_memory()
-    training = Training(config, device)
-    batches: Iterable[Batch]
+    training, distraction = Training(config, device), build_distraction(config)
+    batches: Iterable[Sample]
     if frames is None:
-        batches = repeat(make_batch(config, device), WARM_UP_STEPS + steps)
+        batches = repeat(make_batch(training, distraction, config.batch_size), WARM_UP_STEPS + steps)
     else:
         positions, total = training_positions(frames, config), WARM_UP_STEPS + steps
-        batches = make_loader(frames, cached, config, positions, 0, total, device, workers)
-    flops = count_flops(training, config)
+        clips = PretrainClips(frames, cached, config, training.model.roles, distraction)
+        batches = make_loader(clips, positions, config, 0, total, device, workers)
+    flops = count_flops(training, distraction)
     if compile:
         compile_backbones(training.model)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     taken = []
-    for timed in timed_steps(training, batches):
+    for timed in timed_steps(training, distraction, batches):
         taken.append(timed)
         if tell:
             tell(len(taken), WARM_UP_STEPS + steps)
@@ -100,7 +104,9 @@ def benchmark_training(
     )
 
 
-def timed_steps(training: Training, batches: Iterable[Batch]) -> Iterator[tuple[float, float]]:
+def timed_steps(
+    training: Training, distraction: Distraction | None, batches: Iterable[Sample]
+) -> Iterator[tuple[float, float]]:
     """Seconds of each step, those for which it waited for its batch among them, and those alone.
 
     The device finishes each step before the next batch is asked for, so that waiting is waiting: a training
@@ -109,8 +115,9 @@ def timed_steps(training: Training, batches: Iterable[Batch]) -> Iterator[tuple[
     begun = time.perf_counter()
     for number, batch in enumerate(batches):
         loaded = time.perf_counter()
-        first, second = make_views(batch, training.config, number, training.device)
-        training.step(first, second, number, sys.maxsize, training.config.learning_rate)
+        roles, seed = training.model.roles, training.config.seed
+        views = make_views(batch, roles, distraction, seed, number, training.device)
+        training.step(views, number, sys.maxsize, training.config.learning_rate)
         wait_for(training.device)
         ended = time.perf_counter()
         yield ended - begun, loaded - begun
@@ -122,29 +129,43 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def count_flops(training: Training, config: PretrainConfig) -> int:
+def count_flops(training: Training, distraction: Distraction | None) -> int:
     """Floating-point operations of one step: a step of two videos is counted, and scaled to the batch."""
-    shape = (2, 3, config.clip_frames, config.crop_px, config.crop_px)
-    clips = torch.rand(shape, device=training.device).contiguous(memory_format=torch.channels_last_3d)
+    config, batch = training.config, make_batch(training, distraction, 2)
+    views = make_views(batch, training.model.roles, distraction, config.seed, 0, training.device)
     with FlopCounterMode(display=False) as counter:
-        training.step(clips, clips, 0, 1, config.learning_rate)
+        training.step(views, 0, 1, config.learning_rate)
     flops: int = counter.get_total_flops()
     return flops * config.batch_size // 2
 
 
-def make_batch(config: PretrainConfig, device: torch.device) -> Batch:
-    """A batch as the loader gives it, of noise."""
+class Noise:
+    """Stands for both stores of a WORK folder: videos of noise that are a few clips long."""
 
-    def sample(number: int) -> Batch:
-        generator = generator_for(config.seed, "benchmark", number)
-        shape = (VIEWS, config.clip_frames, config.crop_px, config.crop_px, 3)
-        clips = generator.integers(0, 256, shape, dtype="uint8")
-        views = [draw_view(generator, config.color_jitter, config.flip_probability) for _ in range(VIEWS)]
-        return {"clips": clips, "backgrounds": clips[::-1].copy(), "views": views}
+    def __init__(self, config: PretrainConfig, count: int) -> None:
+        self.side = config.crop_px
+        length = 3 * clip_span(config.clip_frames, config.frame_stride)
+        self.videos = [Video(str(number), "", frames=length) for number in range(count)]
+        self.generator = generator_for(config.seed, "benchmark")
 
-    batch: Batch = default_collate([sample(number) for number in range(config.batch_size)])
-    if device.type == "cuda":
-        batch |= {name: batch[name].pin_memory() for name in ("clips", "backgrounds")}
+    def each_frame(self, position: int, indices: Array) -> Iterator[Frame]:  # noqa: ARG002
+        shape = (self.side, self.side, 3)
+        return (self.generator.integers(0, 256, shape, np.uint8) for _ in indices)
+
+    def read_maps(self, position: int, start: int) -> tuple[Array, Array]:  # noqa: ARG002
+        shape = (self.side, self.side)
+        seed = self.generator.random(shape, np.float32)
+        return seed, self.generator.integers(0, COLOUR_BINS, shape, np.uint16)
+
+
+def make_batch(training: Training, distraction: Distraction | None, count: int) -> Sample:
+    """A batch of ``count`` samples as the loader gives it, of noise."""
+    config, noise = training.config, Noise(training.config, count)
+    clips = PretrainClips(noise, noise, config, training.model.roles, distraction)
+    batch: Sample = default_collate([clips[0, number] for number in range(count)])
+    if training.device.type == "cuda":
+        for view in batch.values():
+            view |= {part: values.pin_memory() for part, values in view.items() if isinstance(values, Tensor)}
     return batch
 
 

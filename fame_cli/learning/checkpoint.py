@@ -23,6 +23,7 @@ from torch import Tensor
 from fame_cli.config import BackboneName
 from fame_cli.disk import sha256_of, write_whole
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.extension import is_own
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.torch_file import read_torch
 from fame_cli.learning.weights import Fit, KeyCount, first_few, fit_backbone
@@ -100,7 +101,8 @@ def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, 
 
     Args:
         path: safetensors, or a checkpoint or state dict saved by torch.
-        name: the network, where the file does not name it; without it, the only known one that fits.
+        name: the network, where the file does not name it; without it, the only known one that fits. One of
+            your own, ``package.module:name``, must be named here too: a file alone runs no code.
 
     Returns:
         The network in training mode, and the counts of matched, missing and unexpected keys.
@@ -117,7 +119,9 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
     """As ``load_backbone``, with all that is known of the file."""
     entries, metadata = read_entries(path)
     declared = metadata.get("backbone", name)
-    if declared is not None and declared not in get_args(BackboneName):
+    if declared is not None and is_own(declared):
+        declared = require_named(path, declared, name)
+    elif declared is not None and declared not in get_args(BackboneName):
         raise ArtefactError(
             f"{path}: names backbone {declared!r}; known are {', '.join(get_args(BackboneName))}.",
             "Give the backbone.safetensors of a run of this toolkit.",
@@ -126,6 +130,16 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
         raise ConfigurationError(f"{path} holds {declared}, not {name}.", "Leave --backbone out.")
     backbone, fit = fit_backbone(path, entries, declared)
     return Loaded(backbone, fit, metadata)
+
+
+def require_named(path: Path, declared: str, name: str | None) -> str:
+    """The user's own network that a file holds, as the user names it: a file may not name code to run."""
+    if name is None or not is_own(name):
+        raise ArtefactError(
+            f"{path}: holds the network {declared}, which is not one of this toolkit.",
+            f"Give --backbone {declared} if you trust its code, which is run only if you name it.",
+        )
+    return name
 
 
 def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

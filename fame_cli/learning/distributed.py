@@ -7,7 +7,7 @@ statistics of batch normalisation) is gathered, so that the result is that of on
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 import torch.distributed as dist
@@ -157,12 +157,13 @@ class Gather(torch.autograd.Function):
         return total[own_rows(len(total) // rank_count())]
 
 
-def mean_over_ranks(values: Tensor) -> Tensor:
+def mean_over_ranks(figures: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The mean of each figure (a scalar) over the ranks, by one exchange; all ranks have the same names."""
     if rank_count() == 1:
-        return values
-    total = values.clone()
+        return figures
+    total = torch.stack([*figures.values()])
     dist.all_reduce(total)
-    return total / rank_count()
+    return dict(zip(figures, total / rank_count(), strict=True))
 
 
 def wait_for_all() -> None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,10 +12,13 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from fame_cli.config import PretrainConfig
-from fame_cli.errors import FameError
+from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.learning.run import RunFolder
 
 Batch = TypeVar("Batch")
+
+OWN_COLUMNS = {"step", "epoch", "loss", "chance", "learning_rate", "samples_per_second", "data_wait"}
+"""Of metrics.jsonl; every other one is a figure of the objective."""
 
 WAITING_STEPS = 10
 """Steps whose losses stay on an accelerator before they are fetched, since fetching waits for it."""
@@ -29,7 +32,8 @@ class StepInfo:
     total_steps: int
     loss: float
     chance: float
-    accuracy: float
+    figures: Mapping[str, float]
+    """What the objective measured beside its loss, such as ``accuracy``."""
     samples_per_second: float
 
 
@@ -53,7 +57,7 @@ class Log:
         if folder.writes:
             # What was logged after the checkpoint is done again, so TensorBoard is to forget it as well.
             self.writer = SummaryWriter(str(folder.tensorboard), purge_step=first_step)
-        self.waiting: list[tuple[int, Tensor, float]] = []
+        self.waiting: list[tuple[int, Mapping[str, Tensor], float]] = []
         self.drained_at = time.monotonic()
         self.waited_seconds = 0.0
 
@@ -65,17 +69,26 @@ class Log:
             yield batch
             asked_at = time.monotonic()
 
-    def add(self, step: int, figures: Tensor, learning_rate: float) -> None:
-        """Take loss and accuracy (2,) of a step, still on the device."""
+    def add(self, step: int, figures: Mapping[str, Tensor], learning_rate: float) -> None:
+        """Take the figures of a step (scalars, "loss" among them), still on the device.
+
+        Raises ConfigurationError where one has the name of a column that is not an objective's.
+        """
+        if taken := figures.keys() & (OWN_COLUMNS - {"loss", "chance"}):
+            raise ConfigurationError(
+                f"the objective gives a figure the name {sorted(taken)[0]!r}, which the log has for its own.",
+                "Give it another name in the objective's forward.",
+            )
         self.waiting.append((step, figures, learning_rate))
-        if figures.device.type == "cpu" or len(self.waiting) == WAITING_STEPS:
+        if figures["loss"].device.type == "cpu" or len(self.waiting) == WAITING_STEPS:
             self.drain()
 
     def drain(self) -> None:
         """Fetch and write what waits on the device; FameError where a loss is not a finite number."""
         if not self.waiting:
             return
-        fetched = torch.stack([figures for _, figures, _ in self.waiting]).tolist()
+        # One transfer for all figures of all steps.
+        fetched = torch.stack([torch.stack([*figures.values()]) for _, figures, _ in self.waiting]).tolist()
         now = time.monotonic()
         seconds = max(now - self.drained_at, 1e-9)
         pace = {
@@ -83,8 +96,8 @@ class Log:
             "data_wait": round(min(self.waited_seconds / seconds, 1.0), 4),
         }
         rows = [
-            self.row(step, loss, accuracy, learning_rate) | pace
-            for (step, _, learning_rate), (loss, accuracy) in zip(self.waiting, fetched, strict=True)
+            self.row(step, dict(zip(figures, values, strict=True)), learning_rate) | pace
+            for (step, figures, learning_rate), values in zip(self.waiting, fetched, strict=True)
         ]
         self.waiting, self.drained_at, self.waited_seconds = [], now, 0.0
         good = list(itertools.takewhile(lambda row: math.isfinite(row["loss"]), rows))
@@ -95,24 +108,24 @@ class Log:
             bad = rows[len(good)]
             raise diverged(f"the loss is {bad['loss']} at step {bad['step']}")
         if self.tell:
-            step, loss, accuracy = int(rows[-1]["step"]) + 1, rows[-1]["loss"], rows[-1]["accuracy"]
-            rate = rows[-1]["samples_per_second"]
-            self.tell(StepInfo(step, self.total_steps, loss, self.chance, accuracy, rate))
+            self.tell(self.step_info(rows[-1]))
 
-    def row(self, step: int, loss: float, accuracy: float, learning_rate: float) -> dict[str, float]:
-        return {
-            "step": step,
-            "epoch": step // self.steps_per_epoch,
-            "loss": loss,
-            "chance": self.chance,
-            "accuracy": accuracy,
-            "learning_rate": learning_rate,
-        }
+    def row(self, step: int, figures: Mapping[str, float], learning_rate: float) -> dict[str, float]:
+        begin = {"step": step, "epoch": step // self.steps_per_epoch}
+        # A chance level that changes from step to step comes with the figures.
+        measured = {"loss": figures["loss"], "chance": self.chance, **figures}
+        return begin | measured | {"learning_rate": learning_rate}
+
+    def step_info(self, row: Mapping[str, float]) -> StepInfo:
+        step, rate = int(row["step"]) + 1, row["samples_per_second"]
+        figures = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
+        return StepInfo(step, self.total_steps, row["loss"], row["chance"], figures, rate)
 
     def write(self, row: dict[str, float]) -> None:
         if self.writer is not None:
-            for name in ("loss", "accuracy", "learning_rate", "samples_per_second", "data_wait"):
-                self.writer.add_scalar(name, row[name], row["step"])
+            for name, value in row.items():
+                if name not in ("step", "epoch", "chance"):
+                    self.writer.add_scalar(name, value, row["step"])
 
     def close(self) -> None:
         self.drain()

@@ -1,31 +1,30 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.dataset import PretrainClips, StepSampler
+from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
+from fame_cli.distraction.build import build_distraction
+from fame_cli.distraction.distraction import Distraction
 from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.backbones import Backbone, require_fits
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import save_backbone
+from fame_cli.learning.device import choose_device, loader_processes
 from fame_cli.learning.distributed import (
     OwnShare,
     any_rank,
-    local_gpu,
     mean_over_ranks,
     rank,
-    rank_count,
     require_shares,
     together,
     wait_for_all,
@@ -73,7 +72,7 @@ def pretrain(
     Args:
         run: the run's folder, made if need be.
         frames: where the clips come from.
-        statistics: cached statistics of the same videos, or None where ``config`` needs none.
+        statistics: cached statistics of the same videos, or None where the distraction reads none.
         config: everything that decides the result.
         resume: go on with a run that was stopped.
         device: "cpu", "cuda", "cuda:1" … or "auto", the first GPU if there is one.
@@ -90,11 +89,8 @@ def pretrain(
     started = time.monotonic()
     require_shares(config.batch_size)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
-    if statistics is not None and statistics.config.hue != config.hue:
-        raise ConfigurationError(
-            f"--hue is {config.hue!r}, but {statistics.folder} was computed with {statistics.config.hue!r}.",
-            f"Give --hue {statistics.config.hue}, or other statistics (fame masks --hue {config.hue}).",
-        )
+    distraction = build_distraction(config)
+    statistics = statistics_to_read(distraction, statistics)
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
@@ -119,13 +115,14 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        loader = make_loader(frames, statistics, config, positions, step, total_steps, target, workers)
+        clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
+        loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
         saved_at = time.monotonic()
         for batch in log.timed(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
-            first, second = make_views(batch, config, step, target)
-            figures = training.step(first, second, step, total_steps, learning_rate)
+            views = make_views(batch, training.model.roles, distraction, config.seed, step, target)
+            figures = training.step(views, step, total_steps, learning_rate)
             log.add(step, mean_over_ranks(figures), learning_rate)
             step += 1
             stop = any_rank(stopping())
@@ -184,6 +181,21 @@ def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
     return positions
 
 
+def statistics_to_read(
+    distraction: Distraction | None, statistics: StatisticsStore | None
+) -> StatisticsStore | None:
+    """The statistics where the distraction reads any; ConfigurationError where they are of another hue."""
+    if distraction is None or statistics is None or not distraction.reads.maps:
+        return None
+    hue, kept = distraction.reads.hue, statistics.config.hue
+    if kept != hue:
+        raise ConfigurationError(
+            f"--hue is {hue!r}, but {statistics.folder} was computed with {kept!r}.",
+            f"Give --hue {kept}, or other statistics (fame masks --hue {hue}).",
+        )
+    return statistics
+
+
 def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dict[str, str]:
     """What the run learns from, by name and by content."""
     data = {"frames": frames.folder.name, "frames_content": frames.fingerprint}
@@ -192,58 +204,21 @@ def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dic
     return data
 
 
-def choose_device(name: str) -> torch.device:
-    """A torch device; "auto" is the first GPU, or the CPU where there is none.
-
-    Each of several processes gets a GPU of its own. In fp32, convolutions run in TF32 where the GPU has it,
-    which is torch's default, and matrix products in full fp32.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and torch.cuda.is_available():
-        name = local_gpu()
-    elif name.startswith("cuda:") and rank_count() > 1:
-        raise ConfigurationError(
-            f"--device {name} is one GPU, but there are {rank_count()} processes.", "Use --device cuda."
-        )
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(
-            f"--device {name} cannot be used: {reason}", "Use --device cpu, or auto."
-        ) from error
-    torch.backends.cudnn.benchmark = True
-    return device
-
-
 def make_loader(
-    frames: FrameStore,
-    statistics: StatisticsStore | None,
-    config: PretrainConfig,
+    clips: PretrainClips,
     positions: list[int],
+    config: PretrainConfig,
     first_step: int,
     total_steps: int,
     device: torch.device,
     workers: int | None,
-) -> DataLoader[dict[str, Any]]:
+) -> DataLoader[Sample]:
+    """This rank's share of the samples of each step, from ``first_step`` on."""
     steps = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
     return DataLoader(
-        PretrainClips(frames, statistics, config),
+        clips,
         batch_sampler=OwnShare(steps, config.batch_size),
         num_workers=loader_processes(device) if workers is None else workers,
         pin_memory=device.type == "cuda",
         worker_init_fn=loader_process(),
     )
-
-
-def loader_processes(device: torch.device) -> int:
-    """As many as cores for each training process of this machine, 8 at most; none where the CPU trains.
-
-    There the step itself uses every core: loading beside it would take from it what it gives.
-    """
-    if device.type == "cpu":
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from fame_cli.config import PretrainConfig
@@ -11,6 +11,7 @@ from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
 from fame_cli.learning.objectives.build import build_objective
+from fame_cli.learning.objectives.objective import Figures, Views
 
 
 class Training:
@@ -36,23 +37,22 @@ class Training:
             self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = build_optimizer(config, list(self.model.trainable_parameters()))
 
-    def step(
-        self, first: Tensor, second: Tensor, step: int, total_steps: int, learning_rate: float
-    ) -> Tensor:
-        """Loss, backward, optimizer, momentum. Returns loss and accuracy (2,), on the device.
+    def step(self, views: Views, step: int, total_steps: int, learning_rate: float) -> Figures:
+        """Loss, backward, optimizer, momentum. Returns the loss and the objective's figures, on the device.
 
         Nothing in it makes the host wait for the device.
         """
         bf16 = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            loss: Tensor = self.network(first, second)
+            loss, figures = self.network(views)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
         self.model.after_step(step, total_steps)
-        return torch.stack([loss.detach(), self.model.accuracy])
+        # A figure that kept its graph would keep all activations of the step until it is logged.
+        return {name: value.detach().float() for name, value in {**figures, "loss": loss}.items()}
 
     def save(self, checkpoint: Path, step: int) -> None:
         """Replace the checkpoint. Random states need no saving: every choice has an address."""

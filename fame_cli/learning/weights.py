@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fame_cli.config import BackboneName
 from fame_cli.errors import ArtefactError
-from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.learning.backbones import Backbone, build_empty
 
 WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before each name."""
@@ -177,15 +177,13 @@ def fit(entries: Mapping[str, Tensor], name: str) -> Fit:
 
 @functools.cache
 def outline(name: str) -> Backbone:
-    """A network with shapes and no values; no random number is drawn for weights that are to be replaced."""
-    with torch.device("meta"):
-        return build_backbone(name)
+    """A network whose shapes alone are looked at."""
+    return build_empty(name)
 
 
 def fill(found: Fit, *, by_batch3d: bool) -> Backbone:
     """The network with the matched values for its own."""
-    with torch.device("meta"):
-        backbone = build_backbone(found.name)
+    backbone = build_empty(found.name)
     counters = {key: torch.zeros((), dtype=torch.long) for key in found.uncounted}
     backbone.load_state_dict(counters | dict(found.matched), strict=True, assign=True)
     if by_batch3d:

@@ -17,7 +17,7 @@ from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
 from fame_cli.data.clips import clip_indices, clip_span, hop_starts
 from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
-from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.of_clips import Maps, masks_of_maps
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
 from fame_cli.segmentation.sequences import TrueSequence, read_frame, read_mask
@@ -196,10 +196,10 @@ def masks_of(
         if config not in computed:
             computed[config] = statistics_of_clip(window.frames, config)
         statistics = computed[config]
-        seed = torch.from_numpy(statistics.seed)[None]
-        bins = torch.from_numpy(statistics.bins.astype(np.int64))[None]
-        soft = soft_mask(seed, bins, setting.variant, protocol.size_px)
-        yield soft[0].numpy(), top_share(soft, protocol.beta)[0].numpy()
+        seed, bins = statistics.seed, statistics.bins.astype(np.int64)
+        maps = Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+        masks = masks_of_maps(maps, protocol.size_px, protocol.beta, setting.variant)
+        yield masks.soft[0].numpy(), masks.hard[0].numpy()
 
 
 def mask_figures(soft: Array, hard: Array, truth: Array, valid: Array) -> Figures:

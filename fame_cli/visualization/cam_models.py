@@ -19,7 +19,7 @@ from fame_cli.evaluation.classify import CLASSIFIER
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
-from fame_cli.visualization.examples import MaskOptions, Scene, hard_mask, own_results, read_scene, to_batch
+from fame_cli.visualization.examples import MaskOptions, Scene, own_results, read_scene, scene_masks, to_batch
 
 TrueMasks = Callable[[Scene], NDArray[np.bool_]]
 """Gives the true foreground (T, S, S) of a scene's frames."""
@@ -36,22 +36,24 @@ class CamModel:
     """Folder of the evaluation that the classifier is from."""
 
 
-def read_cam_model(run: Path, frames: FrameStore, protocol: str = "", name: str = "") -> CamModel:
+def read_cam_model(
+    run: Path, frames: FrameStore, protocol: str = "", name: str = "", backbone_name: str | None = None
+) -> CamModel:
     """The backbone of a run with a classifier on it: a linear probe's, or a finetuned one.
 
     It is the one evaluated last on ``frames`` or, where none was, on others; of ``protocol`` alone if that is
-    given.
+    given. ``backbone_name`` is needed where the network is one of the user's own.
     """
     results = own_results(run, protocol)
     results.sort(key=lambda found: found[1].frames.get("fingerprint") == frames.fingerprint)
     found = (run / "evaluations" / path.stem / CLASSIFIER for path, _ in results)
     paths = [path for path in found if path.exists()]
     name = name or run.resolve().name
-    classifier = load_classifier(paths[-1]) if paths else None
+    classifier = load_classifier(paths[-1], backbone_name) if paths else None
     evaluation = paths[-1].parent.name if paths else ""
     if classifier is not None and classifier.backbone is not None:
         return CamModel(name, classifier.backbone, classifier, evaluation)
-    backbone, _ = load_backbone(run / "backbone.safetensors")
+    backbone, _ = load_backbone(run / "backbone.safetensors", backbone_name)
     return CamModel(name, backbone.eval(), classifier, evaluation)
 
 
@@ -70,7 +72,7 @@ def cam_example(
         frames=scene.frames,
         answers=[answer(model, clips) for model in models],
         true_class=scene.video.label,
-        mask=hard_mask(scene, options)[0].numpy(),
+        mask=scene_masks(scene, options).hard[0].numpy(),
         true_mask=true_masks(scene) if true_masks else None,
     )
 

@@ -18,12 +18,12 @@ from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.views import to_clips
-from fame_cli.distraction.merge import merge
+from fame_cli.distraction.fame import merge
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.evaluation.results import Query as QueryResult
 from fame_cli.evaluation.results import Result, read_result
-from fame_cli.foreground.mask import blur, soft_mask, top_share
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.mask import blur
+from fame_cli.foreground.of_clips import Maps, Masks, maps_of_clips, masks_of_maps
 from fame_cli.learning.checkpoint import weights_fingerprint
 from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.gallery import GalleryNeighbour, GalleryQuery
@@ -55,10 +55,8 @@ class Scene:
     """(T,) of the frames in the video."""
     frames: Frame
     """(T, S, S, 3) uint8 RGB."""
-    seed: Tensor
-    """(1, h, w)."""
-    bins: Tensor
-    """(1, h, w) int64."""
+    maps: Maps
+    """(1, h, w) each."""
 
 
 def choose_positions(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
@@ -103,12 +101,11 @@ def read_scene(
     box = central_square(H, W)
     clip = crop_clip(stored, box, options.size_px)
     if statistics is None:
-        clips = to_batch(clip)
-        return Scene(video, indices, clip, seed_region(clips), colour_bins(clips.mean(2), options.hue))
+        return Scene(video, indices, clip, maps_of_clips(to_batch(clip), options.hue))
     kept = statistics.read(position, start)
     seed = crop_map(kept.seed, box, (H, W), options.size_px, cv2.INTER_LINEAR)
     bins = crop_map(kept.bins, box, (H, W), options.size_px, cv2.INTER_NEAREST).astype(np.int64)
-    return Scene(video, indices, clip, torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
+    return Scene(video, indices, clip, Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None]))
 
 
 def to_batch(frames: Frame) -> Tensor:
@@ -122,9 +119,9 @@ def to_frames(clips: Tensor) -> Frame:
     return frames
 
 
-def hard_mask(scene: Scene, options: MaskOptions, variant: Variant | None = None) -> Tensor:
-    soft = soft_mask(scene.seed, scene.bins, variant or options.variant, options.size_px)
-    return top_share(soft, options.beta)
+def scene_masks(scene: Scene, options: MaskOptions, variant: Variant | None = None) -> Masks:
+    """Soft and hard mask (1, S, S) of a scene, by the variant of the options unless another is given."""
+    return masks_of_maps(scene.maps, options.size_px, options.beta, variant or options.variant)
 
 
 def mask_example(
@@ -136,15 +133,16 @@ def mask_example(
 ) -> MaskExample:
     """A row of the mask sheet: clip, seed, soft mask, mask and the other variants' masks."""
     scene = read_scene(frames, statistics, position, options)
+    masks = scene_masks(scene, options)
     others = [variant for variant in ("fame", *OTHER_VARIANTS) if variant != options.variant]
     return MaskExample(
         caption=scene.video.id,
         frames=scene.frames,
-        seed=blur(scene.seed)[0].numpy(),
-        soft_mask=soft_mask(scene.seed, scene.bins, options.variant, options.size_px)[0].numpy(),
-        mask=hard_mask(scene, options)[0].numpy(),
+        seed=blur(scene.maps.seed)[0].numpy(),
+        soft_mask=masks.soft[0].numpy(),
+        mask=masks.hard[0].numpy(),
         true_mask=true_mask,
-        variants={variant: hard_mask(scene, options, variant)[0].numpy() for variant in others},
+        variants={variant: scene_masks(scene, options, variant).hard[0].numpy() for variant in others},
     )
 
 
@@ -158,7 +156,7 @@ def merge_example(
     """A row of the merge sheet: the foreground of one video on the background of another."""
     scene = read_scene(frames, statistics, foreground, options)
     behind = read_scene(frames, statistics, background, options)
-    mask = hard_mask(scene, options)
+    mask = scene_masks(scene, options).hard
     merged = merge(to_batch(scene.frames), mask, to_batch(behind.frames))
     return MergeExample(
         caption=f"{scene.video.id} on {behind.video.id}",

@@ -18,6 +18,8 @@ from fame_cli.data.dataset import PretrainClips
 from fame_cli.data.frames import ExtractTask, FrameStore, extract, extract_shard
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.distraction.fame import FAME
+from fame_cli.learning.objectives.objective import TWO_VIEWS
 from fame_cli.stage import Report
 
 RED = (220, 20, 20)
@@ -123,9 +125,9 @@ def test_video_shorter_than_a_clip_gives_clips_that_hold_its_last_frame(tmp_path
     report = statistics.compute(tmp_path / "work", store, StatisticsConfig())
     assert [summary["clips"] for summary in report.summaries] == [3]
     kept = statistics.StatisticsStore(report.folder, store)
-    sample = PretrainClips(store, kept, PretrainConfig())[0, 1]
-    assert sample["clips"].shape == (2, 16, 112, 112, 3)
-    assert np.isfinite(sample["seed"]).all()
+    sample = PretrainClips(store, kept, PretrainConfig(), TWO_VIEWS, FAME(statistics="cached"))[0, 1]
+    assert [view["frames"].shape for view in sample.values()] == [(16, 112, 112, 3)] * 2
+    assert np.isfinite(sample["query"]["seed"]).all()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import open_statistics_store
 from fame_cli.learning import pretrain as pretrain_room
 from fame_cli.learning.distributed import rank, together
+from fame_cli.learning.objectives.objective import Figures, Views
 from fame_cli.learning.training import Training
 
 MOCO = PretrainConfig(
@@ -45,12 +46,13 @@ def record_training(work: Path, run: Path, config: PretrainConfig, **options: An
     record: Record = {}
 
     class Recording(Training):
-        def step(self, first: torch.Tensor, second: torch.Tensor, number: int, *rest: Any) -> torch.Tensor:
-            figures = super().step(first, second, number, *rest)
+        def step(self, views: Views, number: int, *rest: Any) -> Figures:
+            figures = super().step(views, number, *rest)
             record.setdefault("first_step", number)
             if number == record["first_step"]:
-                record["views"] = torch.stack([first, second])
-                record["figures"] = figures.clone()
+                record["views"] = torch.stack([view.clips for view in views.values()])
+                record["partners"] = [view.partners for view in views.values() if view.partners is not None]
+                record["figures"] = torch.stack([figures["loss"], figures["accuracy"]])
                 record["gradients"] = [
                     parameter.grad.clone() for parameter in self.model.trainable_parameters()
                 ]

@@ -97,6 +97,16 @@ def test_ranks_see_the_merged_views_that_one_process_sees(one: Path, two: Path, 
     assert torch.equal(torch.cat(shares, dim=1), whole)
 
 
+def test_ranks_know_their_partners_by_the_rows_of_the_global_batch(one: Path, two: Path) -> None:
+    whole = records(one, "moco")[0]["partners"]
+    shares = [record["partners"] for record in records(two, "moco")]
+    assert [len(views) for views in (whole, *shares)] == [2, 2, 2]  # branch "both"
+    for number, rows in enumerate(whole):
+        assert torch.equal(torch.cat([share[number] for share in shares]), rows)
+        assert sorted(rows.tolist()) == [0, 1, 2, 3]
+    assert records(one, "byol")[0]["partners"] == []  # intra-video backgrounds have none
+
+
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_first_step_has_the_loss_and_accuracy_of_one_process(one: Path, two: Path, name: str) -> None:
     figures = torch.stack([record["figures"] for record in records(two, name)]).mean(dim=0)
@@ -173,7 +183,7 @@ def test_error_of_all_ranks_is_told_once(work: Path, tmp_path: Path) -> None:
 def test_with_one_process_all_is_the_identity() -> None:
     rows = torch.arange(6.0).reshape(3, 2)
     assert gather(rows) is rows
-    assert mean_over_ranks(rows) is rows
+    assert mean_over_ranks({"loss": rows}) == {"loss": rows}
     assert own_rows(3) == slice(0, 3)
     batches = [[(0, 1), (0, 2)], [(0, 3), (0, 4)]]
     assert list(OwnShare(batches, 2)) == batches  # type: ignore[arg-type]

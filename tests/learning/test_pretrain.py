@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,13 +14,16 @@ from torch.utils.data import default_collate
 from fame_cli.config import ExtractConfig, PretrainConfig, StatisticsConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler, crop_map
 from fame_cli.data.frames import FrameStore, extract
+from fame_cli.data.role import AUGMENTATIONS
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import normalise, to_clips
+from fame_cli.distraction.build import build_distraction
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
-from fame_cli.learning import batch as batch_room
+from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.learning.log import StepInfo
+from fame_cli.learning.objectives.objective import two_views
 from fame_cli.learning.pretrain import pretrain, training_positions
 from fame_cli.learning.training import Training
 
@@ -159,19 +163,22 @@ def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
     assert resumed == steps[4:]
 
 
-def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, object]:
-    clips = PretrainClips(stores[0], stores[1] if config.statistics == "cached" else None, config)
-    return default_collate([clips[0, position] for position in range(4)])
+def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, dict[str, Any]]:
+    cached = stores[1] if config.statistics == "cached" else None
+    clips = PretrainClips(stores[0], cached, config, two_views(config.branch), build_distraction(config))
+    batch: dict[str, dict[str, Any]] = default_collate([clips[0, position] for position in range(4)])
+    return batch
 
 
 def views(stores: Stores, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
     config = dataclasses.replace(CONFIG, **options)  # type: ignore[arg-type]
     batch = batch_of(stores, config)
-    for view in batch["views"]:  # type: ignore[attr-defined]
-        for name in ("flip", "grayscale", "jitter", "blur"):
-            view[name][:] = False
-    first, second = batch_room.make_views(batch, config, 0, torch.device("cpu"))  # type: ignore[arg-type]
-    return first, second
+    for view in batch.values():
+        for name in AUGMENTATIONS:
+            view["augmentation"][name][:] = False
+    roles, distraction = two_views(config.branch), build_distraction(config)
+    made = make_views(batch, roles, distraction, config.seed, 0, torch.device("cpu"))
+    return made["query"].clips, made["key"].clips
 
 
 @pytest.mark.parametrize("statistics", ["cached", "online"])
@@ -204,7 +211,7 @@ def test_intra_video_background_is_of_the_same_video(stores: Stores) -> None:
     batch = batch_of(stores, config)
     merged, _ = views(stores, background="intra")
     plain, _ = views(stores, beta=1.0)
-    other = to_clips(batch["backgrounds"], torch.device("cpu"))[:, 0]  # type: ignore[arg-type]
+    other = to_clips(batch["query"]["other_time"], torch.device("cpu"))
     assert ((merged == plain) | (merged == normalise(other))).all()
 
 

@@ -12,6 +12,7 @@ from fame_cli.config import ExtractConfig, PretrainConfig
 from fame_cli.data.frames import extract
 from fame_cli.data.manifest import write_manifest
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.distraction.build import build_distraction
 from fame_cli.learning.benchmark import Speed, count_flops
 from fame_cli.learning.training import Training
 
@@ -37,7 +38,7 @@ def small_encoder_flops() -> int:
 @pytest.mark.parametrize("batch_size", [2, 6])
 def test_operations_of_a_step_are_those_of_its_forward_and_backward_passes(batch_size: int) -> None:
     config = PretrainConfig(objective="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
-    counted = count_flops(Training(config, torch.device("cpu")), config)
+    counted = count_flops(Training(config, torch.device("cpu")), build_distraction(config))
     forward = 2 * batch_size * small_encoder_flops()
     first_layer = 2 * batch_size * 2 * 16 * 4 * 4 * 4 * 3 * 27
     # Backward costs twice the forward pass, but no gradient is made for the clips themselves.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fame_cli.config import BackboneName
 from fame_cli.errors import ConfigurationError
+from fame_cli.extension import build_own, is_own
 
 
 class Backbone(nn.Module):
@@ -34,11 +35,17 @@ def build_backbone(name: str) -> Backbone:
     Args:
         name: "r2plus1d_18" (Tran et al. 2018), "r3d_18" and "s3d" (Xie et al. 2018) with torchvision's
             modules and keys, "r3d_34", "i3d" (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or
-            "small", ours, for CPUs.
+            "small", ours, for CPUs; or ``package.module:name`` of a class or function of your own that gives
+            a ``Backbone`` and takes no argument.
 
     Returns:
         The network in training mode, on the CPU; ``feature_dim`` tells the length of its vectors.
+
+    Raises:
+        ConfigurationError: there is no such network.
     """
+    if is_own(name):
+        return build_own("--backbone", name, Backbone, needs=["feature_dim"])
     # Imported here since the networks derive from Backbone and not all of them need torchvision.
     match name:
         case "small":
@@ -63,8 +70,19 @@ def build_backbone(name: str) -> Backbone:
             return ResNet3D(name)
         case _:
             raise ConfigurationError(
-                f"there is no backbone {name}.", f"Known: {', '.join(get_args(BackboneName))}."
+                f"there is no backbone {name!r}.",
+                f"There are {', '.join(get_args(BackboneName))}, and yours as package.module:name.",
             )
+
+
+def build_empty(name: str) -> Backbone:
+    """A network whose weights are to be replaced: no random number is drawn for it."""
+    if is_own(name):
+        # A constructor that is not ours may do what nothing but a real device can.
+        with torch.random.fork_rng(devices=[]):
+            return build_backbone(name)
+    with torch.device("meta"):
+        return build_backbone(name)
 
 
 def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
@@ -75,12 +93,20 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
         clip_frames: frames in a clip.
         crop_px: side of its frames.
     """
+    shape = (1, 3, clip_frames, crop_px, crop_px)
     try:
-        with torch.device("meta"):  # sizes alone, no arithmetic
-            build_backbone(name).eval()(torch.empty(1, 3, clip_frames, crop_px, crop_px))
+        if is_own(name):
+            with torch.no_grad():
+                build_empty(name).eval()(torch.zeros(shape))
+        else:
+            with torch.device("meta"):  # sizes alone, no arithmetic
+                build_backbone(name).eval()(torch.empty(shape))
     except RuntimeError as error:
+        clips = f"clips of {clip_frames} frames of {crop_px}² pixels"
+        if is_own(name):
+            raise ConfigurationError(f"the network {name} cannot take {clips}: {error}") from error
         raise ConfigurationError(
-            f"the network {name} has nothing left of clips of {clip_frames} frames of {crop_px}² pixels.",
+            f"the network {name} has nothing left of {clips}.",
             "Give more --clip-frames (16 are enough for all networks) or a larger --crop-px (112).",
         ) from error
 

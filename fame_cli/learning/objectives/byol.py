@@ -7,10 +7,11 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.losses import hit_rate, prediction_loss
-from fame_cli.learning.objectives.objective import Encoder, Objective, ema_update
+from fame_cli.learning.objectives.objective import TWO_VIEWS, Encoder, Figures, Objective, Views, ema_update
 from fame_cli.learning.schedule import rising_cosine
 
 HIDDEN = 4096
@@ -28,12 +29,21 @@ class BYOL(Objective):
         backbone: of both networks.
         embedding_dim: D, the length of predictions and targets (256 in the paper).
         momentum: of the target in the first step (0.996 in the paper); it rises to 1.
+        roles: "query" and "key", which are treated alike.
     """
 
     chance = 4.0
 
-    def __init__(self, backbone: Backbone, *, embedding_dim: int, momentum: float) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        embedding_dim: int,
+        momentum: float,
+        roles: tuple[Role, ...] = TWO_VIEWS,
+    ) -> None:
         super().__init__()
+        self.roles = roles
         self.momentum = momentum
         projector = two_layers(backbone.feature_dim, embedding_dim)
         predictor = two_layers(embedding_dim, embedding_dim)
@@ -49,13 +59,15 @@ class BYOL(Objective):
         """The parameters of the online network; the target only follows."""
         return self.online.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, views: Views) -> tuple[Tensor, Figures]:
         """L + L̃ (section 3.1, Eq. 2): each view (B, 3, T, H, W) predicts the target of the other."""
+        first, second = views["query"].clips, views["key"].clips
         predicted_second, predicted_first = self.online(first), self.online(second)
         with torch.no_grad():
             first, second = self.target(first), self.target(second)
-        self.accuracy = (nearest(predicted_first, first) + nearest(predicted_second, second)) / 2
-        return prediction_loss(predicted_first, first) + prediction_loss(predicted_second, second)
+        accuracy = (nearest(predicted_first, first) + nearest(predicted_second, second)) / 2
+        loss = prediction_loss(predicted_first, first) + prediction_loss(predicted_second, second)
+        return loss, {"accuracy": accuracy}
 
     def after_step(self, step: int, total_steps: int) -> None:
         """ξ ← τ ξ + (1 − τ) θ (Eq. 1) with τ = 1 − (1 − τ_base)(cos(πk/K) + 1)/2 (section 3.3).

@@ -7,10 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.distributed import gather
 from fame_cli.learning.objectives.losses import chance_level, info_nce
-from fame_cli.learning.objectives.objective import Encoder, Objective, ema_update, projection_head
+from fame_cli.learning.objectives.objective import (
+    TWO_VIEWS,
+    Encoder,
+    Figures,
+    Objective,
+    Views,
+    ema_update,
+    projection_head,
+)
 
 
 class MoCo(Objective):
@@ -27,6 +36,7 @@ class MoCo(Objective):
         momentum: m of the key encoder.
         temperature: τ of the loss.
         seed: of the first queue.
+        roles: "query" and "key"; each is query and key in turn.
     """
 
     queue: Tensor
@@ -41,8 +51,10 @@ class MoCo(Objective):
         momentum: float,
         temperature: float,
         seed: int,
+        roles: tuple[Role, ...] = TWO_VIEWS,
     ) -> None:
         super().__init__()
+        self.roles = roles
         self.momentum = momentum
         self.temperature = temperature
         self.chance = chance_level(queue_length)
@@ -60,11 +72,12 @@ class MoCo(Objective):
         """The parameters of the query encoder; the key encoder only follows."""
         return self.encoder_q.parameters()
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Mean InfoNCE of first → second and second → first, views (B, 3, T, H, W) of the same videos.
+    def forward(self, views: Views) -> tuple[Tensor, Figures]:
+        """Mean InfoNCE of query → key and key → query, clips (B, 3, T, H, W) of the same videos.
 
         The keys join the queue after both losses: a query never meets its own clip among its negatives.
         """
+        first, second = views["query"].clips, views["key"].clips
         queries_first, queries_second = self.encoder_q(first), self.encoder_q(second)
         with torch.no_grad():
             keys_first, keys_second = self.encoder_k(first), self.encoder_k(second)
@@ -74,8 +87,7 @@ class MoCo(Objective):
         loss_second, accuracy_second = info_nce(queries_second, keys_first, queue, self.temperature)
         # The order of one process with the global batch: all keys of the first views, then of the second.
         self.enqueue(gather(torch.stack([keys_first, keys_second], dim=1)).transpose(0, 1).flatten(0, 1))
-        self.accuracy = (accuracy_first + accuracy_second) / 2
-        return (loss_first + loss_second) / 2
+        return (loss_first + loss_second) / 2, {"accuracy": (accuracy_first + accuracy_second) / 2}
 
     def after_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002, the momentum is constant
         """``update_keys``, in every step alike."""

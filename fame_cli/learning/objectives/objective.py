@@ -1,33 +1,62 @@
-"""What the loop asks of a contrastive objective: a loss of two views, and what to do after each step."""
+"""What the loop asks of an objective: which views it wants, a loss of them, what to do after each step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fame_cli.config import Branch
+from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
+
+Figures = dict[str, Tensor]
+"""Scalars without gradient by name, the same names in every step: all of them go to the log of a run."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of each of the B videos of a batch, as a role asks for it."""
+
+    clips: Tensor
+    """(B, 3, T, H, W), normalised."""
+    partners: Tensor | None = None
+    """(B,) int64: rows, in the global batch, of the videos whose clips the distraction put into these; None
+    where it took none."""
+    apart: Tensor | None = None
+    """(B,) bool: whether each clip is as far from the first role's as the role asks; None unless it asks.
+    False where the video is too short: an objective leaves such a clip out."""
+    drawn: Mapping[str, Tensor] = field(default_factory=dict)
+    """What the role drew for each clip, (B, …) by name."""
+
+
+Views = Mapping[str, View]
+"""A view for each role, by the role's name."""
+
+
+def two_views(branch: Branch = "single") -> tuple[Role, Role]:
+    """Two clips of each video at random times; the first, or both (Table 5), with the distraction."""
+    return Role("query", distracted=True), Role("key", distracted=branch == "both")
+
+
+TWO_VIEWS = two_views()
 
 
 class Objective(nn.Module):
     """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
 
-    A step is ``loss = model(first, second)``, ``loss.backward()``, a step of an optimizer of ``trained()``,
-    and ``after_step``.
+    A step is ``loss, figures = model(views)``, ``loss.backward()``, a step of an optimizer of
+    ``trainable_parameters()``, and ``after_step``.
 
     On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
     is the loss of the global batch, and the mean of the gradients is that loss's gradient.
     """
 
+    roles: tuple[Role, ...]
+    """The views that it wants of each video."""
     chance: float
     """Loss where views of one video are as unlike as those of any two; each objective says what it means."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.accuracy = torch.zeros(())
-        """Top-1 accuracy of the last ``forward``, without gradient: the share of views nearer to the other
-        view of their video than to everything they are compared with. A tie is a miss, so that collapse
-        shows as 0."""
 
     @property
     def backbone(self) -> Backbone:
@@ -38,8 +67,12 @@ class Objective(nn.Module):
         """The parameters for the optimizer."""
         raise NotImplementedError
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The loss (a scalar) of two views (B, 3, T, H, W) of the same B videos."""
+    def forward(self, views: Views) -> tuple[Tensor, Figures]:
+        """The loss (a scalar) of the views (clips (B, 3, T, H, W) each) of B videos, and figures beside it.
+
+        Those of this toolkit give ``accuracy``: the share of views nearer to the other view of their video
+        than to everything they are compared with. A tie is a miss, so that collapse shows as 0.
+        """
         raise NotImplementedError
 
     def after_step(self, step: int, total_steps: int) -> None:

@@ -10,10 +10,15 @@ from torch.nn import functional
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.objectives.byol import BYOL, nearest
 from fame_cli.learning.objectives.losses import prediction_loss
+from fame_cli.learning.objectives.objective import View, Views
 
 
 def unit_vectors(count: int, dim: int, seed: int) -> Tensor:
     return functional.normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def pair(first: Tensor, second: Tensor) -> Views:
+    return {"query": View(first), "key": View(second)}
 
 
 def clips(count: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -64,7 +69,7 @@ def test_forward_predicts_each_view_from_the_other_and_sums_both_directions() ->
         for parameter in byol.target.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     first, second = clips()
-    loss = byol(first, second)
+    loss, _ = byol(pair(first, second))
     with torch.no_grad():
         # In training mode the batch itself gives the statistics, so a second pass repeats the first.
         there = prediction_loss(byol.online(first), byol.target(second))
@@ -75,7 +80,7 @@ def test_forward_predicts_each_view_from_the_other_and_sums_both_directions() ->
 
 def test_target_starts_as_a_copy_that_no_gradient_reaches() -> None:
     byol = make_byol()
-    byol(*clips()).backward()
+    byol(pair(*clips()))[0].backward()
     online = [*byol.online.backbone.parameters(), *byol.online.head.get_submodule("0").parameters()]
     for parameter, target in zip(online, byol.target.parameters(), strict=True):
         assert torch.equal(parameter, target)
@@ -102,7 +107,7 @@ def test_target_follows_ever_more_slowly_along_a_cosine(step: int, share: float)
 
 def test_target_gathers_running_statistics_of_its_own() -> None:
     byol = make_byol()
-    byol(*clips())
+    byol(pair(*clips()))
     before = {name: buffer.clone() for name, buffer in byol.target.named_buffers()}
     with torch.no_grad():
         for buffer in byol.online.buffers():
@@ -115,16 +120,16 @@ def test_target_gathers_running_statistics_of_its_own() -> None:
 def test_accuracy_counts_predictions_nearest_to_their_own_target_and_collapse_shows_as_0() -> None:
     byol = make_byol()
     first, second = clips()
-    byol(first, second)
+    _, figures = byol(pair(first, second))
     with torch.no_grad():
         expected = 0.0
         for online, target in ((first, second), (second, first)):
             found = (byol.online(online) @ byol.target(target).T).argmax(dim=1)
             expected += (found == torch.arange(4)).float().mean().item() / 2
-    assert byol.accuracy.item() == pytest.approx(expected)
+    assert figures["accuracy"].item() == pytest.approx(expected)
     same = first[:1].expand_as(first)
-    loss = byol(same, same)
-    assert byol.accuracy.item() == 0.0
+    loss, figures = byol(pair(same, same))
+    assert figures["accuracy"].item() == 0.0
     assert math.isfinite(loss.item())
 
 
@@ -133,7 +138,7 @@ def test_training_on_one_batch_brings_the_loss_down() -> None:
     optimizer = torch.optim.SGD(byol.trainable_parameters(), lr=0.005)
     losses = []
     for step in range(15):
-        loss = byol(*clips())
+        loss, _ = byol(pair(*clips()))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.objectives.losses import info_nce
 from fame_cli.learning.objectives.moco import MoCo, random_queue
-from fame_cli.learning.objectives.objective import Encoder, projection_head
+from fame_cli.learning.objectives.objective import Encoder, View, Views, projection_head
 
 
 class MeanColour(Backbone):
@@ -39,11 +39,19 @@ def make_moco(queue_length: int = 10, seed: int = 0, momentum: float = 0.9) -> M
     ).train()
 
 
-def views(count: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
+def pair(first: Tensor, second: Tensor) -> Views:
+    return {"query": View(first), "key": View(second)}
+
+
+def coloured(count: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Two batches of clips, each clip of one colour of its own."""
     generator = torch.Generator().manual_seed(seed)
     first, second = torch.randn(2, count, 3, 1, 1, 1, generator=generator).expand(2, count, 3, 2, 4, 4)
     return first, second
+
+
+def views(count: int = 4, seed: int = 0) -> Views:
+    return pair(*coloured(count, seed))
 
 
 def columns(*values: float) -> Tensor:
@@ -69,7 +77,7 @@ def test_encoder_gives_unit_vectors_in_float32_also_under_autocast() -> None:
 
 def test_key_encoder_starts_as_a_copy_that_no_gradient_reaches() -> None:
     moco = make_moco()
-    moco(*views()).backward()
+    moco(views())[0].backward()
     for query, key in zip(moco.encoder_q.parameters(), moco.encoder_k.parameters(), strict=True):
         assert torch.equal(query, key)
         assert query.data_ptr() != key.data_ptr()
@@ -93,7 +101,7 @@ def test_momentum_step_moves_key_parameters_a_tenth_of_the_way_at_momentum_0_9()
 
 def test_momentum_step_leaves_the_running_statistics_of_the_key_encoder_alone() -> None:
     moco = make_moco()
-    moco(*views())
+    moco(views())
     before = {name: buffer.clone() for name, buffer in moco.encoder_k.named_buffers()}
     with torch.no_grad():
         for buffer in moco.encoder_q.buffers():
@@ -106,7 +114,7 @@ def test_momentum_step_leaves_the_running_statistics_of_the_key_encoder_alone() 
 def test_key_encoder_gathers_running_statistics_of_its_own() -> None:
     moco = make_moco()
     fresh = moco.encoder_k.backbone.get_buffer("norm.running_mean").clone()
-    moco(*views())
+    moco(views())
     assert not torch.equal(moco.encoder_k.backbone.get_buffer("norm.running_mean"), fresh)
 
 
@@ -116,13 +124,13 @@ def test_forward_leaves_the_key_parameters_to_the_loop() -> None:
         for parameter in moco.encoder_q.parameters():
             parameter.add_(1.0)
     before = [parameter.clone() for parameter in moco.encoder_k.parameters()]
-    moco(*views())
+    moco(views())
     assert all(map(torch.equal, moco.encoder_k.parameters(), before))
 
 
 def test_loss_is_the_mean_of_both_directions_against_the_queue_as_it_was() -> None:
     moco = make_moco()
-    first, second = views()
+    first, second = coloured()
     queue = moco.queue.clone()
     with torch.no_grad():
         queries = moco.encoder_q(first), moco.encoder_q(second)
@@ -130,23 +138,23 @@ def test_loss_is_the_mean_of_both_directions_against_the_queue_as_it_was() -> No
     # In training mode the batch itself gives the statistics, so a second pass repeats the first.
     there, there_hits = info_nce(queries[0], keys[1], queue, 0.1)
     back, back_hits = info_nce(queries[1], keys[0], queue, 0.1)
-    loss = moco(first, second)
+    loss, figures = moco(pair(first, second))
     torch.testing.assert_close(loss, (there + back) / 2)
-    torch.testing.assert_close(moco.accuracy, (there_hits + back_hits) / 2)
+    torch.testing.assert_close(figures, {"accuracy": (there_hits + back_hits) / 2})
     assert there.item() != pytest.approx(back.item(), abs=1e-3)
     torch.testing.assert_close(moco.queue[:, :8].T, torch.cat(keys))
-    assert not moco.accuracy.requires_grad
+    assert not figures["accuracy"].requires_grad
 
 
 def test_no_query_meets_its_own_clip_among_the_negatives() -> None:
     # Two equal views: at the start each key equals its query. Were the first pass's keys in the queue by the
     # second pass, that would compare each query with its own clip, and the two directions would differ.
     moco = make_moco(queue_length=8)
-    clips, _ = views()
+    clips, _ = coloured()
     with torch.no_grad():
         embeddings = moco.encoder_q(clips)
     expected, _ = info_nce(embeddings, embeddings, moco.queue.clone(), 0.1)
-    torch.testing.assert_close(moco(clips, clips), expected)
+    torch.testing.assert_close(moco(pair(clips, clips))[0], expected)
     # Afterwards they are all there.
     torch.testing.assert_close(moco.queue.T, torch.cat([embeddings, embeddings]))
 
@@ -188,7 +196,7 @@ def test_of_more_keys_than_the_queue_is_long_the_last_stay() -> None:
 
 def test_a_step_works_with_two_batches_longer_than_the_queue() -> None:
     moco = make_moco(queue_length=5)
-    loss = moco(*views(count=4))
+    loss, _ = moco(views(count=4))
     loss.backward()
     assert math.isfinite(loss.item())
 
@@ -209,15 +217,15 @@ def test_the_same_seed_builds_the_same_model() -> None:
 
 def test_a_restored_state_goes_on_as_if_it_had_never_stopped() -> None:
     def step(moco: MoCo, seed: int) -> float:
-        loss: Tensor = moco(*views(seed=seed))
+        loss, _ = moco(views(seed=seed))
         moco.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         with torch.no_grad():
             for parameter in moco.encoder_q.parameters():
                 assert parameter.grad is not None
                 parameter.sub_(0.1 * parameter.grad)
         moco.update_keys()
-        return loss.item()
+        return float(loss.detach())
 
     straight = make_moco()
     step(straight, 0)
@@ -232,8 +240,8 @@ def test_training_on_matching_views_brings_the_loss_down() -> None:
     optimizer = torch.optim.SGD(moco.encoder_q.parameters(), lr=0.1)
     losses = []
     for seed in range(60):
-        clips, _ = views(count=8, seed=seed)
-        loss = moco(clips, clips)
+        clips, _ = coloured(count=8, seed=seed)
+        loss, _ = moco(pair(clips, clips))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

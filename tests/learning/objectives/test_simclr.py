@@ -12,6 +12,7 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.objectives.build import build_objective
 from fame_cli.learning.objectives.losses import hit_rate, nt_xent
+from fame_cli.learning.objectives.objective import View, Views
 from fame_cli.learning.objectives.simclr import SimCLR
 
 
@@ -40,6 +41,10 @@ def slow_nt_xent(first: Tensor, second: Tensor, temperature: float) -> tuple[flo
         losses.append(-math.log(math.exp(similarity(i, partner) / temperature) / total))
         hits.append(max(others, key=lambda k: similarity(i, k)) == partner)
     return sum(losses) / len(views), sum(hits) / len(views)
+
+
+def pair(first: Tensor, second: Tensor) -> Views:
+    return {"query": View(first), "key": View(second)}
 
 
 def clips(count: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -94,17 +99,17 @@ def test_hit_is_above_all_others_and_a_tie_is_a_miss() -> None:
 def test_forward_is_the_loss_of_its_embeddings_and_both_views_get_a_gradient() -> None:
     simclr = make_simclr()
     first, second = (views.requires_grad_() for views in clips())
-    loss = simclr(first, second)
+    loss, figures = simclr(pair(first, second))
     with torch.no_grad():
         expected, hits = both_directions(simclr.encoder(first), simclr.encoder(second))
     torch.testing.assert_close(loss.detach(), expected)
-    torch.testing.assert_close(simclr.accuracy, hits)
+    torch.testing.assert_close(figures, {"accuracy": hits})
     loss.backward()
     for views in (first, second):
         assert views.grad is not None
         assert views.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in simclr.trainable_parameters())
-    assert not simclr.accuracy.requires_grad
+    assert not figures["accuracy"].requires_grad
 
 
 def test_every_parameter_is_trained_and_the_backbone_is_one_of_them() -> None:
@@ -118,7 +123,7 @@ def test_training_on_matching_views_brings_the_loss_below_chance() -> None:
     optimizer = torch.optim.SGD(simclr.trainable_parameters(), lr=0.1)
     for step in range(15):
         first, _ = clips(seed=step % 3)
-        loss = simclr(first, first)
+        loss, _ = simclr(pair(first, first))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

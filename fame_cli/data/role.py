@@ -1,0 +1,69 @@
+"""What an objective asks of a view of each video: its frames, how it may be changed, what is drawn for it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from fame_cli.errors import ConfigurationError
+
+Frames = Literal["random", "same", "apart"]
+Augmentation = Literal["grayscale", "jitter", "flip", "blur"]
+AUGMENTATIONS: frozenset[Augmentation] = frozenset(get_args(Augmentation))
+
+
+@dataclass(frozen=True)
+class Role:
+    """One view of each video, as an objective asks for it; its crop and augmentation are always its own.
+
+        query = Role("query", distracted=True)
+        negative = Role("negative", frames="apart", gap_frames=15)
+        turned = Role("turned", augmentations=AUGMENTATIONS - {"flip"}, draw=draw_turn)
+
+    A role goes to loader processes, so ``draw`` is a function or a bound method that can be pickled.
+    """
+
+    name: str
+    frames: Frames = "random"
+    """random: at a time of its own; same: the frames of the objective's first role; apart: at a time at least
+    ``gap_frames`` from that of the first role."""
+    gap_frames: int = 0
+    """Least distance between the starts of an "apart" clip and of the first role's, in frames of the video.
+    Where a video is too short for it, the clip is as far away as it can be, and ``View.apart`` is False."""
+    distracted: bool = False
+    """Whether the view gets the distraction, if the training has one."""
+    augmentations: frozenset[Augmentation] = AUGMENTATIONS
+    """Those that the objective can bear: one that asks for the direction of a motion bears no flip."""
+    draw: Callable[[np.random.Generator], Mapping[str, Any]] | None = None
+    """Draws what the objective wants to know of each clip (which way it is turned …): plain values or arrays
+    by name. They come by an address of their own and reach the objective as ``View.drawn``."""
+
+
+def require_roles(roles: Sequence[Role]) -> None:
+    """Raise ConfigurationError unless samples can be made for these roles of one objective."""
+
+    def require(holds: bool, message: str) -> None:
+        if not holds:
+            raise ConfigurationError(f"the roles of the objective do not fit together: {message}.")
+
+    require(len(roles) > 0, "there is none")
+    twice = [name for name, count in Counter(role.name for role in roles).items() if count > 1]
+    require(not twice, f"{', '.join(map(repr, twice))} is there more than once")
+    first = roles[0]
+    require(
+        first.frames == "random",
+        f"the first, {first.name!r}, has frames={first.frames!r}, which is meant beside the first",
+    )
+    for role in roles:
+        known = role.frames in get_args(Frames)
+        require(known, f"{role.name!r} has frames={role.frames!r}; expected {', '.join(get_args(Frames))}")
+        unknown = sorted(role.augmentations - AUGMENTATIONS)
+        require(not unknown, f"{role.name!r} names augmentations that do not exist: {', '.join(unknown)}")
+        apart = role.frames == "apart"
+        require(
+            role.gap_frames >= 1 if apart else role.gap_frames == 0,
+            f"{role.name!r} has frames={role.frames!r} and gap_frames={role.gap_frames}; "
+            f"expected {'1 or more' if apart else '0, since only apart has a gap'}",
+        )

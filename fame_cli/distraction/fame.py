@@ -1,0 +1,67 @@
+"""FAME (Ding et al. 2022): the foreground of one clip on the background of another."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from fame_cli.config import Background, Hue, StatisticsSource, Variant
+from fame_cli.distraction.distraction import Distraction, Extras, Reads
+from fame_cli.errors import ConfigurationError
+from fame_cli.foreground.of_clips import maps_of_clips, masks_of_maps
+
+
+class FAME(Distraction):
+    """Each clip keeps its foreground and gets the background of another (section 3.2, Tables 3, 4 and 6).
+
+    Args:
+        beta: share of the pixels kept as foreground, β in Eq. 4 (Table 3).
+        variant: how foreground is told from background (Table 6).
+        background: of another video ("inter") or of another time of the same one ("intra"; Table 4).
+        statistics: "cached" seed and colour bins, or "online": from each cropped clip, as in the paper.
+        hue: of the colour bins.
+
+    Raises:
+        ConfigurationError: ``background`` is "none", which is no distraction.
+    """
+
+    def __init__(
+        self,
+        *,
+        beta: float = 0.5,
+        variant: Variant = "fame",
+        background: Background = "inter",
+        statistics: StatisticsSource = "online",
+        hue: Hue = "correct",
+    ) -> None:
+        if background == "none":
+            raise ConfigurationError("FAME needs a background: inter or intra. For none, leave FAME out.")
+        self.beta, self.variant, self.hue = beta, variant, hue
+        self.reads = Reads(
+            maps=statistics == "cached",
+            hue=hue,
+            other_time=background == "intra",
+            partner=background == "inter",
+        )
+
+    def apply(
+        self,
+        clips: Tensor,
+        drawn: Mapping[str, Tensor],  # noqa: ARG002, which partner is all that chance decides
+        extras: Extras,
+        partners: Tensor | None,
+    ) -> Tensor:
+        """The merged clips (B, C, T, H, W)."""
+        maps = maps_of_clips(clips, self.hue) if extras.maps is None else extras.maps
+        backgrounds = extras.other_time if partners is None else partners
+        assert backgrounds is not None
+        return merge(clips, masks_of_maps(maps, clips.shape[-1], self.beta, self.variant).hard, backgrounds)
+
+
+def merge(clips: Tensor, mask: Tensor, backgrounds: Tensor) -> Tensor:
+    """X_merge = X ⊗ M + Y ⊗ (1 − M): ``clips`` where ``mask`` is 1, ``backgrounds`` elsewhere (section 3.2).
+
+    ``clips`` X and ``backgrounds`` Y (B, C, T, H, W), ``mask`` M (B, H, W) of 0 and 1 for all channels and
+    frames. Returns (B, C, T, H, W).
+    """
+    return torch.where(mask.bool()[:, None, None], clips, backgrounds)

@@ -1,0 +1,41 @@
+"""Clips to masks: the one place that puts the equations together."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from fame_cli.config import Hue
+from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
+from fame_cli.foreground.statistics import colour_bins, seed_region
+
+
+def clips(count: int = 2, side: int = 24) -> Tensor:
+    return torch.rand(count, 3, 4, side, side, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("hue", ["correct", "published"])
+def test_maps_are_the_seed_and_the_colours_of_the_mean_image(hue: Hue) -> None:
+    maps = maps_of_clips(clips(), hue)
+    torch.testing.assert_close(maps.seed, seed_region(clips()), rtol=0, atol=0)
+    assert torch.equal(maps.bins, colour_bins(clips().mean(2), hue))
+
+
+def test_masks_are_the_soft_mask_of_the_variant_and_its_greatest_share() -> None:
+    maps = maps_of_clips(clips())
+    masks = masks_of_maps(maps, 24, 0.3, "seed")
+    expected = soft_mask(maps.seed, maps.bins, "seed", 24)
+    assert torch.equal(masks.soft, expected)
+    assert torch.equal(masks.hard, top_share(expected, 0.3))
+    assert masks.hard.sum((1, 2)).tolist() == [172, 172]
+
+
+def test_coarser_maps_give_masks_as_fine_as_asked() -> None:
+    maps = Maps(torch.rand(2, 6, 6, generator=torch.Generator().manual_seed(1)), torch.zeros(2, 6, 6).long())
+    masks = masks_of_maps(maps, 24, 0.5)
+    assert masks.soft.shape == masks.hard.shape == (2, 24, 24)
+
+
+def test_no_gradient_is_kept_of_a_mask() -> None:
+    given = clips().requires_grad_()
+    assert not masks_of_maps(maps_of_clips(given), 24, 0.5).soft.requires_grad
