@@ -160,7 +160,9 @@ def test_disc_of_oblong_pixels_is_round(
     bright = frames[0, ..., 0] > 127
     wide, high = bright.any(0).sum(), bright.any(1).sum()
     assert abs(int(wide) - int(high)) <= 1
-    assert outcome["notes"] == (f"pixel aspect {aspect.numerator}:{aspect.denominator}" if reader == "pyav" else "")
+    assert outcome["notes"] == (
+        f"pixel aspect {aspect.numerator}:{aspect.denominator}" if reader == "pyav" else ""
+    )
 
 
 def test_oblong_pixels_of_a_turned_film_are_oblong_upwards(tmp_path: Path) -> None:
