@@ -2,8 +2,8 @@
 
     python -m docs.option_tables
 
-writes every table of a page anew, between ``<!-- options: fame COMMAND -->`` and ``<!-- end of options -->``. A
-test fails while one of them says something else than its command.
+writes every table of a page anew, between ``<!-- options: fame COMMAND -->`` and ``<!-- end of options -->``.
+A test fails while one of them says something else than its command.
 """
 
 import re
