@@ -50,8 +50,7 @@ PrecisionOption = Annotated[
     Precision, Option("Arithmetic of the network: fp32, or bf16 autocast.", group="Machine")
 ]
 CropScaleMin = Annotated[
-    float,
-    Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips"),
+    float, Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips")
 ]
 FlipProbability = Annotated[
     float,
