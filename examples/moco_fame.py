@@ -4,7 +4,7 @@
     python examples/moco_fame.py WORK --output own/backbone.safetensors
     fame eval linear WORK own --weights own/backbone.safetensors
 
-``fame pretrain`` does the same with what a long run needs: checkpoints, several GPUs, cached statistics, a log.
+``fame pretrain`` does the same with what a long run needs: checkpoints, several GPUs, cached masks, a log.
 """
 
 import argparse
@@ -108,10 +108,8 @@ def main() -> None:
             optimizer.step()
             model.after_step(step, steps)
             step += 1
-        accuracy = figures["accuracy"].item()
-        print(
-            f"epoch {epoch + 1}: loss {loss.item():.3f} (chance {model.chance:.3f}), accuracy {accuracy:.0%}"
-        )
+        measured = f"loss {loss.item():.3f} (chance {model.chance:.3f}), accuracy {figures['accuracy']:.0%}"
+        print(f"epoch {epoch + 1}: {measured}")
     shape = {"clip_frames": str(options.clip_frames), "frame_stride": "2", "crop_px": str(options.crop_px)}
     save_backbone(options.output, model.backbone, options.backbone, shape)
 
