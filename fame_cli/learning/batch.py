@@ -13,7 +13,7 @@ from fame_cli.distraction.distraction import Distraction, Extras
 from fame_cli.distraction.partners import cyclic_partners
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps
-from fame_cli.learning.distributed import gather, own_rows
+from fame_cli.learning.distributed import gather, own_rows, rank_count
 from fame_cli.learning.objectives.objective import View, Views
 
 Loaded = Mapping[str, Any]
@@ -42,11 +42,11 @@ def make_views(
     for number, role in enumerate(roles):
         loaded = batch[role.name]
         frames = loaded["frames"].to(device, non_blocking=True)
-        clips, rows, donors = to_clips(frames, device), None, None
+        clips, rows = to_clips(frames, device), None
         if distraction is not None and role.distracted:
             if distraction.reads.partner:
-                rows, donors = partners_of(frames, seed, step, number)
-            clips = distract(distraction, clips, loaded, donors)
+                rows = partner_rows(len(frames), seed, step, number).to(device, non_blocking=True)
+            clips = distract(distraction, clips, frames, rows, loaded)
         clips = normalise(augment(clips, loaded["augmentation"]))
         views[role.name] = View(
             clips.contiguous(memory_format=torch.channels_last_3d),
@@ -57,21 +57,26 @@ def make_views(
     return views
 
 
-def partners_of(frames: Tensor, seed: int, step: int, number: int) -> tuple[Tensor, Tensor]:
-    """Another video of the global batch for each of a view's clips: its row (B,), and its clip.
+def partner_rows(share: int, seed: int, step: int, number: int) -> Tensor:
+    """Which video of the global batch each of this rank's ``share`` clips of a view meets: (share,) int64.
 
-    ``frames`` (B, T, H, W, 3) uint8 are this rank's, of the view of that number. The partners are drawn for
-    the global batch, alike on all ranks, and each rank looks up its own. Returns clips (B, 3, T, H, W).
+    Drawn for the global batch, alike on all ranks, for each step and view of a number.
     """
-    everyone = gather(frames)
-    partners = cyclic_partners(len(everyone), generator_for(seed, "background", step, number))
-    rows = partners[own_rows(len(frames))].to(frames.device, non_blocking=True)
-    return rows, to_clips(everyone[rows], frames.device)
+    generator = generator_for(seed, "background", step, number)
+    return cyclic_partners(share * rank_count(), generator)[own_rows(share)]
 
 
-def distract(distraction: Distraction, clips: Tensor, loaded: Loaded, partners: Tensor | None) -> Tensor:
-    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it."""
-    device, maps, other_time = clips.device, None, None
+def distract(
+    distraction: Distraction, clips: Tensor, frames: Tensor, rows: Tensor | None, loaded: Loaded
+) -> Tensor:
+    """Apply the distraction to clips (B, C, T, H, W) with what it reads.
+
+    ``frames`` (B, T, H, W, 3) uint8 are those of the clips, which all ranks exchange where it reads partners;
+    ``rows`` (B,) say whose each clip gets.
+    """
+    device, maps, other_time, partners = clips.device, None, None, None
+    if rows is not None:
+        partners = to_clips(gather(frames)[rows], device)
     if distraction.reads.maps:
         maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
     if distraction.reads.other_time:
