@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import torch
 from torch import Tensor
 
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
-from fame_cli.data.frames import damaged
+from fame_cli.data import packed
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -38,11 +37,7 @@ class FeatureStore:
     def read(self, position: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
         path = shard_path(self.folder, shard_title(shard_name(position)))
-        try:
-            with h5py.File(path, "r") as file:
-                features = torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
-        except (OSError, KeyError) as error:
-            raise damaged(path, str(error)) from error
+        features = torch.from_numpy(packed.read_array(path, str(position % VIDEOS_PER_SHARD)))
         if not features.isfinite().all():
             raise ArtefactError(
                 f"{path} holds features that are no finite numbers: the network that made them has diverged.",
@@ -86,7 +81,7 @@ def compute_features(
             feature_writer(evaluation, config, pending),
             parent=frames.fingerprint,
             progress=lambda done, total: tell(done, total, ""),
-            versions={"torch": torch.__version__, "h5py": h5py.__version__},
+            versions={"torch": torch.__version__, "h5py": packed.VERSION},
             in_process=True,
         )
     return FeatureStore(folder)
@@ -114,13 +109,14 @@ def feature_writer(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)
     )
 
+    def features_of(position: int) -> tuple[str, Any]:
+        # Skips what another process finished between planning and now.
+        clips = next(clips for found, clips in items if found == position)
+        features = in_parts(encoder, clips, evaluation.device)
+        return str(position % VIDEOS_PER_SHARD), features.cpu().numpy()
+
     def write_shard(path: Path, positions: tuple[int, ...]) -> Summary:
-        with h5py.File(path, "w", libver="latest") as file:
-            for position in positions:
-                # Skips what another process finished between planning and now.
-                clips = next(clips for found, clips in items if found == position)
-                features = in_parts(encoder, clips, evaluation.device)
-                file[str(position % VIDEOS_PER_SHARD)] = features.cpu().numpy()
+        packed.write_arrays(path, map(features_of, positions))
         return {"videos": len(positions)}
 
     return write_shard

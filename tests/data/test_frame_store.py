@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import h5py
 import numpy as np
 import pytest
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig
 from fame_cli.data.frames import (
+    JPEGS,
     FrameStore,
-    ShardWriter,
-    damaged,
     extract,
     open_frame_store,
     read_jpegs,
     scaled_size,
 )
 from fame_cli.data.manifest import Manifest, write_manifest
+from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.data.statistics import CLIPS
 from fame_cli.errors import ArtefactError
 from fame_cli.stage import Report, Workers
 
@@ -117,18 +117,17 @@ def test_dropped_video_leaves_its_neighbours_as_they_were(tmp_path: Path) -> Non
     random = np.random.default_rng(0)
     counts = {"short": 7, "long, dropped": 90, "next": 30, "longer, dropped": 200, "last": 60}
     kept = {}
-    with h5py.File(tmp_path / "shard.h5", "w", libver="latest") as file:
-        writer = ShardWriter(file)
+    with PackedWriter(tmp_path / "shard.h5", JPEGS) as writer:
         for row, (name, count) in enumerate(counts.items()):
             jpegs = [random.integers(0, 256, random.integers(5000, 15000), np.uint8) for _ in range(count)]
             writer.start_video()
             for jpeg in jpegs:
-                writer.add_frame(jpeg)
+                writer.add(jpeg)
             if "dropped" in name:
                 writer.drop_video()
             else:
                 kept[row] = jpegs
-        writer.close()
+        writer.finish()
     for row, jpegs in kept.items():
         found = read_jpegs(tmp_path / "shard.h5", row, range(len(jpegs)))
         assert all(np.array_equal(one, other) for one, other in zip(found, jpegs, strict=True))
@@ -155,10 +154,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, videos: Path) -> None:
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
 
 
-def test_long_video_is_written_through_a_small_buffer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fame_cli.data.frames.BUFFER_BYTES", 1000)
+def test_video_that_is_absent_leaves_its_neighbours_as_they_were(tmp_path: Path) -> None:
     write_video(tmp_path / "videos" / "a.avi", moving_square(30, (5, 5, 250), seed=6))
     from fame_cli.data import frames as room
 
@@ -212,15 +208,14 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("path", "command"),
+    ("path", "form", "command"),
     [
-        ("work/frames/a-1/00000.h5", "fame extract DATA -o work"),
-        ("work/statistics/a-1/00000.h5", "fame masks work"),
-        ("run/features/a-1/videos-00000.h5", "Delete it"),
-        ("shard.h5", "Delete it"),
+        ("work/frames/a-1/00000.h5", JPEGS, "fame extract DATA -o work"),
+        ("work/statistics/a-1/00000.h5", CLIPS, "fame masks work"),
     ],
 )
-def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) -> None:
-    error = damaged(Path(path), "why")
+def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, form: PackedFormat, command: str) -> None:
+    error = form.damaged(Path(path), "why")
     assert error.message == f"{path} is missing or damaged: why."
     assert command in error.hint
+    assert "Delete it" in damaged(Path(path), "why").hint
