@@ -4,7 +4,8 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -62,6 +63,8 @@ NUMBERS: list[tuple[int, type]] = [
     if isinstance(column.type, type) and column.type is not str
 ]
 """Which columns hold numbers, and of what type."""
+REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason")]
+"""Which columns say the same of many videos: it is kept once, as is an id that is a path."""
 values_of = attrgetter(*COLUMNS)
 
 
@@ -171,7 +174,8 @@ def read_manifest(work: Path) -> Manifest:
         source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
         root = Path(source["root"])
         path = manifest_path(work)
-        videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+            videos = parse(lines)
     except FileNotFoundError as error:
         if manifest_path(work).exists():
             raise DamagedManifestError(
@@ -188,9 +192,9 @@ def read_manifest(work: Path) -> Manifest:
     return Manifest(root, source, videos)
 
 
-def parse(text: str) -> tuple[Video, ...]:
+def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(lines, strict=True)
     if next(rows, []) != COLUMNS:
         raise ValueError("its first line does not name the columns")
     videos = []
@@ -210,6 +214,10 @@ def parse_row(row: Sequence[str]) -> Video:
     values: list[Any] = list(row)
     for place, number in NUMBERS:
         values[place] = number(row[place])
+    for place in REPEATED:
+        values[place] = sys.intern(row[place])
+    if row[0] == row[1]:
+        values[1] = row[0]
     video = Video(*values)
     if not is_inside(video.path):
         raise ValueError(f"the path {video.path!r} points outside the indexed folder")
@@ -224,4 +232,6 @@ def is_inside(path: str) -> bool:
     Symbolic links are not looked at: those below the folder were put there by whoever owns it, and indexing
     follows them.
     """
-    return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in path.split("/")
+    if not path or "\0" in path or path.startswith("/"):
+        return False
+    return ".." not in path or ".." not in path.split("/")
