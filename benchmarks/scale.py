@@ -144,8 +144,8 @@ def cost_of_opening(work: Path, samples: int) -> None:
     seconds = time.perf_counter() - started
     positions = np.random.default_rng(0).choice(frames.manifest.positions(), samples).tolist()
     for position in positions:
-        count = frames.videos[position].frames
-        frames.frames(position, clip_indices(0, CONFIG.clip_frames, CONFIG.frame_stride, count))
+        count = frames.videos[position].frame_count
+        frames.read(position, clip_indices(0, CONFIG.clip_frames, CONFIG.frame_stride, count))
         cached.read_maps(position, 0)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(

@@ -71,8 +71,8 @@ class PretrainClips(Dataset[dict[str, Any]]):
         video = self.frames.videos[position]
         generator = generator_for(config.seed, "view", epoch, video.id, number)
         span = clip_span(config.clip_frames, config.frame_stride)
-        start = random_start(video.frames, span, generator)
-        other_start = random_start(video.frames, span, generator)
+        start = random_start(video.frame_count, span, generator)
+        other_start = random_start(video.frame_count, span, generator)
         frames = self._read(position, start)
         first = next(frames)
         H, W = first.shape[:2]
@@ -91,7 +91,7 @@ class PretrainClips(Dataset[dict[str, Any]]):
 
     def _read(self, position: int, start: int) -> Iterator[Frame]:
         config = self.config
-        count = self.frames.videos[position].frames
+        count = self.frames.videos[position].frame_count
         indices = clip_indices(start, config.clip_frames, config.frame_stride, count)
         return self.frames.each_frame(position, indices)
 

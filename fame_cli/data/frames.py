@@ -22,7 +22,7 @@ from fame_cli import stage
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode, packed
 from fame_cli.data.decode import DecodedVideo
-from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
+from fame_cli.data.manifest import COLUMN_OF, VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.open_shard import open_shard
 from fame_cli.data.packed import PackedFormat, PackedWriter
 from fame_cli.data.picture import Frame
@@ -31,8 +31,8 @@ from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError, InputError
 from fame_cli.shard import Shard, Summary, shard_path
 
-OUTCOME = ("frames", "fps", "width", "height", "status", "reason")
-"""What the manifest takes from what a shard's receipt tells of each video."""
+OUTCOME = ("frame_count", "fps", "width", "height", "status", "reason")
+"""What the manifest takes from what a shard's receipt tells of each video, which calls it as a column."""
 PICTURES_AT_ONCE = 16
 """Frames decoded and scaled before they are compressed: each goes faster when it is not done in between."""
 
@@ -96,7 +96,7 @@ def outcomes_of(summaries: Iterable[Summary]) -> Outcomes:
     for summary in summaries:
         for outcome in summary["videos"]:
             for name, values in outcomes.items():
-                values.append(outcome.get(name))
+                values.append(outcome.get(COLUMN_OF.get(name, name)))
     return outcomes
 
 
@@ -181,7 +181,13 @@ def scaled_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:
 class FrameStore:
     """Reads clips from a finished frame store. Safe to hand to worker processes.
 
-    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+    Usage::
+
+        store = open_frame_store(work, read_manifest(work))
+        store.videos[7].frame_count
+        store.read(7, range(0, 32, 2))  # (16, H, W, 3) uint8 RGB
+
+    ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
         folder: of the store; ``open_frame_store`` finds it.
@@ -214,22 +220,22 @@ class FrameStore:
         """
         return self.manifest.videos
 
-    def frames(self, position: int, indices: Sequence[int] | Array) -> Frame:
+    def read(self, video_index: int, indices: Sequence[int] | Array) -> Frame:
         """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB.
 
         Raises IndexError where the video has no such frame.
         """
-        return np.stack(list(self.each_frame(position, indices)))
+        return np.stack(list(self.each_frame(video_index, indices)))
 
-    def each_frame(self, position: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
+    def each_frame(self, video_index: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
         """The same one by one, (H, W, 3) each: cheaper where each is used up before the next."""
-        path, row = self.locate(position)
-        shard = open_shard(path, JPEGS, self.index.layout, position // VIDEOS_PER_SHARD)
+        path, row = self.locate(video_index)
+        shard = open_shard(path, JPEGS, self.index.layout, video_index // VIDEOS_PER_SHARD)
         return (decode_jpeg(jpeg, path) for jpeg in shard.read(row, indices))
 
-    def locate(self, position: int) -> tuple[Path, int]:
+    def locate(self, video_index: int) -> tuple[Path, int]:
         """The shard file that holds a video, and its row there."""
-        return shard_path(self.folder, shard_name(position)), position % VIDEOS_PER_SHARD
+        return shard_path(self.folder, shard_name(video_index)), video_index % VIDEOS_PER_SHARD
 
 
 def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:

@@ -39,7 +39,7 @@ class Video:
     split: str = ""
     bytes: int = 0
     modified_ns: int = 0
-    frames: int = 0
+    frame_count: int = 0
     fps: float = 0.0
     width: int = 0
     height: int = 0
@@ -56,7 +56,9 @@ class Video:
         return [self.id, self.path, self.bytes, self.modified_ns]
 
 
-COLUMNS = [column.name for column in fields(Video)]
+COLUMN_OF = {"frame_count": "frames"}
+"""What the file calls a field, where that is another name."""
+COLUMNS = [COLUMN_OF.get(column.name, column.name) for column in fields(Video)]
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
@@ -65,7 +67,7 @@ NUMBERS: list[tuple[int, type]] = [
 """Which columns hold numbers, and of what type."""
 REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason")]
 """Which columns say the same of many videos: it is kept once, as is an id that is a path."""
-values_of = attrgetter(*COLUMNS)
+values_of = attrgetter(*(column.name for column in fields(Video)))
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def shard_slices(videos: Sequence[Video]) -> Iterator[tuple[str, Sequence[Video]
         yield shard_name(start), videos[start : start + VIDEOS_PER_SHARD]
 
 
-def shard_name(position: int) -> str:
-    return f"{position // VIDEOS_PER_SHARD:05d}"
+def shard_name(video_index: int) -> str:
+    return f"{video_index // VIDEOS_PER_SHARD:05d}"
 
 
 def combine(work: Path, fresh: Manifest) -> Manifest:

@@ -29,6 +29,9 @@ VERSION: str = h5py.__version__
 
 OFFSETS = "offsets"
 
+BUFFER_BYTES = 4 << 20
+"""What is written at once. So much, too, that glibc learns to keep memory of the size of frames for later."""
+
 NOT_READ = (OSError, KeyError, ValueError, RuntimeError)
 """What h5py raises of a file that is no shard, or not a whole one."""
 
@@ -55,7 +58,7 @@ class PackedFormat:
     columns: dict[str, str]
     """All datasets beside the items in the order of writing, each with NumPy's name of a row's type."""
     chunk_bytes: int
-    """What is written at once; the last chunk of a shard is half empty on average."""
+    """What HDF5 keeps in one piece; the last chunk of a shard is half empty on average."""
     command: str = ""
     """What makes a damaged shard anew; "{work}" stands for the WORK folder."""
 
@@ -98,7 +101,7 @@ def unreadable(path: Path, error: Exception, command: str = "") -> FameError:
 
 
 class PackedWriter:
-    """Appends items to a new shard chunk by chunk, so memory stays flat however long a video is.
+    """Appends items to a new shard through a buffer, so memory stays flat however long a video is.
 
     A context manager. ``finish`` is called last; a shard without it is not whole.
     """
@@ -107,12 +110,12 @@ class PackedWriter:
         self.path = path
         self.form = form
         self.file = h5py.File(path, "w", libver="latest")
-        self.chunk = np.zeros(form.chunk_bytes, np.uint8)
+        self.buffer = np.zeros(max(BUFFER_BYTES, form.chunk_bytes), np.uint8)
         self.bytes = self.file.create_dataset(
-            form.data, (0,), "uint8", maxshape=(None,), chunks=self.chunk.shape
+            form.data, (0,), "uint8", maxshape=(None,), chunks=(form.chunk_bytes,)
         )
         self.written = 0
-        """Bytes in whole chunks that the file holds; what follows them is in ``chunk``."""
+        """Bytes in whole chunks that the file holds; what follows them is in ``buffer``."""
         self.offsets = [0]
         self.first_item: list[int] = []
 
@@ -131,31 +134,35 @@ class PackedWriter:
         """Append an item (bytes,) uint8 to the video begun last."""
         used = self.offsets[-1] - self.written
         self.offsets.append(self.offsets[-1] + item.size)
-        while used + item.size >= self.chunk.size:
-            room = self.chunk.size - used
-            self.chunk[used:] = item[:room]
-            self._write_chunk()
+        while used + item.size >= self.buffer.size:
+            room = self.buffer.size - used
+            self.buffer[used:] = item[:room]
+            self._write(self.buffer.size)
             item, used = item[room:], 0
-        self.chunk[used : used + item.size] = item
+        self.buffer[used : used + item.size] = item
 
-    def _write_chunk(self) -> None:
-        disk.require_space(self.path, self.chunk.size)
-        self.bytes.resize((self.written + self.chunk.size,))
-        self.bytes.id.write_direct_chunk((self.written,), self.chunk)
-        self.written += self.chunk.size
+    def _write(self, count: int) -> None:
+        """Write the first ``count`` bytes of the buffer, whole chunks."""
+        disk.require_space(self.path, count)
+        self.bytes.resize((self.written + count,))
+        for start in range(0, count, self.form.chunk_bytes):
+            chunk = self.buffer[start : start + self.form.chunk_bytes]
+            self.bytes.id.write_direct_chunk((self.written + start,), chunk)
+        self.written += count
 
     def drop_video(self) -> None:
         """Forget the items of the video begun last; it stays in the shard with none."""
         del self.offsets[self.first_item[-1] + 1 :]
         if self.offsets[-1] < self.written:
-            self.written = self.offsets[-1] // self.chunk.size * self.chunk.size
-            self.chunk[:] = self.bytes[self.written : self.written + self.chunk.size]
+            size = self.form.chunk_bytes
+            self.written = self.offsets[-1] // size * size
+            self.buffer[:size] = self.bytes[self.written : self.written + size]
 
     def finish(self, **columns: Any) -> None:
         """Write what is left, and the ``columns`` of the format beside offsets and first items."""
-        if self.written < self.offsets[-1]:
-            self.chunk[self.offsets[-1] - self.written :] = 0
-            self._write_chunk()
+        left = self.offsets[-1] - self.written
+        self.buffer[left:] = 0
+        self._write(-(-left // self.form.chunk_bytes) * self.form.chunk_bytes)
         self.bytes.resize((self.offsets[-1],))
         columns |= {OFFSETS: self.offsets, self.form.first: [*self.first_item, len(self.offsets) - 1]}
         for name, kind in self.form.columns.items():

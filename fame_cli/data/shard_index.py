@@ -90,7 +90,7 @@ def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summari
     """
     forget()  # shards may have been made again since this process opened them
     content = stage.read_description(folder).content
-    known = read_index(folder)
+    known = read_index(folder, form, summarize)
     if known is not None and is_of(known, content, videos):
         require_receipts(folder, videos, form)
         return known
@@ -100,15 +100,16 @@ def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summari
     index = make_index(folder, videos, form, summarize, known)
     if is_of(index, content, videos):
         with suppress(FameError):  # it may be read-only, or the disk full
-            write_index(folder, index)
+            write_index(folder, index, version_of(form, summarize))
     return index
 
 
 def complete_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> None:
     """Leave an index in a store that is complete, unless the one that is there is of the same shards."""
-    known = read_index(folder)
+    known = read_index(folder, form, summarize)
     if known is None or not is_of(known, stage.read_description(folder).content, videos):
-        write_index(folder, make_index(folder, videos, form, summarize, known))
+        index = make_index(folder, videos, form, summarize, known)
+        write_index(folder, index, version_of(form, summarize))
 
 
 def is_of(index: ShardIndex, content: str, videos: int) -> bool:
@@ -173,20 +174,25 @@ def make_index(
     )
 
 
-def write_index(folder: Path, index: ShardIndex) -> None:
-    about = {"version": VERSION, "names": index.names, "videos": index.videos, "summary": index.summary}
+def version_of(form: PackedFormat, summarize: Summarize) -> str:
+    """Of what an index says: one that says other things is as good as none."""
+    return fingerprint([VERSION, form.columns, summarize(())])
+
+
+def write_index(folder: Path, index: ShardIndex, version: str) -> None:
+    about = {"version": version, "names": index.names, "videos": index.videos, "summary": index.summary}
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     content = io.BytesIO()
     np.savez(content, about=text, **{name: getattr(index, name) for name in ARRAYS})
     write_whole(folder / NAME, content.getbuffer())
 
 
-def read_index(folder: Path) -> ShardIndex | None:
+def read_index(folder: Path, form: PackedFormat, summarize: Summarize) -> ShardIndex | None:
     """The index of a store, whatever shards it is of, if it is there and whole."""
     try:
         with np.load(folder / NAME) as arrays:
             about = json.loads(arrays["about"].tobytes())
-            if about.pop("version") != VERSION:
+            if about.pop("version") != version_of(form, summarize):
                 return None
             names = tuple(about.pop("names"))
             return ShardIndex(**{name: arrays[name] for name in ARRAYS}, names=names, **about)

@@ -63,7 +63,7 @@ def compute(
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
     shards = []
     for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
-        counts = tuple(video.frames if video.usable else 0 for video in videos)
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
         shards.append(
             Shard(
                 name=name,
@@ -178,7 +178,13 @@ def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsCo
 class StatisticsStore:
     """Reads clips' statistics from a finished store. Safe to hand to worker processes.
 
-    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+    Usage::
+
+        store = open_statistics_store(work, frames, clip_frames=16, frame_stride=2)
+        seed, bins = store.read_maps(7, start=40)
+        store.read(7, start=40).foreground  # (1000,) counts of colours over the whole frame
+
+    ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
         folder: of the store; ``open_statistics_store`` finds it.
@@ -202,30 +208,30 @@ class StatisticsStore:
         self.config = StatisticsConfig.from_dict(description.configuration)
         self.fingerprint = description.content
 
-    def starts(self, position: int) -> Indices:
+    def starts(self, video_index: int) -> Indices:
         """First frames (clips,) of the clips of a video whose statistics are kept, counted from 0."""
-        return clip_starts(self.videos[position].frames, self.config)
+        return clip_starts(self.videos[video_index].frame_count, self.config)
 
-    def read(self, position: int, start: int) -> ClipStatistics:
+    def read(self, video_index: int, start: int) -> ClipStatistics:
         """Statistics of the kept clip that begins nearest to frame ``start``.
 
         It is at most half a hop away, and after the last kept clip of a video less than a hop.
         """
-        return self._read(position, start, unpack)
+        return self._read(video_index, start, unpack)
 
-    def read_maps(self, position: int, start: int) -> tuple[Array, Array]:
+    def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]:
         """Seed (h, w) float32 and bins (h, w) uint16 alone of the same clip: all that training needs.
 
         Both are of the whole frame: the seed (Eq. 2) in [0, 3], averaged over the pixels that
         a pixel of the map covers, the bins uint16 below 1000.
         """
-        return self._read(position, start, unpack_maps)
+        return self._read(video_index, start, unpack_maps)
 
-    def _read(self, position: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
-        path = shard_path(self.folder, shard_name(position))
-        number, row = divmod(position, VIDEOS_PER_SHARD)
+    def _read(self, video_index: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
+        path = shard_path(self.folder, shard_name(video_index))
+        number, row = divmod(video_index, VIDEOS_PER_SHARD)
         shard = open_shard(path, CLIPS, self.index.layout, number)
-        nearest = int(np.abs(self.starts(position) - start).argmin())
+        nearest = int(np.abs(self.starts(video_index) - start).argmin())
         clips = shard.items_of(row)
         if nearest >= len(clips):
             raise CLIPS.damaged(path, f"it holds too few clips of row {row}")
