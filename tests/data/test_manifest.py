@@ -25,6 +25,13 @@ def test_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
     assert read_manifest(tmp_path).root == tmp_path / "videos"
 
 
+def test_number_of_frames_is_the_column_frames_as_it_always_was(tmp_path: Path) -> None:
+    write_manifest(tmp_path, Manifest(tmp_path, {}, (Video("a.avi", "a.avi", frame_count=30, fps=25.0),)))
+    columns, row = (tmp_path / "manifest.csv").read_text().splitlines()
+    assert dict(zip(columns.split(","), row.split(","), strict=True))["frames"] == "30"
+    assert read_manifest(tmp_path).videos[0].frame_count == 30
+
+
 def test_path_outside_the_indexed_folder_is_refused(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest_of(tmp_path / "videos", "../../secret.avi"))
     with pytest.raises(ArtefactError, match="points outside the indexed folder"):

@@ -183,8 +183,8 @@ def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
     other = []
     for video in videos:
         expected = check.expected_frames.get(video.id, 0)
-        if video.usable and expected and abs(video.frames - expected) > max(5, expected // 20):
-            other.append(f"{video.path} ({video.frames} frames, published {expected})")
+        if video.usable and expected and abs(video.frame_count - expected) > max(5, expected // 20):
+            other.append(f"{video.path} ({video.frame_count} frames, published {expected})")
     return Finding(
         "length",
         "of another length than published",
