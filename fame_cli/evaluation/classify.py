@@ -27,7 +27,7 @@ from fame_cli.evaluation.scores import (
     classification_figures,
     video_probabilities,
 )
-from fame_cli.evaluation.sweep import choose_learning_rate
+from fame_cli.evaluation.sweep import choose_learning_rate, held_out
 from fame_cli.learning.backbones import require_fits
 
 CLEARLY_MORE = 1.05
@@ -99,10 +99,11 @@ def train(
         return training, config, notes
     features, classes = training_features(evaluation, config)
     if config.sweep:
-        labels, count = evaluation.videos.labels(evaluation.videos.train), len(evaluation.videos.class_names)
+        videos, K = evaluation.videos, len(evaluation.videos.class_names)
+        out = held_out(videos.labels(videos.train), videos.groups(videos.train), config.seed)
         with evaluation.progress("choosing a learning rate", "clips") as tell:
             rate, note = choose_learning_rate(
-                features, classes, labels, count, config, checkpoint.parent, feature_epochs, tell
+                features, classes, out, K, config, checkpoint.parent, feature_epochs, tell
             )
         config, notes = dataclasses.replace(config, learning_rate=rate), [note]
     on_features, samples = feature_epochs(features, classes, config)
@@ -206,7 +207,8 @@ def describe(
     """The result of a classification."""
     videos = evaluation.videos
     names = videos.class_names
-    figures = classification_figures(logits, videos.class_numbers(videos.test))
+    groups = videos.groups(videos.test)
+    figures = classification_figures(logits, videos.class_numbers(videos.test), groups)
     notes = [*videos.notes, *capped_notes(figures, "classes")]
     if losses[-1] > CLEARLY_MORE * math.log(len(names)):
         notes.append(
@@ -215,13 +217,12 @@ def describe(
         )
     best = video_probabilities(logits).max(dim=1)
     predictions = []
-    for position, probability, number in zip(
-        videos.test, best.values.tolist(), best.indices.tolist(), strict=True
+    for position, group, probability, number in zip(
+        videos.test, groups, best.values.tolist(), best.indices.tolist(), strict=True
     ):
         video = videos.frames.videos[position]
-        predictions.append(
-            Prediction(video.id, video.label, names[number], probability, names[number] == video.label)
-        )
+        right = names[number] == video.label
+        predictions.append(Prediction(video.id, video.label, names[number], probability, right, group))
     return Result(
         protocol=protocol,
         figures=figures,

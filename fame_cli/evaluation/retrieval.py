@@ -35,7 +35,7 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     )
     hits = train_classes[order] == test_classes[:, None]
     relevant = (train_classes == test_classes[:, None]).sum(dim=1)
-    figures = recall_figures(hits, relevant, len(train))
+    figures = recall_figures(hits, relevant, len(train), videos.groups(videos.test))
     result = Result(
         protocol="retrieval",
         figures=figures,
@@ -74,8 +74,9 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
     """Each test video with the first of its neighbours."""
     known, train = evaluation.videos.frames.videos, evaluation.videos.train
     queries = []
-    for position, values, places in zip(
+    for position, group, values, places in zip(
         evaluation.videos.test,
+        evaluation.videos.groups(evaluation.videos.test),
         similarities[:, :NEIGHBOURS_KEPT].tolist(),
         order[:, :NEIGHBOURS_KEPT].tolist(),
         strict=True,
@@ -85,5 +86,5 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
             Neighbour(video.id, video.label, value) for video, value in zip(near, values, strict=True)
         )
         query = known[position]
-        queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label))
+        queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label, group))
     return tuple(queries)

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fame_cli.data.group import ucf101_group
 from fame_cli.data.manifest import Manifest, Video
 from fame_cli.data.sources.annotations import Annotations
 from fame_cli.data.sources.files import VideoFile
@@ -16,7 +16,6 @@ from fame_cli.disk import write_text
 from fame_cli.errors import InputError
 
 EXAMPLES = 3
-UCF101_GROUP = re.compile(r"v_([^/]+)_(g\d+)_c\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -145,8 +144,8 @@ def both_sides(videos: Iterable[tuple[str, str]]) -> Finding:
     """
     sides: dict[str, set[str]] = defaultdict(set)
     for name, split in videos:
-        if split and (group := UCF101_GROUP.search(name)):
-            sides[f"{group[1]} {group[2]}"].add(split)
+        if split and (group := ucf101_group(name)):
+            sides[group].add(split)
     leaks = tuple(f"{group} ({', '.join(sorted(on))})" for group, on in sides.items() if len(on) > 1)
     return Finding(
         "both sides",
