@@ -54,8 +54,7 @@ def test_predictions_equal_those_of_scikit_learn_with_the_same_weights() -> None
         # Of unit vectors the squared distance is 2 − 2·cosine.
         return np.exp((1 - distances**2 / 2) / 0.2)
 
-    centre = train.mean(dim=0)
-    units = [torch.nn.functional.normalize(part - centre, dim=1).numpy() for part in (train, test)]
+    units = [torch.nn.functional.normalize(part, dim=1).numpy() for part in (train, test)]
     theirs = KNeighborsClassifier(9, weights=weights).fit(units[0], classes.numpy()).predict(units[1])
     assert ours.tolist() == theirs.tolist()
 
@@ -71,6 +70,21 @@ def test_videos_are_classified_by_their_colour_and_a_second_call_does_nothing(
     progress = Recorded()
     assert knn(make_evaluation(tmp_path, store, progress=progress), config) == result
     assert not progress.told
+
+
+def test_similarities_are_cosines_of_features_as_they_are(
+    store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Wu et al. subtract no mean; the features of a network that ends in a ReLU then have cosines near 1.
+    found = []
+
+    def recorded(train: torch.Tensor, test: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        found.append(nearest(train, test, count)[0])
+        return nearest(train, test, count)
+
+    monkeypatch.setattr("fame_cli.evaluation.knn.nearest", recorded)
+    knn(make_evaluation(tmp_path, store), config)
+    assert found[0].min() > 0.5
 
 
 def test_more_neighbours_than_training_videos_is_told(store: FrameStore, tmp_path: Path) -> None:
