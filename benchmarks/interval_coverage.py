@@ -1,6 +1,6 @@
 """How often 95 % intervals of an accuracy hold the truth, where test videos come in groups.
 
-    python benchmarks/coverage.py [--trials 1000]
+    python benchmarks/interval_coverage.py [--trials 1000]
 
 Made test sets of groups of 4 to 7 videos each, as those of UCF101 (707 groups, about 3,800 videos);
 the videos of a group are right or wrong together, with the correlation named. For each the share of trials in

@@ -279,7 +279,6 @@ class ClassifierConfig(EvaluationConfig):
         super().__post_init__()
         self.require(self.epochs >= 1, "epochs", "at least 1")
         self.require(self.batch_size >= 1, "batch_size", "at least 1")
-        self.require(self.learning_rate > 0, "learning_rate", "a positive number")
         self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
         self.require(0 <= self.dropout < 1, "dropout", "from 0 to below 1")
         self.require(0 < self.crop_scale_min <= 1, "crop_scale_min", "above 0, at most 1")
@@ -290,6 +289,10 @@ class ClassifierConfig(EvaluationConfig):
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.learning_rate > 0, "learning_rate", "a positive number")
+
 
 @dataclass(frozen=True)
 class LinearConfig(ClassifierConfig):
@@ -299,8 +302,8 @@ class LinearConfig(ClassifierConfig):
     """Passes over the training videos."""
     batch_size: int = 256
     """Clips in a step."""
-    learning_rate: float = 30.0
-    """Learning rate before the first milestone."""
+    learning_rate: float = 0.0
+    """Learning rate before the first milestone; 0: the number of classes to the power of 3/4."""
     weight_decay: float = 0.0
     """Weight decay."""
     milestones: tuple[int, ...] = (60, 80)
@@ -314,6 +317,9 @@ class LinearConfig(ClassifierConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(
+            self.learning_rate >= 0, "learning_rate", "a positive number, or 0 for that of the classes"
+        )
         self.require(all(rate > 0 for rate in self.sweep), "sweep", "positive numbers")
         self.require(
             self.train_on == "features" or not self.sweep, "sweep", "nothing, except with --train-on features"

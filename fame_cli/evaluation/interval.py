@@ -2,7 +2,7 @@
 
 Videos of one group are cut from one film, or show one person, and so are right or wrong together. Counting
 each as a trial of its own makes an interval too narrow. UCF101's 3,783 test videos are 707 groups: one of
-"95 %" over videos covers 73 to 90 % (``benchmarks/coverage.py``).
+"95 %" over videos covers 73 to 90 % (``benchmarks/interval_coverage.py``).
 """
 
 import math
