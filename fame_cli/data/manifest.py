@@ -44,6 +44,8 @@ class Video:
     height: int = 0
     status: Status = "pending"
     reason: str = ""
+    group: str = ""
+    """What it has in common with others (a film, a person), where a CSV file says so; see ``group_of``."""
 
     @property
     def usable(self) -> bool:
@@ -56,6 +58,8 @@ class Video:
 
 
 COLUMNS = [column.name for column in fields(Video)]
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("reason") + 1]
+"""Those that every manifest has; one that was written by an earlier version lacks others at the end."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
@@ -129,9 +133,9 @@ def updated(before: Video, video: Video | None) -> Video:
         return dataclasses.replace(before, label="", split="", status="removed", reason=reason)
     if before.status == "removed" or before.identity != video.identity:
         return video
-    if (before.label, before.split) == (video.label, video.split):
+    if (before.label, before.split, before.group) == (video.label, video.split, video.group):
         return before
-    return dataclasses.replace(before, label=video.label, split=video.split)
+    return dataclasses.replace(before, label=video.label, split=video.split, group=video.group)
 
 
 def is_work(folder: Path) -> bool:
@@ -191,12 +195,13 @@ def read_manifest(work: Path) -> Manifest:
 def parse(text: str) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    if next(rows, []) != COLUMNS:
+    columns = next(rows, [])
+    if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
     for row in rows:
         try:
-            videos.append(parse_row(row))
+            videos.append(parse_row(row, columns))
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from error
     if len({video.id for video in videos}) < len(videos):
@@ -204,9 +209,9 @@ def parse(text: str) -> tuple[Video, ...]:
     return tuple(videos)
 
 
-def parse_row(row: Sequence[str]) -> Video:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} values for {len(COLUMNS)} columns")
+def parse_row(row: Sequence[str], columns: Sequence[str]) -> Video:
+    if len(row) != len(columns):
+        raise ValueError(f"{len(row)} values for {len(columns)} columns")
     values: list[Any] = list(row)
     for place, number in NUMBERS:
         values[place] = number(row[place])

@@ -28,3 +28,8 @@ def test_video_without_a_group_is_one_of_its_own() -> None:
 def test_capitals_make_no_other_group() -> None:
     one, other = (Video(name, name) for name in ("v_HandStand_g01_c01.avi", "v_Handstand_g01_c02.avi"))
     assert group_of(one) == group_of(other)
+
+
+def test_group_that_a_csv_file_names_counts_before_that_of_the_name() -> None:
+    video = Video("v_Biking_g01_c01.avi", "v_Biking_g01_c01.avi", group="Anna")
+    assert group_of(video) == "Anna"

@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ def match(
     for name, file in keyed:
         if name in named:
             split = named[name].split if holders[name] == file.path else ""
-            videos.append(file.video(named[name].label or (label(file) if label else ""), split))
+            video = file.video(named[name].label or (label(file) if label else ""), split)
+            videos.append(replace(video, group=named[name].group))
         elif label:
             videos.append(file.video(label(file)))
     unknown = [file.path for name, file in keyed if name not in named]
