@@ -17,5 +17,5 @@ def ucf101_group(name: str) -> str:
 
 
 def group_of(video: Video) -> str:
-    """The group of a video: as a CSV file names it, or its own name; else one for itself, called by its id."""
+    """The group of a video: as a CSV file or its own name has it; else one for itself, named by its id."""
     return video.group or ucf101_group(video.id).casefold() or video.id
