@@ -42,8 +42,8 @@ from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FORMAT = 2
-"""Of what a shard holds; one written in another is made again."""
+FORMAT = 3
+"""Of what a shard holds, and of how it is computed; one written in another is told, and made again."""
 
 FRAMES_AT_ONCE = 32
 """Frames decoded before any is looked at: a decoder is faster when nothing comes between."""
@@ -79,7 +79,7 @@ def compute(
         parent=frames.fingerprint,
         workers=workers,
         progress=progress,
-        versions={"opencv": cv2.__version__, "h5py": h5py.__version__},
+        versions={"format": str(FORMAT), "opencv": cv2.__version__, "h5py": h5py.__version__},
     )
 
 
@@ -243,6 +243,11 @@ class StatisticsStore:
             raise ArtefactError(
                 f"{folder} is out of date: the frames it was computed from have changed.",
                 "Run fame masks again with the same options: it redoes only what changed.",
+            )
+        if (found := description.versions.get("format", "2")) != str(FORMAT):
+            raise ArtefactError(
+                f"{folder} was computed by another version of fame: its format is {found}, not {FORMAT}.",
+                "Run fame masks again with the same options: it makes all of it again.",
             )
         open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
