@@ -48,7 +48,7 @@ def plain_masks(frames: Tensor) -> Tensor:
     hue, saturation, value = plain_hsv(clips.mean(2))
     hue = hue * 2 * torch.pi  # once more, as published
     x, y = (saturation * hue.cos() + 1) / 2, (saturation * hue.sin() + 1) / 2
-    levels = [(9 * part).round().long() for part in (x, y, value)]
+    levels = [(9 * part + 1).round().long() - 1 for part in (x, y, value)]
     bins = (levels[0] + 10 * levels[1] + 100 * levels[2]).flatten(1)
     most = seed.topk(H * W // 2, dim=1).indices
     least = seed.topk(H * W // 10, dim=1, largest=False).indices

@@ -48,6 +48,8 @@ class Video:
     reason: str = ""
     notes: str = ""
     """What was decided about the file: which of its streams was read, how it was turned, and the like."""
+    group: str = ""
+    """What it has in common with others (a film, a person), where a CSV file says so; see ``group_of``."""
 
     @property
     def usable(self) -> bool:
@@ -62,15 +64,15 @@ class Video:
 COLUMN_OF = {"frame_count": "frames"}
 """What the file calls a field, where that is another name."""
 COLUMNS = [COLUMN_OF.get(column.name, column.name) for column in fields(Video)]
-COLUMNS_BEFORE_NOTES = [name for name in COLUMNS if name != "notes"]
-"""Those of manifests that were written before there were notes, which come last."""
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("reason") + 1]
+"""Those that every manifest has; one that was written by an earlier version lacks others at the end."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
     if isinstance(column.type, type) and column.type is not str
 ]
 """Which columns hold numbers, and of what type."""
-REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason", "notes")]
+REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason", "notes", "group")]
 """Which columns say the same of many videos: it is kept once, as is an id that is a path."""
 values_of = attrgetter(*(column.name for column in fields(Video)))
 
@@ -139,9 +141,9 @@ def updated(before: Video, video: Video | None) -> Video:
         return dataclasses.replace(before, label="", split="", status="removed", reason=reason)
     if before.status == "removed" or before.identity != video.identity:
         return video
-    if (before.label, before.split) == (video.label, video.split):
+    if (before.label, before.split, before.group) == (video.label, video.split, video.group):
         return before
-    return dataclasses.replace(before, label=video.label, split=video.split)
+    return dataclasses.replace(before, label=video.label, split=video.split, group=video.group)
 
 
 def is_work(folder: Path) -> bool:
@@ -205,7 +207,7 @@ def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
     rows = csv.reader(lines, strict=True)
     columns = next(rows, [])
-    if columns not in (COLUMNS, COLUMNS_BEFORE_NOTES):
+    if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
     for row in rows:

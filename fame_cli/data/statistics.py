@@ -36,8 +36,8 @@ from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FORMAT = 2
-"""Of what a shard holds; one written in another is made again."""
+FORMAT = 3
+"""Of what a shard holds, and of how it is computed; one written in another is told, and made again."""
 
 CLIPS = PackedFormat(
     "clip",
@@ -82,7 +82,7 @@ def compute(
         parent=frames.fingerprint,
         workers=workers,
         progress=progress,
-        versions={"opencv": cv2.__version__, "h5py": packed.VERSION},
+        versions={"format": str(FORMAT), "opencv": cv2.__version__, "h5py": packed.VERSION},
     )
     complete_index(folder, len(frames.videos), CLIPS, count_clips)
     return report
@@ -201,6 +201,11 @@ class StatisticsStore:
             raise ArtefactError(
                 f"{folder} is out of date: the frames it was computed from have changed.",
                 "Run fame masks again with the same options: it redoes only what changed.",
+            )
+        if (found := description.versions.get("format", "2")) != str(FORMAT):
+            raise ArtefactError(
+                f"{folder} was computed by another version of fame: its format is {found}, not {FORMAT}.",
+                "Run fame masks again with the same options: it makes all of it again.",
             )
         self.folder = folder
         self.index = open_index(folder, len(frames.videos), CLIPS, count_clips)

@@ -148,10 +148,14 @@ def test_shard_in_an_earlier_format_is_made_again(tmp_path: Path, monkeypatch: p
     frames = store_of(tmp_path, [12])
     config = StatisticsConfig(4, 1, 4, 48)
     monkeypatch.setattr(room, "FORMAT", room.FORMAT - 1)
-    assert room.compute(tmp_path / "work", frames, config).made == 1
+    made = room.compute(tmp_path / "work", frames, config)
+    assert made.made == 1
     monkeypatch.undo()
+    with pytest.raises(ArtefactError, match=r"another version of fame.*\s*Run fame masks again"):
+        room.StatisticsStore(made.folder, frames)
     assert room.compute(tmp_path / "work", frames, config).remade == ("00000",)
     assert room.compute(tmp_path / "work", frames, config).made == 0
+    assert room.StatisticsStore(made.folder, frames).starts(0).tolist() == [0, 4, 8]
 
 
 def test_published_hue_gives_other_bins(tmp_path: Path) -> None:
