@@ -104,6 +104,14 @@ def test_other_roles_move_no_choice_of_a_role() -> None:
         assert one["query"]["augmentation"]["sigma"] == other["query"]["augmentation"]["sigma"]
 
 
+def test_which_frames_a_role_is_of_moves_no_other_choice_of_it() -> None:
+    roles = [Role("key"), Role("key", frames="same"), Role("key", frames="apart", gap_frames=3)]
+    found = [samples(Clock(60), QUERY, role, epochs=5) for role in roles]
+    sigmas = [[sample["key"]["augmentation"]["sigma"] for sample in of_role] for of_role in found]
+    assert sigmas[0] == sigmas[1] == sigmas[2]
+    assert [start(sample["key"]) for sample in found[0]] != [start(sample["key"]) for sample in found[2]]
+
+
 def test_role_gets_only_the_augmentations_that_it_can_bear() -> None:
     few = Role("turned", augmentations=frozenset({"blur"}))
     found = samples(Clock(60), QUERY, few)

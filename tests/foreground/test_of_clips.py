@@ -38,4 +38,6 @@ def test_coarser_maps_give_masks_as_fine_as_asked() -> None:
 
 def test_no_gradient_is_kept_of_a_mask() -> None:
     given = clips().requires_grad_()
-    assert not masks_of_maps(maps_of_clips(given), 24, 0.5).soft.requires_grad
+    maps = maps_of_clips(given)
+    assert not maps.seed.requires_grad
+    assert not masks_of_maps(maps, 24, 0.5).soft.requires_grad
