@@ -4,8 +4,8 @@ Drawing (NumPy, in the loader's workers) and applying (torch, on the training de
 drawn is constant over a clip, and different for each sample of a batch.
 """
 
-from collections.abc import Callable, Mapping, Set
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fame_cli.data.role import AUGMENTATIONS, Augmentation
+from fame_cli.data.transfer import move_together
 
 GRAYSCALE_PROBABILITY = 0.2
 JITTER_PROBABILITY = 0.8
@@ -80,7 +81,8 @@ def augment(clips: Tensor, view: Mapping[str, Tensor]) -> Tensor:
     """Grayscale, colour jitter, horizontal flip and Gaussian blur of FAME, section 4.2.
 
     A sample's result does not depend on the others of its batch. Which samples an operation changes is
-    read from ``view`` on the CPU, so the device is never waited for.
+    read from ``view`` on the CPU, so the device is never waited for. What the operations need there goes
+    over in one copy.
 
     Args:
         clips: (B, 3, T, H, W) float in [0, 1] on any device; left as they are.
@@ -105,40 +107,51 @@ def normalise(clips: Tensor) -> Tensor:
     return (clips - mean).div_(std)
 
 
+class Change(NamedTuple):
+    """One operation of a view, and the samples of a batch that it changes."""
+
+    operation: Callable[..., None]
+    """Works in place: ``operation(clips, *amounts)``, each amount as (n, 1, 1, 1, 1)."""
+    samples: npt.NDArray[np.int64]
+    """(n,) rows of the batch."""
+    amounts: tuple[npt.NDArray[np.float32], ...] = ()
+    """(n,) each."""
+
+
 def change(clips: Tensor, drawn: Mapping[str, npt.NDArray[Any]]) -> None:
     """Apply what was drawn to the clips in place, each operation to its own samples."""
-    apply(turn_gray, clips, drawn["grayscale"])
+    changes = list(plan_changes(drawn))
+    numbers = [torch.from_numpy(values) for one in changes for values in (one.samples, *one.amounts)]
+    there = iter(move_together(numbers, clips.device))
+    for one in changes:
+        index, amounts = next(there), [next(there).view(-1, 1, 1, 1, 1) for _ in one.amounts]
+        if len(one.samples) == len(clips):
+            one.operation(clips, *amounts)
+        else:
+            gathered = clips[index]
+            one.operation(gathered, *amounts)
+            clips[index] = gathered
+
+
+def plan_changes(drawn: Mapping[str, npt.NDArray[Any]]) -> Iterator[Change]:
+    """The operations that at least one sample was chosen for, in the order in which they are applied."""
+    yield from chosen_change(turn_gray, drawn["grayscale"])
     # A gray clip has no hue to shift, which spares the dearest adjustment.
     chosen = dict.fromkeys(JITTER, drawn["jitter"]) | {"hue": drawn["jitter"] & ~drawn["grayscale"]}
     for position in drawn["order"].T:
         for number in set(position.tolist()):
             name, adjust = ADJUSTMENTS[number]
-            apply(adjust, clips, chosen[name] & (position == number), drawn[name])
-    apply(flip, clips, drawn["flip"])
-    apply(blur, clips, drawn["blur"], drawn["sigma"])
+            yield from chosen_change(adjust, chosen[name] & (position == number), drawn[name])
+    yield from chosen_change(flip, drawn["flip"])
+    yield from chosen_change(blur, drawn["blur"], drawn["sigma"])
 
 
-def apply(
-    operation: Callable[..., None],
-    clips: Tensor,
-    chosen: npt.NDArray[np.bool_],
-    *amounts: npt.NDArray[np.float32],
-) -> None:
-    """Run ``operation(samples, *amounts)``, which works in place, on the chosen samples."""
+def chosen_change(
+    operation: Callable[..., None], chosen: npt.NDArray[np.bool_], *amounts: npt.NDArray[np.float32]
+) -> Iterator[Change]:
     samples = np.flatnonzero(chosen)
-    if not len(samples):
-        return
-    index, *amounts_there = (
-        torch.from_numpy(values).to(clips.device, non_blocking=True)
-        for values in (samples, *(amount[samples] for amount in amounts))
-    )
-    shaped = [amount.view(-1, 1, 1, 1, 1) for amount in amounts_there]
-    if len(samples) == len(clips):
-        operation(clips, *shaped)
-    else:
-        gathered = clips[index]
-        operation(gathered, *shaped)
-        clips[index] = gathered
+    if len(samples):
+        yield Change(operation, samples, tuple(amount[samples] for amount in amounts))
 
 
 def luminance(clips: Tensor) -> Tensor:

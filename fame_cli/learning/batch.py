@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fame_cli.data.clips import generator_for
 from fame_cli.data.role import Role
+from fame_cli.data.transfer import move_together
 from fame_cli.data.views import augment, normalise, to_clips
 from fame_cli.distraction.distraction import Distraction, Extras
 from fame_cli.distraction.partners import cyclic_partners
@@ -45,7 +46,7 @@ def make_views(
         clips, rows = to_clips(frames, device), None
         if distraction is not None and role.distracted:
             if distraction.reads.partner:
-                rows = partner_rows(len(frames), seed, step, number).to(device, non_blocking=True)
+                (rows,) = move_together([partner_rows(len(frames), seed, step, number)], device)
             clips = distract(distraction, clips, frames, rows, loaded)
         clips = normalise(augment(clips, loaded["augmentation"]))
         views[role.name] = View(
@@ -94,9 +95,5 @@ def distract(
 
 def drawn_values(drawn: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """Drawn values on the device; Python's floats are collated to float64, which clips are not."""
-    return {
-        name: values.to(
-            device, torch.float32 if values.is_floating_point() else values.dtype, non_blocking=True
-        )
-        for name, values in drawn.items()
-    }
+    values = [value.float() if value.is_floating_point() else value for value in drawn.values()]
+    return dict(zip(drawn, move_together(values, device), strict=True))
