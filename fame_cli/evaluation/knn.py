@@ -10,8 +10,8 @@ from torch.nn import functional
 from fame_cli.config import KnnConfig
 from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import compute_features
+from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
-from fame_cli.evaluation.retrieval import nearest
 from fame_cli.evaluation.scores import capped_notes, class_figures, score_figures
 from fame_cli.evaluation.splits import LabelledVideos
 

@@ -4,17 +4,15 @@ import time
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fame_cli.config import RetrievalConfig
 from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import compute_features
+from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.results import Neighbour, Query, Result, read_result, write_result
 from fame_cli.evaluation.scores import RECALL_KS, capped_notes, recall_figures
 
 NEIGHBOURS_KEPT = 10
-QUERIES_TOGETHER = 256
-"""Queries compared with all training videos at once, so that memory stays flat."""
 
 
 def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
@@ -47,25 +45,6 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
         **evaluation.record(config),
     )
     return write_result(path, result)
-
-
-def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The training videos nearest to each test video by cosine; of equal ones the first leads.
-
-    Args:
-        train: features (N, D), the mean over the clips of each video; test: (M, D).
-        count: how many neighbours, at most N.
-
-    Returns:
-        Similarities (M, count) and places in ``train`` (M, count), nearest first.
-    """
-    keys = functional.normalize(train, dim=1)
-    similarities, order = [], []
-    for part in torch.split(functional.normalize(test, dim=1), QUERIES_TOGETHER):
-        ranked = (part @ keys.T).sort(dim=1, descending=True, stable=True)
-        similarities.append(ranked.values[:, :count])
-        order.append(ranked.indices[:, :count])
-    return torch.cat(similarities), torch.cat(order)
 
 
 def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor) -> tuple[Query, ...]:

@@ -10,7 +10,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.neighbors import NearestNeighbors
 
 from fame_cli.evaluation.results import Prediction
-from fame_cli.evaluation.retrieval import nearest
+from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.scores import (
     capped_notes,
     class_figures,
@@ -101,7 +101,7 @@ def test_recall_equals_a_slow_loop() -> None:
 
 
 def test_neighbours_equal_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fame_cli.evaluation.retrieval.QUERIES_TOGETHER", 4)
+    monkeypatch.setattr("fame_cli.evaluation.neighbours.SIMILARITIES_TOGETHER", 160)
     generator = np.random.default_rng(1)
     train, test = generator.normal(2, 1, (40, 6)), generator.normal(0, 1, (9, 6))
     distances, places = NearestNeighbors(n_neighbors=7, metric="cosine").fit(train).kneighbors(test)

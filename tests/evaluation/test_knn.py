@@ -14,7 +14,7 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.knn import knn, vote
-from fame_cli.evaluation.retrieval import nearest
+from fame_cli.evaluation.neighbours import nearest
 
 pytestmark = pytest.mark.libraries
 
