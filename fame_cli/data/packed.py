@@ -247,10 +247,10 @@ def write_arrays(path: Path, arrays: Iterable[tuple[str, Array]]) -> None:
             file[name] = values
 
 
-def read_array(path: Path, name: str) -> Array:
-    """One array of such a shard; raises ArtefactError where it is damaged."""
+def read_arrays(path: Path, names: Iterable[str]) -> list[Array]:
+    """Arrays of such a shard, opened once; raises ArtefactError where it is damaged."""
     try:
         with h5py.File(path, "r") as file:
-            return file[name][()]  # type: ignore[no-any-return]
+            return [file[name][()] for name in names]
     except NOT_READ as error:
         raise unreadable(path, error) from error

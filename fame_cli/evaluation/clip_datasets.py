@@ -1,5 +1,6 @@
 """The clips of an evaluation: even ones to test on, augmented ones to learn from, and their order."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from fame_cli.data.clips import (
     random_resized_crop,
     random_start,
 )
-from fame_cli.data.dataset import crop_clip
+from fame_cli.data.dataset import crop_clip, crop_frames
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import draw_view
 from fame_cli.evaluation.splits import LabelledVideos
@@ -34,12 +35,19 @@ def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> T
     """
     frame_count = frames.videos[position].frame_count
     starts = even_starts(frame_count, clip_span(config.clip_frames, config.frame_stride), config.clips)
-    clips = []
-    for start in starts.tolist():
-        indices = clip_indices(start, config.clip_frames, config.frame_stride, frame_count)
-        read = frames.read(position, indices)
-        clips.append(crop_clip(read, central_square(*read.shape[1:3]), config.crop_px))
-    return torch.from_numpy(np.stack(clips))
+    indices = np.stack(
+        [
+            clip_indices(start, config.clip_frames, config.frame_stride, frame_count)
+            for start in starts.tolist()
+        ]
+    )
+    # Clips of a short video overlap: each frame is decoded and scaled once.
+    distinct, places = np.unique(indices, return_inverse=True)
+    read = frames.each_frame(position, distinct)
+    first = next(read)
+    scaled = np.empty((len(distinct), config.crop_px, config.crop_px, 3), np.uint8)
+    crop_frames(itertools.chain([first], read), [(central_square(*first.shape[:2]), scaled)])
+    return torch.from_numpy(scaled[places.reshape(indices.shape)])
 
 
 def training_clip(

@@ -5,7 +5,8 @@ so that another split or protocol needs only what is not there yet.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from fame_cli.learning.backbones import require_fits
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
-"""Clips that the encoder sees at once."""
+"""Clips that the encoder sees at once; on a CPU more of them would leave its cache."""
+CLIPS_TOGETHER_ON_GPU = 64
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,35 @@ class FeatureStore:
 
     def read(self, video_index: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
-        path = shard_path(self.folder, shard_title(shard_name(video_index)))
-        features = torch.from_numpy(packed.read_array(path, str(video_index % VIDEOS_PER_SHARD)))
-        if not features.isfinite().all():
-            raise ArtefactError(
-                f"{path} holds features that are no finite numbers: the network that made them has diverged.",
-                "Look at its loss (fame visualize curves RUN), and pretrain another with a smaller --lr.",
-            )
+        (features,) = self.each([video_index])
         return features
 
     def read_all(self, video_indices: Sequence[int]) -> Tensor:
         """Features (N, clips, D) of several videos."""
-        return torch.stack([self.read(video_index) for video_index in video_indices])
+        return torch.stack([*self.each(video_indices)])
+
+    def read_means(self, video_indices: Sequence[int]) -> Tensor:
+        """Features (N, D) of several videos, the mean over the clips of each."""
+        return torch.stack([features.mean(dim=0) for features in self.each(video_indices)])
+
+    def each(self, video_indices: Iterable[int]) -> Iterator[Tensor]:
+        """Features (clips, D) of video after video; a shard is opened once for those that follow each other."""
+        for name, indices in itertools.groupby(video_indices, shard_name):
+            path = shard_path(self.folder, shard_title(name))
+            for values in packed.read_arrays(path, map(name_in_shard, indices)):
+                features = torch.from_numpy(values)
+                if not features.isfinite().all():
+                    raise ArtefactError(
+                        f"{path} holds features that are no finite numbers: the network that made them has "
+                        "diverged.",
+                        "Look at its loss (fame visualize curves RUN), and pretrain another with a smaller "
+                        "--learning-rate.",
+                    )
+                yield features
+
+
+def name_in_shard(video_index: int) -> str:
+    return str(video_index % VIDEOS_PER_SHARD)
 
 
 def shard_title(slice_name: str) -> str:
@@ -109,23 +128,36 @@ def feature_writer(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)
     )
 
-    def features_of(video_index: int) -> tuple[str, Any]:
-        # Skips what another process finished between planning and now.
-        clips = next(clips for found, clips in items if found == video_index)
-        features = in_parts(encoder, clips, evaluation.device)
-        return str(video_index % VIDEOS_PER_SHARD), features.cpu().numpy()
-
     def write_shard(path: Path, video_indices: tuple[int, ...]) -> Summary:
-        packed.write_arrays(path, map(features_of, video_indices))
+        # Skips what another process finished between planning and now.
+        videos = [next(clips for found, clips in items if found == wanted) for wanted in video_indices]
+        features = encode_videos(encoder, videos, evaluation.device)
+        packed.write_arrays(path, zip(map(name_in_shard, video_indices), features, strict=True))
         return {"videos": len(video_indices)}
 
     return write_shard
 
 
+def encode_videos(
+    encoder: Callable[[Tensor], Tensor], videos: Sequence[Tensor], device: torch.device
+) -> Sequence[Any]:
+    """Features (clips, D) of each video as NumPy arrays, from its clips (clips, T, H, W, 3) uint8.
+
+    The clips of all of them go through the encoder together, and an accelerator is waited for once: until
+    then the loader's processes read on.
+    """
+    if not videos:
+        return []
+    together = torch.cat([clips.to(device, non_blocking=True) for clips in videos])
+    features = in_parts(encoder, together, device).cpu()
+    return [part.numpy() for part in features.split([len(clips) for clips in videos])]
+
+
 @torch.no_grad()
 def in_parts(network: Callable[[Tensor], Tensor], clips: Tensor, device: torch.device) -> Tensor:
-    """What a network makes, (N, …), of clips (N, T, H, W, 3) uint8, a few at a time."""
-    parts = torch.split(clips.to(device, non_blocking=True), CLIPS_TOGETHER)
+    """What a network makes, (N, …), of clips (N, T, H, W, 3) uint8, as many at a time as suit the device."""
+    most = CLIPS_TOGETHER_ON_GPU if device.type == "cuda" else CLIPS_TOGETHER
+    parts = clips.to(device, non_blocking=True).split(most)
     return torch.cat([network(prepare(to_clips(part, device))) for part in parts])
 
 

@@ -24,10 +24,7 @@ def knn(evaluation: Evaluation, config: KnnConfig) -> Result:
     started = time.monotonic()
     videos = evaluation.videos
     store = compute_features(evaluation, config, (*videos.train, *videos.test))
-    train, test = (
-        torch.stack([store.read(position).mean(dim=0) for position in positions])
-        for positions in (videos.train, videos.test)
-    )
+    train, test = store.read_means(videos.train), store.read_means(videos.test)
     count = min(config.neighbours, len(train))
     similarities, order = nearest(train, test, count)
     classes = videos.class_numbers(videos.train)[order]

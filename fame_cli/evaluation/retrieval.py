@@ -23,10 +23,7 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     started = time.monotonic()
     videos = evaluation.videos
     store = compute_features(evaluation, config, (*videos.train, *videos.test))
-    train, test = (
-        torch.stack([store.read(position).mean(dim=0) for position in positions])
-        for positions in (videos.train, videos.test)
-    )
+    train, test = store.read_means(videos.train), store.read_means(videos.test)
     # With the mean of the test videos, as the published code has it, a query would see the other queries.
     centre = train.mean(dim=0)
     similarities, order = nearest(train - centre, test - centre, min(max(RECALL_KS.values()), len(train)))

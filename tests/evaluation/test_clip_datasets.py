@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,21 @@ def test_even_clips_are_the_scaled_central_square_of_evenly_spread_frames(store:
         frames = store.read(4, clip_indices(start, 4, 2, 14))
         # Stored frames are 43 × 32 px: the central square is 32 px wide and needs no scaling.
         assert np.array_equal(clip.numpy(), frames[:, :, 5:37])
+
+
+def test_frame_that_several_clips_show_is_read_once(
+    store: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, each_frame = list[int](), FrameStore.each_frame
+
+    def watched(frames: FrameStore, video_index: int, indices: Sequence[int]) -> Iterator[Any]:
+        asked.extend(indices)
+        return each_frame(frames, video_index, indices)
+
+    monkeypatch.setattr(FrameStore, "each_frame", watched)
+    even_clips(store, 4, dataclasses.replace(linear_config, crop_px=32, clips=3))
+    # Three clips of four frames each, from 0, 4 and 7 on.
+    assert asked == [0, 2, 4, 6, 7, 8, 9, 10, 11, 13]
 
 
 def test_central_square_is_cut_from_wide_and_tall_frames() -> None:

@@ -10,7 +10,7 @@ import torch
 from colour_videos import KilledAt, KilledError, Recorded, make_evaluation, make_work, retrieval_config
 from torch import Tensor, nn
 
-from fame_cli.config import EvaluationConfig
+from fame_cli.config import EvaluationConfig, Precision
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import normalise
 from fame_cli.errors import ArtefactError
@@ -89,6 +89,33 @@ def test_killed_run_goes_on_where_it_stopped(
     assert progress.told["features"] == [16, 24]
     assert read == list(range(16, 24))
     assert torch.equal(got, expected)
+
+
+def test_several_videos_go_through_the_encoder_together(
+    store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, encode = [], features.encode
+
+    def watched(backbone: nn.Module, clips: Tensor, precision: Precision) -> Tensor:
+        seen.append(len(clips))
+        return encode(backbone, clips, precision)
+
+    monkeypatch.setattr(features, "encode", watched)
+    compute_features(make_evaluation(tmp_path, store), retrieval_config, (0,))
+    # Eight videos of a shard, three clips each.
+    assert seen == [16, 8]
+
+
+def test_shard_is_opened_once_for_all_its_videos(
+    store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = compute_features(make_evaluation(tmp_path, store), retrieval_config, (0, 9))
+    one_by_one = torch.stack([kept.read(n) for n in (1, 3, 9, 12)])
+    opened, file = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda path, *args: opened.append(path) or file(path, *args))
+    assert torch.equal(kept.read_all((1, 3, 9, 12)), one_by_one)
+    assert len(opened) == 2
+    torch.testing.assert_close(kept.read_means((1, 3, 9, 12)), one_by_one.mean(dim=1))
 
 
 def record_reading(monkeypatch: pytest.MonkeyPatch) -> list[int]:
