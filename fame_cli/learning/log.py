@@ -20,8 +20,9 @@ Batch = TypeVar("Batch")
 OWN_COLUMNS = {"step", "epoch", "loss", "chance", "learning_rate", "samples_per_second", "data_wait"}
 """Of metrics.jsonl; every other one is a figure of the objective."""
 
-WAITING_STEPS = 10
-"""Steps whose losses stay on an accelerator before they are fetched, since fetching waits for it."""
+STEPS_AHEAD = 2
+"""Steps that the host runs ahead of an accelerator: enough to keep it busy, and a loss that is no number stops
+the training two steps later."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,40 @@ class StepInfo:
     figures: Mapping[str, float]
     """What the objective measured beside its loss, such as ``accuracy``."""
     samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The figures of a step, on their way to the host."""
+
+    step: int
+    names: tuple[str, ...]
+    values: Tensor
+    """(names,) on the host, there once ``copied`` is reached."""
+    copied: torch.cuda.Event | None
+    learning_rate: float
+
+    def fetch(self) -> dict[str, float]:
+        if self.copied is not None:
+            self.copied.synchronize()
+        return dict(zip(self.names, self.values.tolist(), strict=True))
+
+
+def send(step: int, figures: Mapping[str, Tensor], learning_rate: float) -> Waiting:
+    """Begin to copy the figures of a step to the host, by one copy that nobody waits for."""
+    values, copied = torch.stack([*figures.values()]), None
+    if values.is_cuda:
+        values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(
+            values, non_blocking=True
+        )
+        copied = torch.cuda.Event()
+        copied.record()
+    return Waiting(step, tuple(figures), values, copied, learning_rate)
+
+
+def steps_ahead(device: torch.device) -> int:
+    """Steps whose figures may be on their way; on a CPU they are there at once."""
+    return 0 if device.type == "cpu" else STEPS_AHEAD
 
 
 class Log:
@@ -57,7 +92,7 @@ class Log:
         if folder.writes:
             # What was logged after the checkpoint is done again, so TensorBoard is to forget it as well.
             self.writer = SummaryWriter(str(folder.tensorboard), purge_step=first_step)
-        self.waiting: list[tuple[int, Mapping[str, Tensor], float]] = []
+        self.waiting: list[Waiting] = []
         self.drained_at = time.monotonic()
         self.waited_seconds = 0.0
 
@@ -72,34 +107,38 @@ class Log:
     def add(self, step: int, figures: Mapping[str, Tensor], learning_rate: float) -> None:
         """Take the figures of a step (scalars, "loss" among them), still on the device.
 
-        Raises ConfigurationError where one has the name of a column that is not an objective's.
+        Raises FameError where the loss of a step before is no finite number; of this one, where it is known.
+        ConfigurationError where one has the name of a column that is not an objective's.
         """
         if taken := figures.keys() & (OWN_COLUMNS - {"loss", "chance"}):
             raise ConfigurationError(
                 f"the objective gives a figure the name {sorted(taken)[0]!r}, which the log has for its own.",
                 "Give it another name in the objective's forward.",
             )
-        self.waiting.append((step, figures, learning_rate))
-        if figures["loss"].device.type == "cpu" or len(self.waiting) == WAITING_STEPS:
-            self.drain()
+        self.waiting.append(send(step, figures, learning_rate))
+        self.fetch(len(self.waiting) - steps_ahead(figures["loss"].device))
 
     def drain(self) -> None:
-        """Fetch and write what waits on the device; FameError where a loss is not a finite number."""
-        if not self.waiting:
+        """Fetch and write all that is on its way; FameError where a loss is not a finite number."""
+        self.fetch(len(self.waiting))
+
+    def fetch(self, count: int) -> None:
+        """The same for the first ``count`` of the steps that are on their way."""
+        if count <= 0:
             return
-        # One transfer for all figures of all steps.
-        fetched = torch.stack([torch.stack([*figures.values()]) for _, figures, _ in self.waiting]).tolist()
+        taken = self.waiting[:count]
+        fetched = [waiting.fetch() for waiting in taken]
         now = time.monotonic()
         seconds = max(now - self.drained_at, 1e-9)
         pace = {
-            "samples_per_second": round(len(self.waiting) * self.batch_size / seconds, 2),
+            "samples_per_second": round(count * self.batch_size / seconds, 2),
             "data_wait": round(min(self.waited_seconds / seconds, 1.0), 4),
         }
         rows = [
-            self.row(step, dict(zip(figures, values, strict=True)), learning_rate) | pace
-            for (step, figures, learning_rate), values in zip(self.waiting, fetched, strict=True)
+            self.row(waiting.step, figures, waiting.learning_rate) | pace
+            for waiting, figures in zip(taken, fetched, strict=True)
         ]
-        self.waiting, self.drained_at, self.waited_seconds = [], now, 0.0
+        self.waiting, self.drained_at, self.waited_seconds = self.waiting[count:], now, 0.0
         good = list(itertools.takewhile(lambda row: math.isfinite(row["loss"]), rows))
         for row in good:
             self.write(row)

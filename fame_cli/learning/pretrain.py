@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from fame_cli.config import PretrainConfig
@@ -16,7 +17,7 @@ from fame_cli.distraction.build import build_distraction
 from fame_cli.distraction.distraction import Distraction
 from fame_cli.errors import ArtefactError, ConfigurationError, InputError
 from fame_cli.learning.allocator import keep_freed_memory
-from fame_cli.learning.backbones import Backbone, require_fits
+from fame_cli.learning.backbones import require_fits
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import save_backbone
 from fame_cli.learning.device import choose_device, loader_processes
@@ -128,6 +129,8 @@ def pretrain(
             stop = any_rank(stopping())
             if folder.writes and (stop or time.monotonic() - saved_at >= checkpoint_seconds):
                 log.drain()
+                # The loss is of the weights before the step: it does not tell of those to be saved.
+                require_finite(training.model, step)
                 training.save(folder.checkpoint, step)
                 saved_at = time.monotonic()
             if stop:
@@ -135,7 +138,7 @@ def pretrain(
                 folder.note(f"interrupted after step {step}")
                 raise KeyboardInterrupt("run the same command again with --resume")
         log.close()
-        require_finite(training.model.backbone)
+        require_finite(training.model, step)
         if folder.writes:
             training.save(folder.checkpoint, step)
             metadata = {
@@ -148,10 +151,10 @@ def pretrain(
         return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
 
 
-def require_finite(backbone: Backbone) -> None:
-    """Raise FameError where a training's last step made weights that are no finite numbers."""
-    if not all(values.isfinite().all() for values in backbone.state_dict().values()):
-        raise diverged("the weights are no finite numbers after the last step")
+def require_finite(model: nn.Module, step: int) -> None:
+    """Raise FameError where so many steps made weights that are no finite numbers."""
+    if not all(values.isfinite().all() for values in model.state_dict().values()):
+        raise diverged(f"the weights are no finite numbers after {step} steps")
 
 
 def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:

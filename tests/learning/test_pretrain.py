@@ -147,6 +147,20 @@ def test_diverged_run_stops_and_says_so(
         pretrain(tmp_path / "run", *stores, CONFIG, device="cpu")
 
 
+def test_diverged_run_keeps_the_checkpoint_from_before(
+    tmp_path: Path, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The third step makes weights that are no numbers, and its own loss does not tell.
+    monkeypatch.setattr(
+        "fame_cli.learning.pretrain.cosine", lambda step, *_: 0.01 if step < 2 else float("nan")
+    )
+    with pytest.raises(FameError, match="weights are no finite numbers after 3 steps"):
+        pretrain(tmp_path / "run", *stores, CONFIG, device="cpu", checkpoint_seconds=0)
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.pt")
+    assert state["step"] == 2
+    assert all(values.isfinite().all() for values in state["model"].values())
+
+
 def test_batch_that_the_videos_cannot_fill_is_refused(stores: Stores) -> None:
     with pytest.raises(ConfigurationError, match="only 8 videos to learn from"):
         training_positions(stores[0], dataclasses.replace(CONFIG, batch_size=9))
