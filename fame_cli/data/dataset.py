@@ -111,6 +111,17 @@ class PretrainClips(Dataset[Sample]):
         cuts.make()
         return sample
 
+    def sample_bytes(self) -> int:
+        """Of the clips and maps of one sample."""
+        config, distraction = self.config, self.distraction
+        clip, maps = 3 * config.clip_frames * config.crop_px**2, 12 * min(config.crop_px, MAP_PX) ** 2
+        total = len(self.roles) * clip
+        if distraction is not None:
+            reads = distraction.reads
+            one = reads.maps * maps + reads.other_time * clip
+            total += one * sum(role.distracted for role in self.roles)
+        return total
+
     def _view(
         self, video_index: int, role: Role, address: tuple[int, str, int], first_start: int, cuts: "Cuts"
     ) -> tuple[int, dict[str, Any]]:

@@ -29,6 +29,7 @@ from fame_cli.evaluation.scores import (
 )
 from fame_cli.evaluation.sweep import choose_learning_rate, held_out
 from fame_cli.learning.backbones import require_fits
+from fame_cli.learning.resources import exhaustion_named
 
 CLEARLY_MORE = 1.05
 """What has hardly learned yet ends about at the loss of guessing, what diverges well above it."""
@@ -52,6 +53,7 @@ def finetune(evaluation: Evaluation, config: FinetuneConfig) -> Result:
     return evaluate(evaluation, "finetune", config, freeze=False)
 
 
+@exhaustion_named()
 def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *, freeze: bool) -> Result:
     """The result of a training and a test; where it was there already, it is read and nothing is done."""
     path = evaluation.result_path(protocol, config)

@@ -25,6 +25,10 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.data.views import draw_view
 from fame_cli.evaluation.splits import LabelledVideos
 from fame_cli.learning.interrupt import loader_process
+from fame_cli.learning.resources import BatchSize, require_loader_resources
+
+TENSORS = 16
+"""Of a loaded batch, about: clips, classes, and what was drawn for them."""
 
 
 def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> Tensor:
@@ -70,6 +74,10 @@ def training_clip(
     return torch.from_numpy(crop_clip(read, box, config.crop_px)), view
 
 
+def clip_bytes(config: EvaluationConfig) -> int:
+    return 3 * config.clip_frames * config.crop_px**2
+
+
 @dataclass(frozen=True)
 class EvenClips(Dataset[tuple[int, Tensor]]):
     """The evenly spread clips of some videos, one video an item."""
@@ -80,6 +88,9 @@ class EvenClips(Dataset[tuple[int, Tensor]]):
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def sample_bytes(self) -> int:
+        return self.config.clips * clip_bytes(self.config)
 
     def __getitem__(self, item: int) -> tuple[int, Tensor]:
         position = self.positions[item]
@@ -93,6 +104,9 @@ class TrainingClips(Dataset[tuple[Tensor, dict[str, Any], Tensor]]):
     videos: LabelledVideos
     class_numbers: Tensor
     config: ClassifierConfig
+
+    def sample_bytes(self) -> int:
+        return clip_bytes(self.config)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, dict[str, Any], Tensor]:
         epoch, place = item
@@ -129,9 +143,17 @@ class EpochBatches:
 
 
 def load(
-    dataset: Dataset[Any], workers: int, device: torch.device, batches: EpochBatches | None = None
+    dataset: EvenClips | TrainingClips,
+    workers: int,
+    device: torch.device,
+    batches: EpochBatches | None = None,
 ) -> DataLoader[Any]:
-    """Read a data set in ``workers`` processes (0: in this one), in batches or item by item."""
+    """Read a data set in ``workers`` processes (0: in this one), in batches or item by item.
+
+    Raises FameError where the machine has too little of what these processes need.
+    """
+    samples = batches.batch_size if batches else 1
+    require_loader_resources(workers, BatchSize(samples * dataset.sample_bytes(), TENSORS))
     return DataLoader(
         dataset,
         batch_size=1 if batches else None,

@@ -50,7 +50,7 @@ class FeatureStore:
         return torch.stack([features.mean(dim=0) for features in self.each(video_indices)])
 
     def each(self, video_indices: Iterable[int]) -> Iterator[Tensor]:
-        """Features (clips, D) of video after video; a shard is opened once for those that follow each other."""
+        """Features (clips, D) of each video in turn; a shard is opened once for those in a row."""
         for name, indices in itertools.groupby(video_indices, shard_name):
             path = shard_path(self.folder, shard_title(name))
             for values in packed.read_arrays(path, map(name_in_shard, indices)):

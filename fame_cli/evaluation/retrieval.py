@@ -2,7 +2,6 @@
 
 import time
 
-import torch
 from torch import Tensor
 
 from fame_cli.config import RetrievalConfig
@@ -11,10 +10,12 @@ from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.results import Neighbour, Query, Result, read_result, write_result
 from fame_cli.evaluation.scores import RECALL_KS, capped_notes, recall_figures
+from fame_cli.learning.resources import exhaustion_named
 
 NEIGHBOURS_KEPT = 10
 
 
+@exhaustion_named("--precision bf16")
 def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     """The result of a retrieval; where it was there already, it is read and nothing is done."""
     path = evaluation.result_path("retrieval", config)

@@ -28,6 +28,7 @@ from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.pretrain import make_loader, training_positions
+from fame_cli.learning.resources import exhaustion_named
 from fame_cli.learning.training import Training, compile_backbones
 
 WARM_UP_STEPS = 2
@@ -57,6 +58,7 @@ class Speed:
         return self.flops_per_second / self.convolution_flops_per_second
 
 
+@exhaustion_named()
 def benchmark_training(
     config: PretrainConfig,
     device: torch.device,

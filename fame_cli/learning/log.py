@@ -21,8 +21,8 @@ OWN_COLUMNS = {"step", "epoch", "loss", "chance", "learning_rate", "samples_per_
 """Of metrics.jsonl; every other one is a figure of the objective."""
 
 STEPS_AHEAD = 2
-"""Steps that the host runs ahead of an accelerator: enough to keep it busy, and a loss that is no number stops
-the training two steps later."""
+"""Steps that the host runs ahead of an accelerator: enough to keep it busy, and few enough that a loss that
+is no number stops the training soon."""
 
 
 @dataclass(frozen=True)

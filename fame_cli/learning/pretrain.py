@@ -26,6 +26,7 @@ from fame_cli.learning.distributed import (
     any_rank,
     mean_over_ranks,
     rank,
+    rank_count,
     require_shares,
     together,
     wait_for_all,
@@ -33,9 +34,13 @@ from fame_cli.learning.distributed import (
 from fame_cli.learning.interrupt import loader_process, stop_requested
 from fame_cli.learning.log import Log, StepInfo, diverged
 from fame_cli.learning.pretraining_set import describe_set
+from fame_cli.learning.resources import BatchSize, exhaustion_named, require_loader_resources
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
+
+TENSORS = 16
+"""Of a loaded view, about: a clip, its maps, and what was drawn for it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Outcome:
 
 
 @together()
+@exhaustion_named()
 def pretrain(
     run: Path,
     frames: FrameStore,
@@ -84,7 +90,7 @@ def pretrain(
 
     Raises:
         ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
-        FameError: where the loss or the weights are no finite numbers.
+        FameError: where the loss or the weights are no finite numbers, or something of the machine runs out.
         KeyboardInterrupt: after an interrupt or SIGTERM, when the step is done and saved.
     """
     started = time.monotonic()
@@ -216,12 +222,18 @@ def make_loader(
     device: torch.device,
     workers: int | None,
 ) -> DataLoader[Sample]:
-    """This rank's share of the samples of each step, from ``first_step`` on."""
+    """This rank's share of the samples of each step, from ``first_step`` on.
+
+    Raises FameError where the machine has too little of what processes that load clips need.
+    """
+    workers = loader_processes(device) if workers is None else workers
+    share = config.batch_size // rank_count()
+    require_loader_resources(workers, BatchSize(share * clips.sample_bytes(), TENSORS * len(clips.roles)))
     steps = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
     return DataLoader(
         clips,
         batch_sampler=OwnShare(steps, config.batch_size),
-        num_workers=loader_processes(device) if workers is None else workers,
+        num_workers=workers,
         pin_memory=device.type == "cuda",
         worker_init_fn=loader_process(),
     )

@@ -9,8 +9,8 @@ import torch
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.neighbors import NearestNeighbors
 
-from fame_cli.evaluation.results import Prediction
 from fame_cli.evaluation.neighbours import nearest
+from fame_cli.evaluation.results import Prediction
 from fame_cli.evaluation.scores import (
     capped_notes,
     class_figures,
