@@ -8,7 +8,7 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames
 from fame_cli.cli.options import takes
-from fame_cli.cli.pretrain import Compile, Device, Workers
+from fame_cli.cli.pretrain import Compile, Device, MemoryFormatOption, Workers
 from fame_cli.config import PretrainConfig
 
 
@@ -23,6 +23,7 @@ def train(
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
+    memory_format: MemoryFormatOption = "auto",
 ) -> int:
     """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
 
@@ -33,8 +34,9 @@ def train(
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
     from fame_cli.distraction.build import reads_maps
-    from fame_cli.learning.benchmark import benchmark_training
+    from fame_cli.learning.benchmark import benchmark_training, time_memory_formats
     from fame_cli.learning.device import choose_device
+    from fame_cli.learning.memory_format import choose_memory_format
 
     store = cached = None
     if work is not None:
@@ -44,8 +46,17 @@ def train(
     target = choose_device(device)
     with console.progress("training", "steps") as tell:
         speed = benchmark_training(
-            config, target, store, cached, steps=steps, workers=workers, compile=compile, tell=tell
+            config,
+            target,
+            store,
+            cached,
+            steps=steps,
+            workers=workers,
+            compile=compile,
+            memory_format=memory_format,
+            tell=tell,
         )
+    formats = time_memory_formats(config, target)
     waiting = "nothing was loaded" if speed.data_wait is None else f"{speed.data_wait:.1%}"
     rate, best = speed.flops_per_second / 1e9, speed.convolution_flops_per_second / 1e9
     rows = [
@@ -55,7 +66,11 @@ def train(
         ("arithmetic", f"{rate:,.0f} GFLOP/s"),
         ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
     ]
+    rows += [(f"{name}, a small step", f"{1000 * seconds:,.0f} ms") for name, seconds in formats.items()]
     shape = f"{config.batch_size} x 2 x {config.clip_frames} x {config.crop_px}²"
     title = f"{config.objective}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
+    used, faster = choose_memory_format(memory_format), min(formats, key=formats.__getitem__)
+    advice = "it was used" if used == faster else f"give --memory-format {faster}, to pretrain as well"
+    console.say(f"The faster memory format here is {faster}: {advice}.")
     return 0

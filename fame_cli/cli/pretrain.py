@@ -3,7 +3,7 @@
 import contextlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -56,6 +56,15 @@ Compile = Annotated[
     ),
 ]
 
+MemoryFormatOption = Annotated[
+    Literal["auto", "channels-last", "contiguous"],
+    typer.Option(
+        "--memory-format",
+        help="Order of the numbers in memory; auto is channels-last (fame benchmark train compares them).",
+        rich_help_panel="Machine",
+    ),
+]
+
 
 @takes(PretrainConfig)
 def pretrain(
@@ -69,6 +78,7 @@ def pretrain(
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
+    memory_format: MemoryFormatOption = "auto",
     checkpoint_seconds: Annotated[
         float,
         typer.Option(help="Time between checkpoints.", min=0, metavar="SECONDS", rich_help_panel="Machine"),
@@ -105,6 +115,7 @@ def pretrain(
             device=device,
             workers=workers,
             compile=compile,
+            memory_format=memory_format,
             checkpoint_seconds=checkpoint_seconds,
             tell=tell and (lambda at: tell(at.step, at.total_steps, describe(at))),
         )

@@ -28,6 +28,7 @@ def make_views(
     seed: int,
     step: int,
     device: torch.device,
+    memory_format: torch.memory_format = torch.channels_last_3d,
 ) -> Views:
     """The view of each role: distracted if it is to be, augmented and normalised, on the device.
 
@@ -38,6 +39,7 @@ def make_views(
         seed: of the training; with the step it decides who is whose partner.
         step: of the training, from 0.
         device: where the views are made.
+        memory_format: of their clips.
     """
     views = {}
     for number, role in enumerate(roles):
@@ -50,7 +52,7 @@ def make_views(
             clips = distract(distraction, clips, frames, rows, loaded)
         clips = normalise(augment(clips, loaded["augmentation"]))
         views[role.name] = View(
-            clips.contiguous(memory_format=torch.channels_last_3d),
+            clips.contiguous(memory_format=memory_format),
             partners=rows,
             apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
             drawn=drawn_values(loaded.get("objective", {}), device),

@@ -1,5 +1,6 @@
 """How fast a pretraining is on this machine, and how near it comes to what the machine can do."""
 
+import dataclasses
 import resource
 import statistics
 import sys
@@ -27,6 +28,7 @@ from fame_cli.distraction.distraction import Distraction
 from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
+from fame_cli.learning.memory_format import FORMATS, MemoryFormat
 from fame_cli.learning.pretrain import make_loader, training_positions
 from fame_cli.learning.resources import exhaustion_named
 from fame_cli.learning.training import Training, compile_backbones
@@ -35,6 +37,10 @@ WARM_UP_STEPS = 2
 """Not timed: the first steps choose algorithms, allocate and, with ``compile``, translate."""
 
 CONVOLUTION_ROUNDS = 10
+
+FORMAT_VIDEOS = 8
+FORMAT_STEPS = 3
+"""Videos of a step and steps by which memory formats are compared."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ def benchmark_training(
     steps: int = 20,
     workers: int | None = None,
     compile: bool = False,
+    memory_format: MemoryFormat = "auto",
     tell: Callable[[int, int], None] | None = None,
 ) -> Speed:
     """Time ``steps`` training steps as ``pretrain`` does them, on the videos of ``frames`` or on made clips.
@@ -76,7 +83,8 @@ def benchmark_training(
     """
     if device.type == "cpu":
         keep_freed_memory()
-    training, distraction = Training(config, device), build_distraction(config)
+    training = Training(config, device, memory_format=memory_format)
+    distraction = build_distraction(config)
     batches: Iterable[Sample]
     if frames is None:
         batches = repeat(make_batch(training, distraction, config.batch_size), WARM_UP_STEPS + steps)
@@ -106,6 +114,19 @@ def benchmark_training(
     )
 
 
+@exhaustion_named()
+def time_memory_formats(config: PretrainConfig, device: torch.device) -> dict[MemoryFormat, float]:
+    """Seconds of a training step with few made clips in each memory format: the median of some."""
+    config = dataclasses.replace(config, batch_size=min(config.batch_size, FORMAT_VIDEOS))
+    distraction, seconds = build_distraction(config), dict[MemoryFormat, float]()
+    for name in FORMATS:
+        training = Training(config, device, memory_format=name)
+        batches = repeat(make_batch(training, distraction, config.batch_size), WARM_UP_STEPS + FORMAT_STEPS)
+        taken = [step for step, _ in timed_steps(training, distraction, batches)]
+        seconds[name] = statistics.median(taken[WARM_UP_STEPS:])
+    return seconds
+
+
 def timed_steps(
     training: Training, distraction: Distraction | None, batches: Iterable[Sample]
 ) -> Iterator[tuple[float, float]]:
@@ -118,7 +139,7 @@ def timed_steps(
     for number, batch in enumerate(batches):
         loaded = time.perf_counter()
         roles, seed = training.model.roles, training.config.seed
-        views = make_views(batch, roles, distraction, seed, number, training.device)
+        views = make_views(batch, roles, distraction, seed, number, training.device, training.memory_format)
         training.step(views, number, sys.maxsize, training.config.learning_rate)
         wait_for(training.device)
         ended = time.perf_counter()
@@ -134,7 +155,8 @@ def wait_for(device: torch.device) -> None:
 def count_flops(training: Training, distraction: Distraction | None) -> int:
     """Floating-point operations of one step: a step of two videos is counted, and scaled to the batch."""
     config, batch = training.config, make_batch(training, distraction, 2)
-    views = make_views(batch, training.model.roles, distraction, config.seed, 0, training.device)
+    device, roles = training.device, training.model.roles
+    views = make_views(batch, roles, distraction, config.seed, 0, device, training.memory_format)
     with FlopCounterMode(display=False) as counter:
         training.step(views, 0, 1, config.learning_rate)
     flops: int = counter.get_total_flops()

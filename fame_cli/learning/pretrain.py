@@ -33,6 +33,7 @@ from fame_cli.learning.distributed import (
 )
 from fame_cli.learning.interrupt import loader_process, stop_requested
 from fame_cli.learning.log import Log, StepInfo, diverged
+from fame_cli.learning.memory_format import MemoryFormat
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, exhaustion_named, require_loader_resources
 from fame_cli.learning.run import RunFolder
@@ -67,6 +68,7 @@ def pretrain(
     device: str = "auto",
     workers: int | None = None,
     compile: bool = False,
+    memory_format: MemoryFormat = "auto",
     checkpoint_seconds: float = 60,
     tell: Callable[[StepInfo], None] | None = None,
 ) -> Outcome:
@@ -85,6 +87,7 @@ def pretrain(
         device: "cpu", "cuda", "cuda:1" … or "auto", the first GPU if there is one.
         workers: processes that load clips, of each training process; None chooses by the device.
         compile: translate the backbones by torch.compile.
+        memory_format: of weights and clips, see ``choose_memory_format``.
         checkpoint_seconds: time between checkpoints.
         tell: called with where the training stands after each step whose loss is known.
 
@@ -110,7 +113,7 @@ def pretrain(
     with folder.locked(), stop_requested() as stopping:
         if any_rank(folder.writes and folder.backbone.exists()):
             return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
-        training = Training(config, target, compile=compile)
+        training = Training(config, target, compile=compile, memory_format=memory_format)
         begun = any_rank(folder.writes and resume and folder.checkpoint.exists())
         if not begun and any_rank(folder.writes and bool(folder.read_metrics())):
             raise ArtefactError(
@@ -128,7 +131,15 @@ def pretrain(
         saved_at = time.monotonic()
         for batch in log.timed(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
-            views = make_views(batch, training.model.roles, distraction, config.seed, step, target)
+            views = make_views(
+                batch,
+                training.model.roles,
+                distraction,
+                config.seed,
+                step,
+                target,
+                training.memory_format,
+            )
             figures = training.step(views, step, total_steps, learning_rate)
             log.add(step, mean_over_ranks(figures), learning_rate)
             step += 1

@@ -10,6 +10,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
+from fame_cli.learning.memory_format import FORMATS, MemoryFormat, choose_memory_format
 from fame_cli.learning.objectives.build import build_objective
 from fame_cli.learning.objectives.objective import Figures, Views
 
@@ -21,14 +22,23 @@ class Training:
         config: what to train, and how.
         device: where.
         compile: translate the backbones by torch.compile, which takes a minute at the start.
+        memory_format: of the weights, and of the clips that ``step`` is to get.
     """
 
-    def __init__(self, config: PretrainConfig, device: torch.device, *, compile: bool = False) -> None:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        device: torch.device,
+        *,
+        compile: bool = False,
+        memory_format: MemoryFormat = "auto",
+    ) -> None:
         self.config = config
         self.device = device
+        self.memory_format = FORMATS[choose_memory_format(memory_format)]
         self.model = build_objective(config)
         synchronise_batch_norms(self.model, device)
-        self.model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.model.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         if compile:
             compile_backbones(self.model)
         self.network: nn.Module = self.model

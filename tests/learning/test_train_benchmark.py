@@ -13,9 +13,12 @@ from fame_cli.data.frames import extract
 from fame_cli.data.manifest import write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.distraction.build import build_distraction
-from fame_cli.learning.benchmark import Speed, count_flops
+from fame_cli.learning.batch import make_views
+from fame_cli.learning.benchmark import Speed, count_flops, make_batch
+from fame_cli.learning.memory_format import FORMATS, MemoryFormat
 from fame_cli.learning.training import Training
 
+CPU = torch.device("cpu")
 SMALL = {"backbone": "small", "clip_frames": 4, "crop_px": 16, "embedding_dim": 8, "queue_length": 20}
 OPTIONS = [
     "--backbone=small",
@@ -53,7 +56,14 @@ def test_share_is_that_of_the_convolution_rate() -> None:
 def test_command_measures_on_made_clips_and_says_that_nothing_was_loaded() -> None:
     done = CliRunner().invoke(app, ["benchmark", "train", *OPTIONS])
     assert done.exit_code == 0, done.output
-    for words in ("samples a second", "nothing was loaded", "peak memory", "of a 3-D convolution's rate"):
+    for words in (
+        "samples a second",
+        "nothing was loaded",
+        "peak memory",
+        "channels-last",
+        "The faster memory format here is",
+        "of a 3-D convolution's rate",
+    ):
         assert words in done.output
 
 
@@ -67,3 +77,37 @@ def test_command_measures_on_the_videos_of_a_work_folder(tmp_path: Path) -> None
     )
     assert done.exit_code == 0, done.output
     assert "%" in next(line for line in done.output.splitlines() if "waiting for data" in line)
+
+
+def test_cached_statistics_that_are_not_there_are_an_error(tmp_path: Path) -> None:
+    for number in range(2):
+        write_video(tmp_path / "videos" / f"{number}.avi", moving_square(24, (220, 30, 30), seed=number))
+    _, manifest = extract(tmp_path / "work", index_folder(tmp_path / "videos"), ExtractConfig())
+    write_manifest(tmp_path / "work", manifest)
+    done = CliRunner().invoke(app, ["benchmark", "train", str(tmp_path / "work"), *OPTIONS])
+    assert done.exit_code == 4, done.output
+    assert "fame masks" in done.output
+
+
+@pytest.mark.parametrize(("statistics", "reads"), [("cached", True), ("online", False)])
+def test_made_clips_have_the_source_of_masks_that_was_named(statistics: str, reads: bool) -> None:
+    config = PretrainConfig(statistics=statistics, batch_size=2, **SMALL)  # type: ignore[arg-type]
+    training = Training(config, torch.device("cpu"))
+    batch = make_batch(training, build_distraction(config), 2)
+    assert {"seed" in view for view in batch.values()} >= {reads}
+    assert any("seed" in view for view in batch.values()) == reads
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_memory_format_is_that_of_weights_and_clips_and_changes_no_loss(name: MemoryFormat) -> None:
+    config = PretrainConfig(objective="simclr", batch_size=4, **SMALL)  # type: ignore[arg-type]
+    losses = []
+    for one in ("channels-last", name):
+        training, distraction = Training(config, CPU, memory_format=one), build_distraction(config)
+        batch = make_batch(training, distraction, 4)
+        views = make_views(batch, training.model.roles, distraction, 0, 0, CPU, training.memory_format)
+        tensors = [view.clips for view in views.values()]
+        tensors += [values for values in training.model.parameters() if values.dim() == 5]
+        assert all(values.is_contiguous(memory_format=FORMATS[one]) for values in tensors)
+        losses.append(training.step(views, 0, 1, 0.1)["loss"])
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
