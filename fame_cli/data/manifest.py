@@ -1,7 +1,9 @@
 """The manifest: which videos there are, and what became of each (``WORK/manifest.csv``)."""
 
+import contextlib
 import csv
 import dataclasses
+import gc
 import io
 import json
 import sys
@@ -81,7 +83,8 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint([video.identity for video in self.videos])
+        with garbage_left():
+            return fingerprint([video.identity for video in self.videos])
 
     @property
     def class_names(self) -> list[str]:
@@ -91,6 +94,18 @@ class Manifest:
     def positions(self, split: str = "") -> list[int]:
         """Places of the usable videos, of one split or of all."""
         return [n for n, video in enumerate(self.videos) if video.usable and split in ("", video.split)]
+
+
+@contextlib.contextmanager
+def garbage_left() -> Iterator[None]:
+    """Look for no garbage meanwhile: among many new objects that stay, Python would look again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def shard_slices(videos: Sequence[Video]) -> Iterator[tuple[str, Sequence[Video]]]:
@@ -200,11 +215,12 @@ def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     if next(rows, []) != COLUMNS:
         raise ValueError("its first line does not name the columns")
     videos = []
-    for row in rows:
-        try:
-            videos.append(parse_row(row))
-        except ValueError as error:
-            raise ValueError(f"line {rows.line_num}: {error}") from error
+    with garbage_left():
+        for row in rows:
+            try:
+                videos.append(parse_row(row))
+            except ValueError as error:
+                raise ValueError(f"line {rows.line_num}: {error}") from error
     if len({video.id for video in videos}) < len(videos):
         raise ValueError("two rows have the same id")
     return tuple(videos)
