@@ -1,6 +1,7 @@
 """From a loaded batch to the views that an objective asks for, on the training device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from fame_cli.distraction.distraction import Distraction, Extras
 from fame_cli.distraction.partners import cyclic_partners
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps
-from fame_cli.learning.distributed import gather, own_rows
+from fame_cli.learning.distributed import gather, own_rows, rank_count
 from fame_cli.learning.objectives.objective import View, Views
 
 Loaded = Mapping[str, Any]
@@ -38,44 +39,71 @@ def make_views(
         step: of the training, from 0.
         device: where the views are made.
     """
-    views = {}
-    for number, role in enumerate(roles):
-        loaded = batch[role.name]
-        frames = loaded["frames"].to(device, non_blocking=True)
-        clips, rows, donors = to_clips(frames, device), None, None
-        if distraction is not None and role.distracted:
-            if distraction.reads.partner:
-                rows, donors = partners_of(frames, seed, step, number)
-            clips = distract(distraction, clips, loaded, donors)
-        clips = normalise(augment(clips, loaded["augmentation"]))
-        views[role.name] = View(
-            clips.contiguous(memory_format=torch.channels_last_3d),
-            partners=rows,
-            apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
-            drawn=drawn_values(loaded.get("objective", {}), device),
-        )
-    return views
+    return {
+        role.name: make_view(batch[role.name], role, number, distraction, seed, step, device)
+        for number, role in enumerate(roles)
+    }
 
 
-def partners_of(frames: Tensor, seed: int, step: int, number: int) -> tuple[Tensor, Tensor]:
-    """Another video of the global batch for each of a view's clips: its row (B,), and its clip.
+def make_view(
+    loaded: Loaded,
+    role: Role,
+    number: int,
+    distraction: Distraction | None,
+    seed: int,
+    step: int,
+    device: torch.device,
+) -> View:
+    """The view of one role, the ``number``-th of its objective."""
+    frames = loaded["frames"].to(device, non_blocking=True)
+    clips, partners = to_clips(frames, device), None
+    augmentation = partial(augment_and_normalise, drawn=loaded["augmentation"])
+    chosen = distraction if role.distracted else None
+    if chosen is not None and chosen.reads.partner:
+        partners = partner_rows(len(frames), seed, step, number).to(device, non_blocking=True)
+    if chosen is not None and not chosen.augmented:
+        donors = None if partners is None else to_clips(gather(frames)[partners], device)
+        clips = distract(chosen, clips, loaded, donors)
+    clips = augmentation(clips)
+    if chosen is not None and chosen.augmented:
+        donors = None if partners is None else gather(clips)[partners]
+        clips = distract(chosen, clips, loaded, donors, augmentation)
+    return View(
+        clips.contiguous(memory_format=torch.channels_last_3d),
+        partners=partners,
+        apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
+        drawn=drawn_values(loaded.get("objective", {}), device),
+        videos=loaded["video"].to(device, non_blocking=True),
+    )
 
-    ``frames`` (B, T, H, W, 3) uint8 are this rank's, of the view of that number. The partners are drawn for
-    the global batch, alike on all ranks, and each rank looks up its own. Returns clips (B, 3, T, H, W).
+
+def augment_and_normalise(clips: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+    return normalise(augment(clips, drawn))
+
+
+def partner_rows(count: int, seed: int, step: int, number: int) -> Tensor:
+    """Another video of the global batch for each of ``count`` clips of this rank: its row (count,) there.
+
+    The partners of the view of that number are drawn for the global batch, alike on all ranks, and each rank
+    looks up its own.
     """
-    everyone = gather(frames)
-    partners = cyclic_partners(len(everyone), generator_for(seed, "background", step, number))
-    rows = partners[own_rows(len(frames))].to(frames.device, non_blocking=True)
-    return rows, to_clips(everyone[rows], frames.device)
+    everyone = cyclic_partners(count * rank_count(), generator_for(seed, "background", step, number))
+    return everyone[own_rows(count)]
 
 
-def distract(distraction: Distraction, clips: Tensor, loaded: Loaded, partners: Tensor | None) -> Tensor:
-    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it."""
+def distract(
+    distraction: Distraction,
+    clips: Tensor,
+    loaded: Loaded,
+    partners: Tensor | None,
+    augmentation: Callable[[Tensor], Tensor] = lambda clips: clips,
+) -> Tensor:
+    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it, augmented as they are."""
     device, maps, other_time = clips.device, None, None
     if distraction.reads.maps:
         maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
     if distraction.reads.other_time:
-        other_time = to_clips(loaded["other_time"], device)
+        other_time = augmentation(to_clips(loaded["other_time"], device))
     drawn = drawn_values(loaded["distraction"], device)
     shape, dtype = clips.shape, clips.dtype
     distracted = distraction.apply(clips, drawn, Extras(maps, other_time), partners)
