@@ -51,19 +51,19 @@ class Crops:
             position = self.positions[number % len(self.positions)]
             generator = generator_for(0, "agreement", number)
             start = start_of(position, generator)
-            height, width = self.frames.frames(position, [0]).shape[1:3]
+            height, width = self.frames.read(position, [0]).shape[1:3]
             box = random_resized_crop(height, width, CONFIG.crop_scale_min, generator)
             one, other = self.of_pixels(position, start, box), mask_of(position, start, box)
             shares.append(float((one * other).sum() / torch.maximum(one, other).sum()))
         return f"{np.mean(shares):.4f}  {np.percentile(shares, 5):.3f}"
 
     def anywhere(self, position: int, generator: np.random.Generator) -> int:
-        return random_start(self.frames.videos[position].frames, SPAN + LATER_FRAMES, generator)
+        return random_start(self.frames.videos[position].frame_count, SPAN + LATER_FRAMES, generator)
 
     def of_pixels(self, position: int, start: int, box: Box) -> Tensor:
-        count = self.frames.videos[position].frames
+        count = self.frames.videos[position].frame_count
         indices = clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
-        frames = crop_clip(self.frames.frames(position, indices), box, CONFIG.crop_px)
+        frames = crop_clip(self.frames.read(position, indices), box, CONFIG.crop_px)
         clip = to_clips(torch.from_numpy(frames)[None], CPU)
         return self.mask(maps_of_clips(clip))
 
@@ -77,7 +77,7 @@ class Crops:
 
     def from_cache(self, kept: StatisticsStore) -> Callable[[int, int, Box], Tensor]:
         def mask_of(position: int, start: int, box: Box) -> Tensor:
-            size = self.frames.frames(position, [0]).shape[1:3]
+            size = self.frames.read(position, [0]).shape[1:3]
             seed, bins = kept.read_maps(position, start)
             seed = crop_map(seed, box, size, CONFIG.crop_px, cv2.INTER_LINEAR)
             bins = crop_map(bins, box, size, CONFIG.crop_px, cv2.INTER_NEAREST).astype(np.int64)

@@ -48,7 +48,7 @@ def plain_masks(frames: Tensor) -> Tensor:
     hue, saturation, value = plain_hsv(clips.mean(2))
     hue = hue * 2 * torch.pi  # once more, as published
     x, y = (saturation * hue.cos() + 1) / 2, (saturation * hue.sin() + 1) / 2
-    levels = [(9 * part).round().long() for part in (x, y, value)]
+    levels = [(9 * part + 1).round().long() - 1 for part in (x, y, value)]
     bins = (levels[0] + 10 * levels[1] + 100 * levels[2]).flatten(1)
     most = seed.topk(H * W // 2, dim=1).indices
     least = seed.topk(H * W // 10, dim=1, largest=False).indices
@@ -111,8 +111,8 @@ def decoded_clips(store: FrameStore, count: int) -> Frame:
     clips: list[Frame] = []
     for position, video in enumerate(store.videos):
         if video.usable and len(clips) < count:
-            indices = clip_indices(0, CLIP_FRAMES, 2, video.frames)
-            frames = store.frames(position, indices)
+            indices = clip_indices(0, CLIP_FRAMES, 2, video.frame_count)
+            frames = store.read(position, indices)
             top, left, height, width = central_square(*frames.shape[1:3])
             squares = (frame[top : top + height, left : left + width] for frame in frames)
             clips.append(np.stack([cv2.resize(square, (CROP_PX, CROP_PX)) for square in squares]))
@@ -158,7 +158,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
     tasks, jpegs = [], []
     for name, videos in shard_slices(store.videos):
         path = shard_path(store.folder, name)
-        counts = tuple(video.frames if video.usable else 0 for video in videos)
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
         tasks.append(statistics.StatisticsTask(path, counts, config))
         for row, count in enumerate(counts):
             if count:

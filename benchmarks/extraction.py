@@ -107,7 +107,7 @@ def compare(videos: Path, scratch: Path, ffmpeg: str, jobs: int, repeats: int) -
         "OpenCV, decoding": lambda: by_opencv(files, jobs),
     }
     seconds = paired(functions, repeats)
-    count = sum(video.frames for video in manifest.videos)
+    count = sum(video.frame_count for video in manifest.videos)
     print(f"\n{len(files)} videos, {count} frames, {jobs} worker{'s' * (jobs > 1)} on as many cores:")
     for other in (*FFMPEG, "OpenCV, decoding"):
         show(seconds, other, count, "frames")

@@ -35,7 +35,7 @@ SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
 
 def clip_of(store: FrameStore, position: int, view: int) -> tuple[int, np.ndarray]:
     """Start and frames of a random clip."""
-    count = store.videos[position].frames
+    count = store.videos[position].frame_count
     start = random_start(count, SPAN, generator_for(0, "benchmark", position, view))
     return start, clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
 

@@ -1,28 +1,50 @@
 """What a video costs among few and among many, and how much memory a large one takes.
 
-    python benchmarks/scale.py VIDEOS [--copies 1 10 100] [--jobs 2]
+    python benchmarks/scale.py VIDEOS [--parts large many reading] [--copies 1 10 100] [--jobs 2]
+                                      [--among 240000] [--repeats 9] [--samples 200]
 
-All are whole commands, from their start to their end. First both stages on two videos made of the frames of
-one of VIDEOS, 20 minutes of 320×240 and a short one of 2560×1600: what the largest process of each command
-took at most. Then ``fame extract`` and ``fame masks`` on so many copies of every video of the folder VIDEOS,
-both once more when there is nothing left to do, and ``fame status``.
+Commands are whole, from their start to their end. First, "large": both stages on two videos made of the
+frames of one of VIDEOS, 20 minutes of 320×240 and a short one of 2560×1600: what the largest process of each
+command took at most. Then, "many": ``fame extract`` and ``fame masks`` on so many copies of every video of
+the folder VIDEOS, both once more when there is nothing left to do, and ``fame status``.
+
+Last, "reading": what a training sample costs among 40 videos and among 240,000, in turn, in one process and
+on one core, and how long opening both stores of the latter takes, from reading the manifest on, and how much
+memory. The many are links to the shards of the few, under a manifest, receipts and stages of their own, so
+the disk that they are read from is not measured, and all that depends on their number is.
 """
 
+import functools
+import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 from command import command_line, fame
-from copies import linked_copies
+from copies import linked_copies, linked_work
+from paired import paired, ratio, show
+
+from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import clip_indices
+from fame_cli.data.frames import FrameStore, open_frame_store
+from fame_cli.data.manifest import read_manifest
+from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 
 STAGES = ("extract", "masks")
 LARGE = {"20 minutes of 320×240": (320, 240, 20 * 60 * 25), "2560×1600": (2560, 1600, 250)}
 """Width, height and frames of the videos made to measure memory."""
 FPS = 25
+FEW = 40
+"""Videos, which fill five shards."""
+PARTS = ("large", "many", "reading")
+CONFIG = PretrainConfig()
 
 
 def seconds_of(*words: object) -> float:
@@ -88,16 +110,98 @@ def memory_of_large(example: Path, scratch: Path) -> None:
             print(f"{stage} on {name}: {memory:.0f} MB", flush=True)
 
 
+def few_and_many(videos: Path, scratch: Path, count: int) -> tuple[Path, Path]:
+    """WORK folders of 40 videos, copies where there are not as many, and of ``count`` links to them."""
+    linked, few, many = scratch / "few videos", scratch / "few", scratch / "many"
+    files = sorted(path for path in videos.rglob("*") if path.is_file())
+    linked.mkdir()
+    for number in range(FEW):
+        file = files[number % len(files)]
+        (linked / f"{number:02d}{file.suffix}").symlink_to(file.resolve())
+    fame("extract", linked, "-o", few)
+    fame("masks", few)
+    linked_work(few, many, count)
+    return few, many
+
+
+def open_both(work: Path) -> tuple[FrameStore, StatisticsStore]:
+    frames = open_frame_store(work, read_manifest(work))
+    return frames, open_statistics_store(work, frames, CONFIG.clip_frames, CONFIG.frame_stride)
+
+
+def in_a_new_process(function: Callable[..., None], *given: object) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=function, args=given)
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit(process.exitcode)
+
+
+def cost_of_opening(work: Path, samples: int) -> None:
+    """Print what opening both stores takes, and what memory and open files the process then has."""
+    started = time.perf_counter()
+    frames, cached = open_both(work)
+    seconds = time.perf_counter() - started
+    positions = np.random.default_rng(0).choice(frames.manifest.positions(), samples).tolist()
+    for position in positions:
+        count = frames.videos[position].frame_count
+        frames.read(position, clip_indices(0, CONFIG.clip_frames, CONFIG.frame_stride, count))
+        cached.read_maps(position, 0)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(
+        f"{len(frames.videos):,} videos: opened in {seconds:.1f} s; after {samples} clips the process has "
+        f"taken {memory / 1e6:.0f} MB at most and holds {len(os.listdir('/dev/fd'))} files open",
+        flush=True,
+    )
+
+
+def cost_of_samples(few: Path, many: Path, repeats: int, samples: int) -> None:
+    """Print what training samples cost among few videos and among many."""
+    import torch  # here, so that a process that only opens stores has its own memory measured
+
+    from fame_cli.data.dataset import PretrainClips
+
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    random = np.random.default_rng(0)
+
+    def load(dataset: PretrainClips) -> None:
+        for position in random.choice(dataset.frames.manifest.positions(), samples).tolist():
+            dataset[0, position]
+
+    sets = {}
+    for work in (many, few):
+        frames, cached = open_both(work)
+        name = f"among {len(frames.videos):,}"
+        sets[name] = functools.partial(load, PretrainClips(frames, cached, CONFIG))
+    seconds = paired(sets, repeats)
+    show(seconds, f"among {FEW}", samples, "samples")
+    lower, median, upper = ratio(seconds, next(iter(sets)), f"among {FEW}")
+    print(f"a sample among many costs {median:.2f} times one among few ({lower:.2f} to {upper:.2f})")
+
+
 def main() -> None:
     parser = command_line(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--copies", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--among", type=int, default=240_000)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--samples", type=int, default=200)
     options = parser.parse_args()
     example = next(path for path in sorted(options.videos.rglob("*")) if path.is_file())
     with tempfile.TemporaryDirectory() as scratch:
-        memory_of_large(example, Path(scratch))
-        for copies in options.copies:
+        if "large" in options.parts:
+            memory_of_large(example, Path(scratch))
+        for copies in options.copies if "many" in options.parts else ():
             cost_of_many(options.videos, Path(scratch), copies, options.jobs)
+        if "reading" in options.parts:
+            few, many = few_and_many(options.videos, Path(scratch), options.among)
+            open_both(many)  # makes the index, which the stages leave where they are complete
+            for _ in range(3):
+                in_a_new_process(cost_of_opening, many, options.samples)
+            in_a_new_process(cost_of_samples, few, many, options.repeats, options.samples)
 
 
 if __name__ == "__main__":

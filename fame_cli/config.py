@@ -50,8 +50,7 @@ PrecisionOption = Annotated[
     Precision, Option("Arithmetic of the network: fp32, or bf16 autocast.", group="Machine")
 ]
 CropScaleMin = Annotated[
-    float,
-    Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips"),
+    float, Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips")
 ]
 FlipProbability = Annotated[
     float,
@@ -376,6 +375,10 @@ class ClassifierConfig(EvaluationConfig):
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.learning_rate > 0, "learning_rate", "a positive number")
+
 
 @dataclass(frozen=True)
 class LinearConfig(ClassifierConfig):
@@ -383,7 +386,15 @@ class LinearConfig(ClassifierConfig):
 
     epochs: int = 100
     batch_size: int = 256
-    learning_rate: float = 30.0
+    learning_rate: Annotated[
+        float,
+        Option(
+            "Learning rate before the first milestone; 0 stands for the number of classes to the power 3/4.",
+            at_least=0,
+            group="Optimisation",
+            flags=("--lr",),
+        ),
+    ] = 0.0
     weight_decay: float = 0.0
     milestones: tuple[int, ...] = (60, 80)
     dropout: float = 0.0

@@ -237,8 +237,8 @@ def true_mask(demo: Demo, frames: FrameStore, position: int) -> NDArray[np.bool_
     """(H, W): the pixels that the sprite covers at any time of the clip that a scene shows."""
     video = frames.videos[position]
     truth = read_truth(demo.folder / "videos" / "truth" / "pretrain" / Path(video.path).with_suffix(".png"))
-    start = int(even_starts(video.frames, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
-    masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frames)]
+    start = int(even_starts(video.frame_count, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
+    masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frame_count)]
     return np.asarray(masks.any(axis=0))
 
 

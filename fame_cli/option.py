@@ -22,6 +22,9 @@ from fame_cli.errors import ConfigurationError
 LARGEST_INTEGER = 2**63 - 1
 """The largest value of an option that names no bound of its own; torch takes no larger seed."""
 
+LARGEST_NUMBER = 3e38
+"""The largest magnitude of a number: beyond it, the 32 bits of the weights hold none."""
+
 OWN_CLASS = "package.module:name"
 """How something of the user's own is named where the toolkit's names are only suggestions."""
 
@@ -161,10 +164,11 @@ class Field:
         # True is an int to Python; a recipe's `beta = true` must not train with 1.0.
         if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
             raise self.refused(whole)
-        if isinstance(value, int) and self.option.at_most is None and value > LARGEST_INTEGER:
-            raise self.refused(whole, expected=f"at most {LARGEST_INTEGER}")
-        if not math.isfinite(value):
+        largest = LARGEST_INTEGER if kind is int else LARGEST_NUMBER
+        if isinstance(value, float) and not math.isfinite(value):
             raise self.refused(whole)
+        if self.option.at_most is None and abs(value) > largest:
+            raise self.refused(whole, expected=f"at most {largest}")
         if not self.option.holds(value):
             raise self.refused(whole, expected="" if self.element else self.option.range)
         return float(value) if kind is float else int(value)

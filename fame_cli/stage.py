@@ -20,7 +20,7 @@ from typing import Any
 from fame_cli.child import ChildDiedError, Children
 from fame_cli.config import fingerprint
 from fame_cli.disk import require_space, translate_os_errors, write_json
-from fame_cli.errors import DONE, ArtefactError, ConfigurationError, FameError
+from fame_cli.errors import DONE, ArtefactError, FameError
 from fame_cli.lock import WHOLE
 from fame_cli.lock import locked as locked
 from fame_cli.shard import (
@@ -265,40 +265,3 @@ def is_complete(folder: Path) -> bool:
         return read_description(folder).complete
     except ArtefactError:
         return False
-
-
-def choose(parent: Path, wanted: str | None, option: str, command: str) -> Path:
-    """The stage folder to read: the one named, or the only one there is.
-
-    Raises ArtefactError where none is finished, ConfigurationError where several are and none is named.
-    """
-    if wanted is not None:
-        folder = parent / wanted
-        if not folder.is_dir():
-            have = ", ".join(path.name for path in sorted(parent.glob("*-*"))) or "nothing"
-            raise ConfigurationError(f"{option} {wanted}: {parent} has no such folder; it has {have}.")
-        if not is_complete(folder):
-            raise ArtefactError(f"{folder} is not finished.", f"Run {command} with its options to finish it.")
-        return folder
-    finished = [path for path in sorted(parent.glob("*-*")) if is_complete(path)]
-    if not finished:
-        begun = any(parent.glob("*-*"))
-        raise ArtefactError(
-            f"{parent} {'is not finished' if begun else 'does not exist yet'}.", f"Run {command} first."
-        )
-    if len(finished) > 1:
-        raise ConfigurationError(
-            f"{parent} holds several results: {', '.join(told_apart(finished))}.",
-            f"Name the one to use: {option} {finished[0].name}",
-        )
-    return finished[0]
-
-
-def told_apart(folders: Sequence[Path]) -> list[str]:
-    """The names of stages of one kind, each with the options in which they differ."""
-    options = [read_description(folder).configuration for folder in folders]
-    differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]
-    told = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
-    return [
-        f"{folder.name} ({what})" if what else folder.name for folder, what in zip(folders, told, strict=True)
-    ]

@@ -58,7 +58,7 @@ def test_imports_go_downwards_only(path: str) -> None:
     [
         ("typer", {"cli"}),
         ("rich", {"cli"}),
-        ("h5py", {"data/frames.py", "data/statistics.py", "evaluation/features.py"}),
+        ("h5py", {"data/packed.py"}),
         ("matplotlib", {"visualization/charts.py", "visualization/curves.py", "visualization/text.py"}),
     ],
 )

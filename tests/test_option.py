@@ -46,6 +46,7 @@ class Kinds(Configuration):
         ({"dropout": 1}, r"--dropout is 1; expected from 0 to below 1"),
         ({"free": -math.inf}, r"--free is -inf; expected a number\."),
         ({"free": 10**400}, r"--free is 1000+\.\.\.0+; expected at most"),
+        ({"rate": 1e39}, r"--rate is 1e\+39; expected at most 3e\+38"),
         ({"name": 3}, r"--name is 3; expected text"),
         ({"kind": "adam"}, r"--kind is 'adam'; expected sgd or adamw\.\nDid you mean adamw\?"),
         ({"kind": ["sgd"]}, r"--kind is \['sgd'\]; expected sgd or adamw"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fame_cli import stage
-from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.errors import ArtefactError, FameError
 from fame_cli.shard import Shard
 
 
@@ -128,33 +128,6 @@ def test_second_process_on_the_same_folder_is_told_so(tmp_path: Path) -> None:
         stage.locked(tmp_path),
     ):
         pass
-
-
-def test_choose_takes_the_only_finished_result_and_asks_where_there_are_two(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="does not exist yet"):
-        stage.choose(tmp_path / "frames", None, "--frames", "fame extract")
-    for name in ("a-1", "b-2"):
-        stage.run(
-            tmp_path / "frames" / name,
-            "text",
-            {},
-            make_shards(tmp_path, ["x"]),
-            write_text_shard,
-            in_process=True,
-        )
-        if name == "a-1":
-            assert stage.choose(tmp_path / "frames", None, "--frames", "fame extract").name == "a-1"
-    with pytest.raises(ConfigurationError, match="--frames a-1"):
-        stage.choose(tmp_path / "frames", None, "--frames", "fame extract")
-    assert stage.choose(tmp_path / "frames", "b-2", "--frames", "fame extract").name == "b-2"
-
-
-def test_unfinished_stage_is_not_chosen(tmp_path: Path) -> None:
-    folder = tmp_path / "frames" / "a-1"
-    folder.mkdir(parents=True)
-    stage.write_description(folder, stage.Description("text", {}, "", {}))
-    with pytest.raises(ArtefactError, match="is not finished"):
-        stage.choose(tmp_path / "frames", None, "--frames", "fame extract")
 
 
 def test_other_schema_version_is_refused(tmp_path: Path) -> None:

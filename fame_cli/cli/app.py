@@ -2,9 +2,10 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.cam import cam
@@ -56,10 +57,20 @@ def options(
         os.environ["FAME_DEBUG"] = "1"
 
 
+class CheckedCommand(TyperCommand):
+    """A command whose options are refused in the words of all errors, with their exit codes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except FameError as error:
+            raise typer.Exit(console.explain(error)) from error
+
+
 def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:
     """Add a command with an example under its help."""
     assert callable(function)
-    group.command(name, epilog=f"Example:  {example}")(console.guarded(function))
+    group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guarded(function))
 
 
 command(extract, "fame extract videos/ -o work --short-side-px 128")
@@ -111,8 +122,4 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ["FAME_DEBUG"] = "1"
-    try:
-        app(arguments, prog_name="fame")
-    except FameError as error:
-        # A recipe is read while options are parsed, before any command could catch its errors.
-        sys.exit(console.explain(error))
+    app(arguments, prog_name="fame")

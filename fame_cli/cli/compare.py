@@ -41,6 +41,10 @@ def compare(
 ) -> int:
     """Put the results of several runs side by side, with mean and standard deviation over repetitions.
 
+    A single run has the 95 % interval of its figures. Two of them on the same test videos have that of their
+    difference, paired video by video, and McNemar's test. Intervals are over groups of videos, if there are
+    any (clips of one film).
+
     Runs that differ in their seed are repetitions when they share a NAME, and so are official splits with
     --mean-over-splits. Results of different tests (other videos, classes, splits or options of the protocol)
     are refused unless --mixed.
@@ -68,6 +72,8 @@ def compare(
             show(comparison, "splits" if mean_over_splits else "results")
         case "markdown":
             console.say(as_markdown(comparison).rstrip())
+            if comparison.difference:
+                console.say(f"\n{comparison.difference}")
         case "latex":
             console.say(as_latex(comparison).rstrip())
         case "csv":
@@ -90,5 +96,11 @@ def show(comparison: "Comparison", repeated: str) -> None:
     console.table(title, comparison.columns, comparison.cells())
     if any(len(group.results) > 1 for group in comparison.groups):
         console.say(f"mean ± standard deviation over the {repeated} of a row")
+    if any(len(group.results) == 1 for group in comparison.groups):
+        console.say(
+            "in brackets: 95 % interval over the test videos, or over groups of them, if there are any"
+        )
+    if comparison.difference:
+        console.say(comparison.difference)
     if unknown := [group.name for group in comparison.groups if group.seen_test_videos is None]:
         console.say(f"not known whether the pretraining saw test videos: {', '.join(unknown)}")

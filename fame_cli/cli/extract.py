@@ -162,7 +162,7 @@ def summarise(report: "Report", manifest: "Manifest") -> int:
     from fame_cli.data.sources.check import shown
 
     count = Counter(video.status for video in manifest.videos)
-    frames = sum(video.frames for video in manifest.videos if video.usable)
+    frames = sum(video.frame_count for video in manifest.videos if video.usable)
     say_stage(report, f"{len(manifest.videos) - count['removed']} videos, {frames} frames")
     troubled = [video for video in manifest.videos if video.status in ("partial", "failed")]
     for video in troubled[:FAILURES_SHOWN]:

@@ -141,7 +141,7 @@ def require_folder(path: Path | None) -> Path | None:
         # Unlike those of Path, these two only say no where they are not allowed to look.
         if os.path.exists(place) and not os.path.isdir(place):
             raise ConfigurationError(
-                f"-o is {path}; expected a folder, but {place} is a file.",
+                f"cannot write to -o {path}: {place} is a file; expected a folder.",
                 "Name a folder that does not exist yet, or one that this command wrote before.",
             )
     return path

@@ -13,7 +13,7 @@ from fame_cli.cli.options import output_folder, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import shown
+from fame_cli.option import printable
 
 if TYPE_CHECKING:
     from fame_cli.learning.log import StepInfo
@@ -24,7 +24,7 @@ def check_device(name: str) -> str:
     """Raise ConfigurationError unless a text can name a device; whether it is there is seen later."""
     if not re.fullmatch(r"auto|cpu|(cuda|mps|xpu)(:\d+)?", name):
         raise ConfigurationError(
-            f"--device is {shown(name)}; expected auto, cpu, cuda or cuda:N.",
+            f"--device {printable(name)} cannot be used: expected auto, cpu, cuda or cuda:N.",
             "Leave it out to take the first GPU, or the CPU where there is none.",
         )
     return name

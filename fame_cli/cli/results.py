@@ -36,10 +36,12 @@ def show_result(result: "Result") -> None:
 
 def title(result: "Result") -> str:
     """Of the table: what was tested, on how many clips of each video, and whether it was seen before."""
+    from fame_cli.evaluation.results import leak_mark
+
     clips = result.configuration["clips"]
     split, classes = result.splits["test"]["name"], len(result.classes)
-    seen = result.seen_test_videos
-    leak = f" (leak: pretraining saw {seen} test videos)" if seen else ""
+    mark = leak_mark(result.seen_test_videos, result.related_test_videos)
+    leak = f" (leak: {mark})" if mark else ""
     return f"{result.protocol} on split {split!r}, {classes} classes, {clips} clips a video{leak}"
 
 

@@ -86,17 +86,25 @@ def masks(
 
 
 def combinations(**values: list[str] | None) -> list[MaskSetting]:
-    """Every combination of the values given, in their order; of what is not given, the default alone."""
+    """Every combination of the values given, in their order; of what is not given, the default alone.
+
+    Of those that make the same masks, such as "gauss" with and without the camera's motion, only the first.
+    """
     given = {name: chosen for name, chosen in values.items() if chosen}
-    combined = dict.fromkeys(itertools.product(*given.values()))
-    return [MaskSetting.from_dict(dict(zip(given, choice, strict=True))) for choice in combined]
+    distinct: dict[tuple[str, ...], MaskSetting] = {}
+    for choice in itertools.product(*given.values()):
+        setting = MaskSetting.from_dict(dict(zip(given, choice, strict=True)))
+        distinct.setdefault(setting.decisive, setting)
+    return list(distinct.values())
 
 
 def draw(path: Path, scores: "MaskScores", sequences: "list[TrueSequence]", count: int) -> None:
     from fame_cli.visualization.mask_scores import examples_of, mask_score_sheet
     from fame_cli.visualization.pictures import save_png
 
-    save_png(path, mask_score_sheet(examples_of(scores, sequences, count), scores.settings))
+    with console.progress("drawing", "sequences") as tell:
+        examples = examples_of(scores, sequences, count, tell)
+    save_png(path, mask_score_sheet(examples, scores.settings, scores.best))
 
 
 def show(scores: "MaskScores") -> None:

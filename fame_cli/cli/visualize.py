@@ -180,12 +180,12 @@ def open_frames(work: Path, name: str | None) -> "FrameStore":
 def open_stores(
     work: Path, frames: str | None, statistics: str | None, mask: MaskConfig, size_px: int
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
-    from fame_cli import stage
     from fame_cli.data.statistics import StatisticsStore
+    from fame_cli.data.store import choose_store
     from fame_cli.visualization.examples import MaskOptions
 
     store = open_frames(work, frames)
-    folder = stage.choose(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
+    folder = choose_store(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
     opened = StatisticsStore(folder, store)
     clip = opened.config
     options = MaskOptions(clip.clip_frames, clip.frame_stride, size_px, mask.beta, mask.variant)

@@ -42,17 +42,17 @@ class Videos(Protocol):
     @property
     def videos(self) -> Sequence[Video]: ...
 
-    def each_frame(self, position: int, indices: Array) -> Iterator[Frame]: ...
+    def each_frame(self, video_index: int, indices: Array) -> Iterator[Frame]: ...
 
 
 class Maps(Protocol):
     """What samples need of a statistics store."""
 
-    def read_maps(self, position: int, start: int) -> tuple[Array, Array]: ...
+    def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]: ...
 
 
 class PretrainClips(Dataset[Sample]):
-    """Samples of a pretraining, addressed by (epoch, place of the video in the manifest).
+    """Samples of a pretraining, addressed by (epoch, the video's place in the manifest).
 
     A sample holds for each role, by its name,
 
@@ -100,25 +100,28 @@ class PretrainClips(Dataset[Sample]):
         self.distraction = distraction
 
     def __getitem__(self, index: tuple[int, int]) -> Sample:
-        epoch, position = index
-        cuts = Cuts(partial(self._read, position))
+        epoch, video_index = index
+        cuts = Cuts(partial(self._read, video_index))
         sample: Sample = {}
         first_start = 0
         for number, role in enumerate(self.roles):
-            address = (epoch, self.frames.videos[position].id, number)
-            start, view = self._view(position, role, address, first_start, cuts)
+            address = (epoch, self.frames.videos[video_index].id, number)
+            start, view = self._view(video_index, role, address, first_start, cuts)
             sample[role.name] = view
             first_start = first_start if number else start
         cuts.make()
         return sample
 
     def _view(
-        self, position: int, role: Role, address: tuple[int, str, int], first_start: int, cuts: "Cuts"
+        self, video_index: int, role: Role, address: tuple[int, str, int], first_start: int, cuts: "Cuts"
     ) -> tuple[int, dict[str, Any]]:
         """Start and parts of one view; its clips are empty until ``cuts`` are made."""
         config, view = self.config, dict[str, Any]()
         generator = generator_for(config.seed, "view", *address)
-        count, span = self.frames.videos[position].frames, clip_span(config.clip_frames, config.frame_stride)
+        count, span = (
+            self.frames.videos[video_index].frame_count,
+            clip_span(config.clip_frames, config.frame_stride),
+        )
         # Both are drawn whether they are used or not, so that no option shifts the choices after them.
         start, other_start = random_start(count, span, generator), random_start(count, span, generator)
         if role.frames == "same":
@@ -132,7 +135,7 @@ class PretrainClips(Dataset[Sample]):
         if self.distraction is not None and role.distracted:
             if self.distraction.reads.maps:
                 assert self.statistics is not None
-                seed, bins = self.statistics.read_maps(position, start)
+                seed, bins = self.statistics.read_maps(video_index, start)
                 side = min(config.crop_px, MAP_PX)
                 view["seed"] = crop_map(seed, box, size, side, cv2.INTER_LINEAR)
                 view["bins"] = crop_map(bins, box, size, side, cv2.INTER_NEAREST).astype(np.int64)
@@ -145,14 +148,14 @@ class PretrainClips(Dataset[Sample]):
         )
         if role.draw is not None:
             view["objective"] = dict(role.draw(generator_for(config.seed, "objective", *address)))
-        view["video"] = position
+        view["video"] = video_index
         return start, view
 
-    def _read(self, position: int, start: int) -> Iterator[Frame]:
+    def _read(self, video_index: int, start: int) -> Iterator[Frame]:
         config = self.config
-        count = self.frames.videos[position].frames
+        count = self.frames.videos[video_index].frame_count
         indices = clip_indices(start, config.clip_frames, config.frame_stride, count)
-        return self.frames.each_frame(position, indices)
+        return self.frames.each_frame(video_index, indices)
 
 
 class Cuts:
@@ -223,7 +226,7 @@ def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, in
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """The videos of each training step, from any step on: (epoch, position) pairs, one list a step.
+    """The videos of each training step, from any step on: (epoch, video_index) pairs, one list a step.
 
     Each epoch is a permutation of the videos drawn from (seed, epoch); what does not fill a last batch is
     left out of that epoch.
@@ -250,4 +253,4 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
                 order = generator_for(self.seed, "order", epoch).permutation(self.positions)
                 ordered_epoch = epoch
             first = batch * self.batch_size
-            yield [(epoch, int(position)) for position in order[first : first + self.batch_size]]
+            yield [(epoch, int(video_index)) for video_index in order[first : first + self.batch_size]]

@@ -2,46 +2,45 @@
 
 A shard holds the frames of a few videos one after another: ``jpeg`` (bytes of all frames), ``offsets``
 (where each frame starts, and the end of the last), ``first_frame`` (which frame each video starts at, and the
-end of the last). A clip is one read of neighbouring bytes, however the video was compressed. HDF5 keeps the
-bytes plain, in chunks; they are read from where it says that they lie, without its own detours.
+end of the last). A clip is one read of neighbouring bytes, however the video was compressed (``packed.py``).
 """
 
 import dataclasses
-import functools
-import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import simplejpeg
 
-from fame_cli import disk, stage
+from fame_cli import stage
 from fame_cli.config import ExtractConfig, fingerprint
-from fame_cli.data import decode
+from fame_cli.data import decode, packed
 from fame_cli.data.film import Film, FilmProgress, begin, go_on
-from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
+from fame_cli.data.manifest import COLUMN_OF, VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.names import to_disk
+from fame_cli.data.open_shard import open_shard
+from fame_cli.data.packed import PackedFormat, PackedWriter
 from fame_cli.data.picture import Frame
 from fame_cli.data.progress import ShardProgress
+from fame_cli.data.shard_index import complete_index, open_index
+from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
+from fame_cli.shard import Shard, Summary, shard_path
 
-BUFFER_BYTES = 4 << 20
-CHUNK_BYTES = 64 << 10
-JPEG_CHUNK_BYTES = 256 << 10
-"""What is written at once; the last chunk of a shard is half empty on average."""
-OUTCOME = frozenset({"frames", "fps", "width", "height", "status", "reason", "notes"})
-"""What the manifest takes from what a shard's receipt tells of each video."""
-SPARSE = 4
-"""How many times the bytes that are wanted one read may take."""
-OPEN_SHARDS = 256
-"""Shards of a store that a process keeps open: with both stores, half of the usual limit of 1,024 files."""
+OUTCOME = ("frame_count", "fps", "width", "height", "status", "reason", "notes")
+"""What the manifest takes from what a shard's receipt tells of each video, which calls it as a column."""
+
+JPEGS = PackedFormat(
+    "frame", "jpeg", {"offsets": "<i8", "first_frame": "<i8"}, 256 << 10, "fame extract DATA -o {work}"
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Outcomes = dict[str, list[Any]]
+"""Of each of ``OUTCOME``, what it is of each video, or None where nothing is told."""
 
 
 def extract(
@@ -71,9 +70,10 @@ def extract(
         workers=workers,
         progress=progress,
         after_crash=lambda task: dataclasses.replace(task, in_own_process=True),
-        versions={"decoder": decode.decoder_versions(), "h5py": h5py.__version__},
+        versions={"decoder": decode.decoder_versions(), "h5py": packed.VERSION},
     )
-    return report, with_outcome(manifest, report.summaries)
+    complete_index(folder, len(manifest.videos), JPEGS, outcomes_of)
+    return report, with_outcome(manifest, outcomes_of(report.summaries))
 
 
 def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:
@@ -88,24 +88,28 @@ def identity(root: Path, video: Video) -> list[Any]:
     return [*video.identity, *([] if readable else ["unreadable"])]
 
 
-def receipt_of(folder: Path, name: str) -> Receipt:
-    """The receipt of a finished shard; raises ArtefactError where it is gone."""
-    receipt = read_receipt(folder, name)
-    if receipt is None or "videos" not in receipt.summary:
-        raise damaged(shard_path(folder, name), "it has no receipt that can be read")
-    return receipt
+def outcomes_of(summaries: Iterable[Summary]) -> Outcomes:
+    """What became of each video, by column, as the summaries of the shards tell."""
+    outcomes: Outcomes = {name: [] for name in OUTCOME}
+    for summary in summaries:
+        for outcome in summary["videos"]:
+            for name, values in outcomes.items():
+                values.append(outcome.get(COLUMN_OF.get(name, name)))
+    return outcomes
 
 
-def with_outcome(manifest: Manifest, summaries: Sequence[Summary]) -> Manifest:
-    """The manifest with the size, frame count and status that the shards' receipts tell of what is there."""
-    outcomes = [outcome for summary in summaries for outcome in summary["videos"]]
-    videos = tuple(
-        video
-        if video.status == "removed"
-        else dataclasses.replace(video, **{key: value for key, value in outcome.items() if key in OUTCOME})
-        for video, outcome in zip(manifest.videos, outcomes, strict=True)
-    )
-    return dataclasses.replace(manifest, videos=videos)
+def with_outcome(manifest: Manifest, outcomes: Outcomes) -> Manifest:
+    """The manifest with the size, frame count and status that a store tells of what is there."""
+    names = tuple(outcomes)
+    told_before = attrgetter(*names)
+    videos = []
+    for video, *told in zip(manifest.videos, *outcomes.values(), strict=True):
+        # Mostly the manifest says the same, and the video stays as it is.
+        if video.status != "removed" and told_before(video) != tuple(told):
+            given = {name: value for name, value in zip(names, told, strict=True) if value is not None}
+            video = dataclasses.replace(video, **given)
+        videos.append(video)
+    return dataclasses.replace(manifest, videos=tuple(videos))
 
 
 @dataclass(frozen=True)
@@ -125,20 +129,19 @@ class ExtractTask:
 
 def extract_shard(path: Path, task: ExtractTask) -> Summary:
     """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
-    with h5py.File(path, "w", libver="latest") as file:
-        writer = ShardWriter(file)
+    with PackedWriter(path, JPEGS) as writer:
         # Another version may decode other pixels, which do not belong into one video.
         inputs = fingerprint([task.inputs, decode.decoder_versions()])
         progress = ShardProgress(path.parent, task.name, inputs, writer)
         progress.resume()
         for name in task.paths[len(progress.outcomes) :]:
             progress.outcomes.append(extract_video(writer, task.root / to_disk(name), task, progress))
-        writer.close()
+        writer.finish()
     return {"videos": progress.outcomes}
 
 
 def extract_video(
-    writer: "ShardWriter", path: Path, task: ExtractTask, progress: ShardProgress
+    writer: PackedWriter, path: Path, task: ExtractTask, progress: ShardProgress
 ) -> dict[str, Any]:
     begun, progress.film = progress.film, None
     if not begun:
@@ -149,7 +152,7 @@ def extract_video(
             drop_video(writer, progress)
             begun = None
         if begun:
-            jpegs = writer.last_frames(decode.RECENT)
+            jpegs = writer.last_items(decode.RECENT)
             # What crashed the decoder may have been the seek.
             seek = not task.in_own_process
             film = go_on(path, task.config, FilmProgress.from_dict(begun), jpegs, seek=seek)
@@ -161,147 +164,32 @@ def extract_video(
         return {"status": "failed", "reason": error.message, "notes": ""}
 
 
-def store_film(writer: "ShardWriter", film: Film, progress: ShardProgress) -> dict[str, Any]:
+def store_film(writer: PackedWriter, film: Film, progress: ShardProgress) -> dict[str, Any]:
     """Decode, scale and store a video as far as that is left; returns what there is to tell of it."""
     for group in film.groups():
         for jpeg in group:
-            writer.add_frame(jpeg)
+            writer.add(jpeg)
         if progress.is_due():
             progress.save(dataclasses.asdict(film.progress))
     return film.outcome()
 
 
-def drop_video(writer: "ShardWriter", progress: ShardProgress) -> None:
+def drop_video(writer: PackedWriter, progress: ShardProgress) -> None:
     """Forget the frames of the video begun last, wherever they are."""
     writer.drop_video()
     progress.forget()
 
 
-class ShardWriter:
-    """Appends frames to a shard chunk by chunk, so memory stays flat however long a video is."""
-
-    def __init__(self, file: h5py.File) -> None:
-        self.file = file
-        self.path = Path(file.filename)
-        self.chunk = np.zeros(JPEG_CHUNK_BYTES, np.uint8)
-        self.bytes = file.create_dataset("jpeg", (0,), "uint8", maxshape=(None,), chunks=self.chunk.shape)
-        self.written = 0
-        """Bytes in whole chunks that the file holds; what follows them is in ``chunk``."""
-        self.offsets = [0]
-        self.first_frame: list[int] = []
-
-    def start_video(self) -> None:
-        self.first_frame.append(len(self.offsets) - 1)
-
-    def add_frame(self, jpeg: Array) -> None:
-        used = self.offsets[-1] - self.written
-        self.offsets.append(self.offsets[-1] + jpeg.size)
-        while used + jpeg.size >= self.chunk.size:
-            room = self.chunk.size - used
-            self.chunk[used:] = jpeg[:room]
-            self.write_chunk()
-            jpeg, used = jpeg[room:], 0
-        self.chunk[used : used + jpeg.size] = jpeg
-
-    def read(self, start: int, end: int) -> Array:
-        """The bytes of the frames so far from ``start`` to before ``end``, wherever they are."""
-        begun = self.chunk[max(0, start - self.written) : max(0, end - self.written)]
-        return np.concatenate([self.bytes[start : min(end, self.written)], begun])
-
-    def last_frames(self, count: int) -> list[Array]:
-        """The JPEGs of the last frames of the video begun last, at most so many."""
-        ends = self.offsets[self.first_frame[-1] :][-count - 1 :]
-        return [self.read(*span) for span in itertools.pairwise(ends)]
-
-    def write_chunk(self) -> None:
-        disk.require_space(self.path, self.chunk.size)
-        self.bytes.resize((self.written + self.chunk.size,))
-        self.bytes.id.write_direct_chunk((self.written,), self.chunk)
-        self.written += self.chunk.size
-
-    def drop_video(self) -> None:
-        """Forget the frames of the video begun last; it stays in the shard with no frames."""
-        del self.offsets[self.first_frame[-1] + 1 :]
-        if self.offsets[-1] < self.written:
-            self.written = self.offsets[-1] // self.chunk.size * self.chunk.size
-            self.chunk[:] = self.bytes[self.written : self.written + self.chunk.size]
-
-    def close(self) -> None:
-        if self.written < self.offsets[-1]:
-            self.chunk[self.offsets[-1] - self.written :] = 0
-            self.write_chunk()
-        self.bytes.resize((self.offsets[-1],))
-        self.file["offsets"] = np.array(self.offsets, np.int64)
-        self.file["first_frame"] = np.array([*self.first_frame, len(self.offsets) - 1], np.int64)
-
-
-@dataclass(frozen=True)
-class OpenShard:
-    file: h5py.File
-    """Kept open, so that ``descriptor`` stays valid."""
-    descriptor: int
-    offsets: Array
-    first_frame: Array
-    chunk_bytes: int
-    places: list[int]
-    """Where in the file each chunk of ``jpeg`` begins."""
-    runs: list[int]
-    """Chunks with the same number here follow one another in the file."""
-
-    def read(self, start: int, end: int) -> bytes:
-        """The bytes of ``jpeg`` from ``start`` to before ``end``; raises OSError."""
-        first, last = start // self.chunk_bytes, (end - 1) // self.chunk_bytes
-        if self.runs[first] == self.runs[last]:
-            data = os.pread(self.descriptor, end - start, self.places[first] + start % self.chunk_bytes)
-            if len(data) < end - start:
-                raise OSError("it is cut off")
-            return data
-        border = (first + 1) * self.chunk_bytes
-        return self.read(start, border) + self.read(border, end)
-
-
-@functools.lru_cache(maxsize=OPEN_SHARDS)
-def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
-    """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
-    try:
-        file = h5py.File(path, "r")
-        jpeg = file["jpeg"]
-        places = np.zeros(-(-jpeg.size // jpeg.chunks[0]), np.int64)
-
-        def note_place(chunk: Any) -> None:
-            places[chunk.chunk_offset[0] // jpeg.chunks[0]] = chunk.byte_offset
-
-        jpeg.id.chunk_iter(note_place)
-        return OpenShard(
-            file,
-            file.id.get_vfd_handle(),
-            file["offsets"][()],
-            file["first_frame"][()],
-            jpeg.chunks[0],
-            places.tolist(),
-            np.cumsum(np.diff(places, prepend=places[:1]) != jpeg.chunks[0]).tolist(),
-        )
-    except (OSError, KeyError) as error:
-        raise damaged(path, str(error)) from error
-
-
-def damaged(path: Path, why: str) -> ArtefactError:
-    """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
-    stages = path.parent.parent
-    work, kind = stages.parent, stages.name
-    again = {"frames": f"fame extract DATA -o {work}", "statistics": f"fame masks {work}"}
-    return ArtefactError(
-        f"{path} is missing or damaged: {why}.",
-        f"fame verify {work} finds all that is damaged; {again[kind]}, with the same options, makes it anew."
-        if kind in again
-        else "Delete it and run the same command again: it makes that shard anew.",
-    )
-
-
 class FrameStore:
     """Reads clips from a finished frame store. Safe to hand to worker processes.
 
-    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+    Usage::
+
+        store = open_frame_store(work, read_manifest(work))
+        store.videos[7].frame_count
+        store.read(7, range(0, 32, 2))  # (16, H, W, 3) uint8 RGB
+
+    ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
         folder: of the store; ``open_frame_store`` finds it.
@@ -319,10 +207,9 @@ class FrameStore:
                 f"{folder} is out of date: videos were added, removed or changed since it was made.",
                 "Run fame extract again with the same options: it redoes only what changed.",
             )
-        open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
-        self.receipts = {name: receipt_of(folder, name) for name, _ in shard_slices(manifest.videos)}
-        self.manifest = with_outcome(manifest, [receipt.summary for receipt in self.receipts.values()])
+        self.index = open_index(folder, len(manifest.videos), JPEGS, outcomes_of)
+        self.manifest = with_outcome(manifest, self.index.summary)
         self.configuration = ExtractConfig.from_dict(description.configuration)
         self.fingerprint = description.content
 
@@ -335,39 +222,27 @@ class FrameStore:
         """
         return self.manifest.videos
 
-    def frames(self, position: int, indices: Sequence[int] | Array) -> Frame:
+    def read(self, video_index: int, indices: Sequence[int] | Array) -> Frame:
         """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB.
 
         Raises IndexError where the video has no such frame.
         """
-        return np.stack(list(self.each_frame(position, indices)))
+        return np.stack(list(self.each_frame(video_index, indices)))
 
-    def each_frame(self, position: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
+    def each_frame(self, video_index: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
         """The same one by one, (H, W, 3) each: cheaper where each is used up before the next."""
-        path, row = self.locate(position)
-        return (decode_jpeg(jpeg, path) for jpeg in read_jpegs(path, row, indices))
+        path, row = self.locate(video_index)
+        shard = open_shard(path, JPEGS, self.index.layout, video_index // VIDEOS_PER_SHARD)
+        return (decode_jpeg(jpeg, path) for jpeg in shard.read(row, indices))
 
-    def locate(self, position: int) -> tuple[Path, int]:
+    def locate(self, video_index: int) -> tuple[Path, int]:
         """The shard file that holds a video, and its row there."""
-        return shard_path(self.folder, shard_name(position)), position % VIDEOS_PER_SHARD
+        return shard_path(self.folder, shard_name(video_index)), video_index % VIDEOS_PER_SHARD
 
 
 def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
-    """The JPEG bytes of some frames of the video in one row of a shard, by one read if they lie together."""
-    shard = open_shard(path, os.getpid())
-    wanted = np.asarray(indices) + shard.first_frame[row]
-    if wanted.min() < shard.first_frame[row] or wanted.max() >= shard.first_frame[row + 1]:
-        count = shard.first_frame[row + 1] - shard.first_frame[row]
-        raise IndexError(f"frames {list(indices)} of a video of {count} frames")
-    starts, ends = shard.offsets[wanted].tolist(), shard.offsets[wanted + 1].tolist()
-    first, last = min(starts), max(ends)
-    try:
-        if last - first > SPARSE * (sum(ends) - sum(starts)):
-            return [np.frombuffer(shard.read(*span), np.uint8) for span in zip(starts, ends, strict=True)]
-        data = np.frombuffer(shard.read(first, last), np.uint8)
-    except OSError as error:
-        raise damaged(path, str(error)) from error
-    return [data[start - first : end - first] for start, end in zip(starts, ends, strict=True)]
+    """The JPEG bytes of some frames of the video in one row of a shard, without its store's index."""
+    return open_shard(path, JPEGS).read(row, indices)
 
 
 def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
@@ -380,7 +255,7 @@ def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
     try:
         return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise damaged(path, f"a frame in it is no JPEG: {error}") from error
+        raise JPEGS.damaged(path, f"a frame in it is no JPEG: {error}") from error
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:
@@ -395,5 +270,5 @@ def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) 
         ArtefactError: there is none, or videos were added or changed since it was made.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    folder = stage.choose(work / "frames", wanted, "--frames", f"fame extract DATA -o {work}")
+    folder = choose_store(work / "frames", wanted, "--frames", f"fame extract DATA -o {work}")
     return FrameStore(folder, manifest)

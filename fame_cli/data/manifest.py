@@ -4,7 +4,8 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -39,7 +40,7 @@ class Video:
     split: str = ""
     bytes: int = 0
     modified_ns: int = 0
-    frames: int = 0
+    frame_count: int = 0
     fps: float = 0.0
     width: int = 0
     height: int = 0
@@ -47,6 +48,8 @@ class Video:
     reason: str = ""
     notes: str = ""
     """What was decided about the file: which of its streams was read, how it was turned, and the like."""
+    group: str = ""
+    """What it has in common with others (a film, a person), where a CSV file says so; see ``group_of``."""
 
     @property
     def usable(self) -> bool:
@@ -58,16 +61,20 @@ class Video:
         return [self.id, self.path, self.bytes, self.modified_ns]
 
 
-COLUMNS = [column.name for column in fields(Video)]
-COLUMNS_BEFORE_NOTES = [name for name in COLUMNS if name != "notes"]
-"""Those of manifests that were written before there were notes, which come last."""
+COLUMN_OF = {"frame_count": "frames"}
+"""What the file calls a field, where that is another name."""
+COLUMNS = [COLUMN_OF.get(column.name, column.name) for column in fields(Video)]
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("reason") + 1]
+"""Those that every manifest has; one that was written by an earlier version lacks others at the end."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
     if isinstance(column.type, type) and column.type is not str
 ]
 """Which columns hold numbers, and of what type."""
-values_of = attrgetter(*COLUMNS)
+REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason", "notes", "group")]
+"""Which columns say the same of many videos: it is kept once, as is an id that is a path."""
+values_of = attrgetter(*(column.name for column in fields(Video)))
 
 
 @dataclass(frozen=True)
@@ -99,8 +106,8 @@ def shard_slices(videos: Sequence[Video]) -> Iterator[tuple[str, Sequence[Video]
         yield shard_name(start), videos[start : start + VIDEOS_PER_SHARD]
 
 
-def shard_name(position: int) -> str:
-    return f"{position // VIDEOS_PER_SHARD:05d}"
+def shard_name(video_index: int) -> str:
+    return f"{video_index // VIDEOS_PER_SHARD:05d}"
 
 
 def combine(work: Path, fresh: Manifest) -> Manifest:
@@ -134,9 +141,9 @@ def updated(before: Video, video: Video | None) -> Video:
         return dataclasses.replace(before, label="", split="", status="removed", reason=reason)
     if before.status == "removed" or before.identity != video.identity:
         return video
-    if (before.label, before.split) == (video.label, video.split):
+    if (before.label, before.split, before.group) == (video.label, video.split, video.group):
         return before
-    return dataclasses.replace(before, label=video.label, split=video.split)
+    return dataclasses.replace(before, label=video.label, split=video.split, group=video.group)
 
 
 def is_work(folder: Path) -> bool:
@@ -178,7 +185,8 @@ def read_manifest(work: Path) -> Manifest:
         source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
         root = Path(to_disk(source["root"]))
         path = manifest_path(work)
-        videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+            videos = parse(lines)
     except FileNotFoundError as error:
         if manifest_path(work).exists():
             raise DamagedManifestError(
@@ -195,11 +203,11 @@ def read_manifest(work: Path) -> Manifest:
     return Manifest(root, source, videos)
 
 
-def parse(text: str) -> tuple[Video, ...]:
+def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(lines, strict=True)
     columns = next(rows, [])
-    if columns not in (COLUMNS, COLUMNS_BEFORE_NOTES):
+    if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
     for row in rows:
@@ -218,6 +226,12 @@ def parse_row(row: Sequence[str], columns: Sequence[str]) -> Video:
     values: list[Any] = list(row)
     for place, number in NUMBERS:
         values[place] = number(row[place])
+    for place in REPEATED:
+        if place >= len(row):
+            continue
+        values[place] = sys.intern(row[place])
+    if row[0] == row[1]:
+        values[1] = row[0]
     video = Video(*values)
     if not is_inside(video.path):
         raise ValueError(f"the path {video.path!r} points outside the indexed folder")
@@ -232,4 +246,6 @@ def is_inside(path: str) -> bool:
     Symbolic links are not looked at: those below the folder were put there by whoever owns it, and indexing
     follows them.
     """
-    return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in path.split("/")
+    if not path or "\0" in path or path.startswith("/"):
+        return False
+    return ".." not in path or ".." not in path.split("/")

@@ -32,11 +32,11 @@ class Frames(Protocol):
     """The frames of a shard that is being written."""
 
     offsets: list[int]
-    first_frame: list[int]
+    first_item: list[int]
 
     def start_video(self) -> None: ...
 
-    def add_frame(self, jpeg: Frame) -> None: ...
+    def add(self, item: Frame) -> None: ...
 
     def read(self, start: int, end: int) -> Frame: ...
 
@@ -77,7 +77,7 @@ class ShardProgress:
                 "bytes": self.saved_bytes,
                 "sha256": self.hash.hexdigest(),
                 "offsets": self.frames.offsets,
-                "first_frame": self.frames.first_frame,
+                "first_frame": self.frames.first_item,
                 "outcomes": self.outcomes,
                 "film": film,
             }
@@ -136,7 +136,7 @@ class ShardProgress:
                 last = first_frame[number + 1] if number + 1 < len(first_frame) else len(offsets) - 1
                 for frame in range(first, last):
                     length = offsets[frame + 1] - offsets[frame]
-                    self.frames.add_frame(np.frombuffer(file.read(length), np.uint8))
+                    self.frames.add(np.frombuffer(file.read(length), np.uint8))
 
 
 def hash_of(path: Path, count: int) -> "hashlib._Hash":

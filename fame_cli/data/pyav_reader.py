@@ -82,7 +82,8 @@ def source(container: InputContainer) -> Source:
         notes.append(f"edit list: about {shown} of {declared} frames are shown")
     aspect = believable_aspect(float(stream.sample_aspect_ratio or 1), stream.codec_context.width)
     if aspect != 1:
-        notes.append(f"pixels {stream.sample_aspect_ratio} as wide as high")
+        wide, high = stream.sample_aspect_ratio.as_integer_ratio()  # type: ignore[union-attr]
+        notes.append(f"pixel aspect {wide}:{high}")
 
     def seek(seconds: float) -> Iterator[Picture]:
         unit = stream.time_base or Fraction(1, av.time_base)

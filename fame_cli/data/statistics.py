@@ -7,43 +7,45 @@ A video's clips start at frames 0, hop, 2·hop … Where the hop is a multiple o
 their frames: each frame is then decoded once and each pair differenced once.
 """
 
-import functools
-import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
-import h5py
 import numpy as np
 
-from fame_cli import disk, stage
+from fame_cli import stage
 from fame_cli.config import StatisticsConfig, fingerprint
+from fame_cli.data import packed
 from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
 from fame_cli.data.clip_statistics import statistics_of_frames
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.frames import (
-    BUFFER_BYTES,
-    CHUNK_BYTES,
-    OPEN_SHARDS,
-    FrameStore,
-    damaged,
-    decode_jpeg,
-    read_jpegs,
-)
+from fame_cli.data.frames import FrameStore, decode_jpeg, read_jpegs
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
+from fame_cli.data.open_shard import open_shard
+from fame_cli.data.packed import PackedFormat, PackedWriter
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
+from fame_cli.data.shard_index import complete_index, open_index
+from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError
 from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FORMAT = 2
-"""Of what a shard holds; one written in another is made again."""
+FORMAT = 3
+"""Of what a shard holds, and of how it is computed; one written in another is told, and made again."""
+
+CLIPS = PackedFormat(
+    "clip",
+    "packed",
+    {"offsets": "<i8", "scale": "<f4", "checksum": "<u4", "first_clip": "<i8", "map_size": "(2,)<i8"},
+    64 << 10,
+    "fame masks {work}",
+)
 
 FRAMES_AT_ONCE = 32
 """Frames decoded before any is looked at: a decoder is faster when nothing comes between."""
@@ -60,18 +62,19 @@ def compute(
 ) -> stage.Report:
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
     shards = []
-    for name, videos in shard_slices(frames.videos):
-        counts = tuple(video.frames if video.usable else 0 for video in videos)
+    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
         shards.append(
             Shard(
                 name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), frames.receipts[name].sha256, counts]),
+                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
                 items=len(videos),
                 task=StatisticsTask(shard_path(frames.folder, name), counts, config),
             )
         )
-    return stage.run(
-        statistics_folder(work, frames, config),
+    folder = statistics_folder(work, frames, config)
+    report = stage.run(
+        folder,
         "statistics",
         config.to_dict(),
         shards,
@@ -79,8 +82,14 @@ def compute(
         parent=frames.fingerprint,
         workers=workers,
         progress=progress,
-        versions={"opencv": cv2.__version__, "h5py": h5py.__version__},
+        versions={"format": str(FORMAT), "opencv": cv2.__version__, "h5py": packed.VERSION},
     )
+    complete_index(folder, len(frames.videos), CLIPS, count_clips)
+    return report
+
+
+def count_clips(summaries: Iterable[Summary]) -> int:
+    return sum(summary["clips"] for summary in summaries)
 
 
 def statistics_folder(work: Path, frames: FrameStore, config: StatisticsConfig) -> Path:
@@ -99,67 +108,31 @@ class StatisticsTask:
 
 
 def compute_shard(path: Path, task: StatisticsTask) -> Summary:
-    """Write the statistics of one shard's clips to ``path``; returns how many there are."""
-    cv2.setNumThreads(1)
-    with h5py.File(path, "w", libver="latest") as file:
-        writer = ShardWriter(file)
-        for row, frame_count in enumerate(task.frame_counts):
-            writer.start_video()
-            if frame_count:
-                for statistics in video_statistics(task.frames, row, frame_count, task.config):
-                    writer.add_clip(statistics)
-        writer.close()
-    return {"clips": len(writer.scales)}
-
-
-class ShardWriter:
-    """Appends clips to a shard through a small buffer, so memory stays flat however long a video is.
+    """Write the statistics of one shard's clips to ``path``; returns how many there are.
 
     A shard holds the clips of a few videos one after another: ``packed`` (bytes of all clips), ``offsets``
     (where each clip starts, and the end of the last), ``scale`` and ``checksum`` (each clip's greatest seed
     and CRC-32), ``first_clip`` (which clip each video starts at, and the end of the last) and ``map_size``
     (height and width of each video's maps).
     """
-
-    def __init__(self, file: h5py.File) -> None:
-        self.file = file
-        self.packed = file.create_dataset("packed", (0,), "uint8", maxshape=(None,), chunks=(CHUNK_BYTES,))
-        self.offsets = [0]
-        self.scales: list[float] = []
-        self.checksums: list[int] = []
-        self.first_clip: list[int] = []
-        self.map_sizes: list[tuple[int, ...]] = []
-        self.buffer: list[Array] = []
-        self.written = 0
-
-    def start_video(self) -> None:
-        self.first_clip.append(len(self.scales))
-        self.map_sizes.append((0, 0))
-
-    def add_clip(self, statistics: ClipStatistics) -> None:
-        packed, scale = pack(statistics)
-        self.buffer.append(packed)
-        self.offsets.append(self.offsets[-1] + len(packed))
-        self.scales.append(scale)
-        self.checksums.append(zlib.crc32(packed.data))
-        self.map_sizes[-1] = statistics.seed.shape
-        if self.offsets[-1] - self.written >= BUFFER_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        end = self.offsets[-1]
-        disk.require_space(Path(self.file.filename), end - self.written)
-        self.packed.resize((end,))
-        self.packed[self.written :] = np.concatenate(self.buffer or [np.empty(0, np.uint8)])
-        self.buffer, self.written = [], end
-
-    def close(self) -> None:
-        self.flush()
-        self.file["offsets"] = np.array(self.offsets, np.int64)
-        self.file["scale"] = np.array(self.scales, np.float32)
-        self.file["checksum"] = np.array(self.checksums, np.uint32)
-        self.file["first_clip"] = np.array([*self.first_clip, len(self.scales)], np.int64)
-        self.file["map_size"] = np.array(self.map_sizes, np.int64)
+    cv2.setNumThreads(1)
+    scales: list[float] = []
+    checksums: list[int] = []
+    map_sizes: list[tuple[int, ...]] = []
+    with PackedWriter(path, CLIPS) as writer:
+        for row, frame_count in enumerate(task.frame_counts):
+            writer.start_video()
+            map_sizes.append((0, 0))
+            if not frame_count:
+                continue
+            for statistics in video_statistics(task.frames, row, frame_count, task.config):
+                packed_clip, scale = pack(statistics)
+                writer.add(packed_clip)
+                scales.append(scale)
+                checksums.append(zlib.crc32(packed_clip.data))
+                map_sizes[-1] = statistics.seed.shape
+        writer.finish(scale=scales, checksum=checksums, map_size=map_sizes)
+    return {"clips": len(scales)}
 
 
 def video_statistics(
@@ -202,31 +175,16 @@ def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsCo
         yield from [decode_jpeg(jpeg, shard, least_side_px) for jpeg in jpegs]
 
 
-@dataclass(frozen=True)
-class OpenShard:
-    packed: h5py.Dataset
-    offsets: Array
-    scale: Array
-    checksum: Array
-    first_clip: Array
-    map_size: Array
-
-
-@functools.lru_cache(maxsize=OPEN_SHARDS)
-def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
-    """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
-    try:
-        file = h5py.File(path, "r", rdcc_nbytes=0)
-        columns = (file[name][()] for name in ("offsets", "scale", "checksum", "first_clip", "map_size"))
-        return OpenShard(file["packed"], *columns)
-    except (OSError, KeyError) as error:
-        raise damaged(path, str(error)) from error
-
-
 class StatisticsStore:
     """Reads clips' statistics from a finished store. Safe to hand to worker processes.
 
-    A video is named by its position, its place in ``videos`` and in the manifest, from 0.
+    Usage::
+
+        store = open_statistics_store(work, frames, clip_frames=16, frame_stride=2)
+        seed, bins = store.read_maps(7, start=40)
+        store.read(7, start=40).foreground  # (1000,) counts of colours over the whole frame
+
+    ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
         folder: of the store; ``open_statistics_store`` finds it.
@@ -244,46 +202,50 @@ class StatisticsStore:
                 f"{folder} is out of date: the frames it was computed from have changed.",
                 "Run fame masks again with the same options: it redoes only what changed.",
             )
-        open_shard.cache_clear()  # shards may have been made again since this process opened them
+        if (found := description.versions.get("format", "2")) != str(FORMAT):
+            raise ArtefactError(
+                f"{folder} was computed by another version of fame: its format is {found}, not {FORMAT}.",
+                "Run fame masks again with the same options: it makes all of it again.",
+            )
         self.folder = folder
+        self.index = open_index(folder, len(frames.videos), CLIPS, count_clips)
         self.videos = frames.videos
         self.config = StatisticsConfig.from_dict(description.configuration)
         self.fingerprint = description.content
 
-    def starts(self, position: int) -> Indices:
+    def starts(self, video_index: int) -> Indices:
         """First frames (clips,) of the clips of a video whose statistics are kept, counted from 0."""
-        return clip_starts(self.videos[position].frames, self.config)
+        return clip_starts(self.videos[video_index].frame_count, self.config)
 
-    def read(self, position: int, start: int) -> ClipStatistics:
+    def read(self, video_index: int, start: int) -> ClipStatistics:
         """Statistics of the kept clip that begins nearest to frame ``start``.
 
         It is at most half a hop away, and after the last kept clip of a video less than a hop.
         """
-        return self._read(position, start, unpack)
+        return self._read(video_index, start, unpack)
 
-    def read_maps(self, position: int, start: int) -> tuple[Array, Array]:
+    def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]:
         """Seed (h, w) float32 and bins (h, w) uint16 alone of the same clip: all that training needs.
 
         Both are of the whole frame: the seed (Eq. 2) in [0, 3], averaged over the pixels that
         a pixel of the map covers, the bins uint16 below 1000.
         """
-        return self._read(position, start, unpack_maps)
+        return self._read(video_index, start, unpack_maps)
 
-    def _read(self, position: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
-        path = shard_path(self.folder, shard_name(position))
-        shard = open_shard(path, os.getpid())
-        row = position % VIDEOS_PER_SHARD
-        clip = int(shard.first_clip[row]) + int(np.abs(self.starts(position) - start).argmin())
-        if clip >= shard.first_clip[row + 1]:
-            raise damaged(path, f"it holds too few clips of row {row}")
-        height, width = shard.map_size[row].tolist()
-        try:
-            packed = shard.packed[shard.offsets[clip] : shard.offsets[clip + 1]]
-        except OSError as error:
-            raise damaged(path, str(error)) from error
-        if zlib.crc32(packed.data) != shard.checksum[clip]:
-            raise damaged(path, f"clip {clip} in it is not what was written")
-        return unpack(packed, height, width, float(shard.scale[clip]))
+    def _read(self, video_index: int, start: int, unpack: Callable[[Array, int, int, float], Kept]) -> Kept:
+        path = shard_path(self.folder, shard_name(video_index))
+        number, row = divmod(video_index, VIDEOS_PER_SHARD)
+        shard = open_shard(path, CLIPS, self.index.layout, number)
+        nearest = int(np.abs(self.starts(video_index) - start).argmin())
+        clips = shard.items_of(row)
+        if nearest >= len(clips):
+            raise CLIPS.damaged(path, f"it holds too few clips of row {row}")
+        (packed_clip,) = shard.read(row, [nearest])
+        clip = clips[nearest]
+        if zlib.crc32(packed_clip.data) != shard.column("checksum", clip, 1)[0]:
+            raise CLIPS.damaged(path, f"clip {clip} in it is not what was written")
+        height, width = shard.column("map_size", row, 1)[0].tolist()
+        return unpack(packed_clip, height, width, float(shard.column("scale", clip, 1)[0]))
 
 
 def open_statistics_store(
@@ -303,7 +265,7 @@ def open_statistics_store(
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
     command = f"fame masks {work} --clip-frames {clip_frames} --frame-stride {frame_stride}"
-    folder = stage.choose(work / "statistics", wanted, "--statistics-store", command)
+    folder = choose_store(work / "statistics", wanted, "--statistics-store", command)
     store = StatisticsStore(folder, frames)
     if (store.config.clip_frames, store.config.frame_stride) != (clip_frames, frame_stride):
         raise ArtefactError(

@@ -52,10 +52,14 @@ class FAME(Distraction):
         partners: Tensor | None,
     ) -> Tensor:
         """The merged clips (B, C, T, H, W)."""
-        maps = maps_of_clips(clips, self.hue) if extras.maps is None else extras.maps
         backgrounds = extras.other_time if partners is None else partners
         assert backgrounds is not None
-        return merge(clips, masks_of_maps(maps, clips.shape[-1], self.beta, self.variant).hard, backgrounds)
+        return merge(clips, self.mask(clips, extras), backgrounds)
+
+    def mask(self, clips: Tensor, extras: Extras) -> Tensor:
+        """The foreground (B, H, W) of clips (B, C, T, H, W), from their maps where these were read."""
+        maps = maps_of_clips(clips, self.hue) if extras.maps is None else extras.maps
+        return masks_of_maps(maps, clips.shape[-1], self.beta, self.variant).hard
 
 
 def merge(clips: Tensor, mask: Tensor, backgrounds: Tensor) -> Tensor:

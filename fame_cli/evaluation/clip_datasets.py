@@ -32,12 +32,12 @@ def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> T
     Scaling the square, rather than cutting S px out of the frame as the published code does, shows the
     network things at the sizes that it was trained on (FAME, section 4.2, says only "center crop").
     """
-    frame_count = frames.videos[position].frames
+    frame_count = frames.videos[position].frame_count
     starts = even_starts(frame_count, clip_span(config.clip_frames, config.frame_stride), config.clips)
     clips = []
     for start in starts.tolist():
         indices = clip_indices(start, config.clip_frames, config.frame_stride, frame_count)
-        read = frames.frames(position, indices)
+        read = frames.read(position, indices)
         clips.append(crop_clip(read, central_square(*read.shape[1:3]), config.crop_px))
     return torch.from_numpy(np.stack(clips))
 
@@ -52,8 +52,10 @@ def training_clip(
     """
     video = frames.videos[position]
     generator = generator_for(config.seed, "train", epoch, video.id)
-    start = random_start(video.frames, clip_span(config.clip_frames, config.frame_stride), generator)
-    read = frames.frames(position, clip_indices(start, config.clip_frames, config.frame_stride, video.frames))
+    start = random_start(video.frame_count, clip_span(config.clip_frames, config.frame_stride), generator)
+    read = frames.read(
+        position, clip_indices(start, config.clip_frames, config.frame_stride, video.frame_count)
+    )
     height, width = read.shape[1:3]
     box = random_resized_crop(height, width, config.crop_scale_min, generator)
     view = draw_view(generator, 1.0, config.flip_probability) | {"blur": np.bool_(False)}

@@ -1,4 +1,4 @@
-"""Several results side by side, as a table with mean and spread over what was repeated."""
+"""Several results side by side, as a table with mean and spread over what was repeated, or an interval."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,7 +15,9 @@ from fame_cli.evaluation.comparable import (
     official_split,
     require_comparable,
 )
-from fame_cli.evaluation.results import Result, read_result
+from fame_cli.evaluation.interval import Interval
+from fame_cli.evaluation.pair import paired_difference
+from fame_cli.evaluation.results import Result, leak_mark, read_result
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,13 @@ class Group:
     @property
     def seen_test_videos(self) -> int | None:
         """Most test videos that a pretraining of the row saw; None where it is not known of all."""
-        counts = [result.seen_test_videos for result in self.results]
-        known = [count for count in counts if count is not None]
-        return max(known) if len(known) == len(counts) or any(known) else None
+        return most([result.seen_test_videos for result in self.results])
 
     @property
     def title(self) -> str:
-        seen = self.seen_test_videos
-        return f"{self.name} (leak: pretraining saw {seen} test videos)" if seen else self.name
+        related = most([result.related_test_videos for result in self.results])
+        mark = leak_mark(self.seen_test_videos, related)
+        return f"{self.name} (leak: {mark})" if mark else self.name
 
     def percents(self, figure: str) -> list[float]:
         return [
@@ -56,6 +57,16 @@ class Group:
         percents = self.percents(figure)
         return statistics.stdev(percents) if len(percents) > 1 else None
 
+    def interval(self, figure: str) -> Interval | None:
+        """95 % interval of a figure over test videos, in percent, where the row is a single result."""
+        return self.results[0].figures[figure].interval if len(self.results) == 1 else None
+
+
+def most(counts: Sequence[int | None]) -> int | None:
+    """The greatest count; None where all that is known of them is 0 and some are not known."""
+    known = [count for count in counts if count is not None]
+    return max(known) if len(known) == len(counts) or any(known) else None
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -66,17 +77,35 @@ class Comparison:
     figures: tuple[str, ...]
     groups: tuple[Group, ...]
 
-    def cells(self, plus_minus: str = " ± ") -> list[list[str]]:
-        """The table as text: name, results, and mean with spread of each figure, in percent."""
+    def cells(self, plus_minus: str = " ± ", dash: str = " – ") -> list[list[str]]:
+        """The table as text: name, results, and each figure in percent.
+
+        A figure of several results is their mean with its spread, one of a single result has its interval.
+        """
         return [
             [group.title, str(len(group.results))]
-            + [percent(group.mean(figure), group.spread(figure), plus_minus) for figure in self.figures]
+            + [cell(group, figure, plus_minus, dash) for figure in self.figures]
             for group in self.groups
         ]
 
     @property
+    def difference(self) -> str:
+        """How far apart two results on the same test videos are, in a sentence; "" of anything else."""
+        if len(self.groups) != 2 or any(len(group.results) != 1 for group in self.groups):
+            return ""
+        first, second = self.groups
+        found = paired_difference(first.results[0], second.results[0])
+        return found.describe(first.name, second.name) if found else ""
+
+    @property
     def columns(self) -> list[str]:
         return ["run", "results", *self.figures]
+
+
+def cell(group: Group, figure: str, plus_minus: str, dash: str) -> str:
+    text = percent(group.mean(figure), group.spread(figure), plus_minus)
+    interval = group.interval(figure)
+    return text if interval is None else f"{text} ({interval[0]:.1f}{dash}{interval[1]:.1f})"
 
 
 def percent(mean: float, spread: float | None, plus_minus: str) -> str:

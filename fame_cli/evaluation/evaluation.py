@@ -13,6 +13,7 @@ import torch
 
 from fame_cli import __version__
 from fame_cli.config import EvaluationConfig, fingerprint
+from fame_cli.data.group import group_of, ucf101_group
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.evaluation.splits import LabelledVideos
@@ -124,10 +125,27 @@ class Evaluation:
         known = self.weights.pretraining_set
         return None if known is None else known.shared(self.videos.frames.manifest, self.videos.test)
 
+    @functools.cached_property
+    def related(self) -> tuple[str, ...] | None:
+        """Ids of test videos that were not seen, while others of their group were; None where not known.
+
+        Groups that a CSV file names are known below the folder that the pretraining took its videos from.
+        """
+        known, manifest = self.weights.pretraining_set, self.videos.frames.manifest
+        if known is None or self.seen is None:
+            return None
+        groups = {ucf101_group(name).casefold() for name in known.videos} - {""}
+        if str(manifest.root) == known.root:
+            groups |= {group_of(video) for video in manifest.videos if video.id in known.videos}
+        test = zip(self.videos.test, self.videos.groups(self.videos.test), strict=True)
+        ids = (manifest.videos[position].id for position, group in test if group in groups)
+        seen = set(self.seen)
+        return tuple(name for name in ids if name not in seen)
+
     def name(self, protocol: str, config: EvaluationConfig) -> str:
         """Name of an evaluation: another option, video, label, split or weight gives another name."""
-        seen = None if self.seen is None else sorted(self.seen)
-        parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, seen]
+        leaks = [None if found is None else sorted(found) for found in (self.seen, self.related)]
+        parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, leaks]
         return f"{protocol}-{fingerprint(parts)}"
 
     def result_path(self, protocol: str, config: EvaluationConfig) -> Path:
@@ -140,12 +158,16 @@ class Evaluation:
     def record(self, config: EvaluationConfig) -> dict[str, Any]:
         """The part of a result that tells what made it."""
         frames, videos, weights = self.videos.frames, self.videos, self.weights
-        source, seen = Path(weights.source), self.seen
+        source, seen, related = Path(weights.source), self.seen, self.related
         return {
             "configuration": config.to_dict(),
             "splits": {
                 "train": {"name": config.train_split, "videos": len(videos.train)},
-                "test": {"name": config.test_split, "videos": len(videos.test)},
+                "test": {
+                    "name": config.test_split,
+                    "videos": len(videos.test),
+                    "groups": len(set(videos.groups(videos.test))),
+                },
                 "source": dict(frames.manifest.source),
                 "content": videos.content,
             },
@@ -160,6 +182,7 @@ class Evaluation:
             },
             "frames": {"folder": frames.folder.name, "fingerprint": frames.fingerprint},
             "seen_test_videos": None if seen is None else len(seen),
+            "related_test_videos": None if related is None else len(related),
             "device": str(self.device),
             "versions": {"fame": __version__, "torch": torch.__version__},
         }

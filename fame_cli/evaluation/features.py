@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import torch
 from torch import Tensor
 
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
-from fame_cli.data.frames import damaged
+from fame_cli.data import packed
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -35,14 +34,10 @@ class FeatureStore:
 
     folder: Path
 
-    def read(self, position: int) -> Tensor:
+    def read(self, video_index: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
-        path = shard_path(self.folder, shard_title(shard_name(position)))
-        try:
-            with h5py.File(path, "r") as file:
-                features = torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
-        except (OSError, KeyError) as error:
-            raise damaged(path, str(error)) from error
+        path = shard_path(self.folder, shard_title(shard_name(video_index)))
+        features = torch.from_numpy(packed.read_array(path, str(video_index % VIDEOS_PER_SHARD)))
         if not features.isfinite().all():
             raise ArtefactError(
                 f"{path} holds features that are no finite numbers: the network that made them has diverged.",
@@ -50,9 +45,9 @@ class FeatureStore:
             )
         return features
 
-    def read_all(self, positions: Sequence[int]) -> Tensor:
+    def read_all(self, video_indices: Sequence[int]) -> Tensor:
         """Features (N, clips, D) of several videos."""
-        return torch.stack([self.read(position) for position in positions])
+        return torch.stack([self.read(video_index) for video_index in video_indices])
 
 
 def shard_title(slice_name: str) -> str:
@@ -62,9 +57,9 @@ def shard_title(slice_name: str) -> str:
 
 
 def compute_features(
-    evaluation: Evaluation, config: EvaluationConfig, positions: Sequence[int]
+    evaluation: Evaluation, config: EvaluationConfig, video_indices: Sequence[int]
 ) -> FeatureStore:
-    """Features of the videos at ``positions`` (and others of their shards), as far as they are not there."""
+    """Features of videos (and of others of their shards), as far as they are not there."""
     frames, weights = evaluation.videos.frames, evaluation.weights
     options = {
         name: getattr(config, name)
@@ -73,7 +68,7 @@ def compute_features(
     folder = stage.stage_folder(
         evaluation.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
     )
-    shards = plan_shards(evaluation, options, positions)
+    shards = plan_shards(evaluation, options, video_indices)
     pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
     if pending:
         require_fits(weights.name, config.clip_frames, config.crop_px)
@@ -86,15 +81,15 @@ def compute_features(
             feature_writer(evaluation, config, pending),
             parent=frames.fingerprint,
             progress=lambda done, total: tell(done, total, ""),
-            versions={"torch": torch.__version__, "h5py": h5py.__version__},
+            versions={"torch": torch.__version__, "h5py": packed.VERSION},
             in_process=True,
         )
     return FeatureStore(folder)
 
 
-def plan_shards(evaluation: Evaluation, options: dict[str, Any], positions: Sequence[int]) -> list[Shard]:
+def plan_shards(evaluation: Evaluation, options: dict[str, Any], video_indices: Sequence[int]) -> list[Shard]:
     """The shards that hold a wanted video, each with all usable labelled videos of its slice."""
-    wanted = {shard_name(position) for position in positions}
+    wanted = {shard_name(video_index) for video_index in video_indices}
     shards = []
     for number, (name, videos) in enumerate(shard_slices(evaluation.videos.frames.videos)):
         if name in wanted:
@@ -114,14 +109,15 @@ def feature_writer(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)
     )
 
-    def write_shard(path: Path, positions: tuple[int, ...]) -> Summary:
-        with h5py.File(path, "w", libver="latest") as file:
-            for position in positions:
-                # Skips what another process finished between planning and now.
-                clips = next(clips for found, clips in items if found == position)
-                features = in_parts(encoder, clips, evaluation.device)
-                file[str(position % VIDEOS_PER_SHARD)] = features.cpu().numpy()
-        return {"videos": len(positions)}
+    def features_of(video_index: int) -> tuple[str, Any]:
+        # Skips what another process finished between planning and now.
+        clips = next(clips for found, clips in items if found == video_index)
+        features = in_parts(encoder, clips, evaluation.device)
+        return str(video_index % VIDEOS_PER_SHARD), features.cpu().numpy()
+
+    def write_shard(path: Path, video_indices: tuple[int, ...]) -> Summary:
+        packed.write_arrays(path, map(features_of, video_indices))
+        return {"videos": len(video_indices)}
 
     return write_shard
 

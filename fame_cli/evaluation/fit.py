@@ -44,8 +44,10 @@ def fit(
     """Train ``trained``, the part of ``model`` that may change, by cross-entropy; SGD with momentum 0.9.
 
     Goes on from ``checkpoint``, written after each epoch. Nothing is chosen by the test videos: the state
-    after the last epoch counts. ``samples`` is their number in an epoch, for the progress.
+    after the last epoch counts. ``samples`` is their number in an epoch, for the progress. The learning rate
+    is a positive one: what 0 stands for has been settled before.
     """
+    assert config.learning_rate > 0
     started, earlier = time.monotonic(), 0.0
     parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(

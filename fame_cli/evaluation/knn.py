@@ -13,6 +13,7 @@ from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
 from fame_cli.evaluation.retrieval import nearest
 from fame_cli.evaluation.scores import capped_notes, class_figures, score_figures
+from fame_cli.evaluation.splits import LabelledVideos
 
 
 def knn(evaluation: Evaluation, config: KnnConfig) -> Result:
@@ -33,11 +34,11 @@ def knn(evaluation: Evaluation, config: KnnConfig) -> Result:
     shares = vote(similarities, classes, len(videos.class_names), config.temperature)
     # A class that no neighbour is of is no answer.
     named = shares.masked_fill(shares == 0, -math.inf)
-    figures = score_figures(named, videos.class_numbers(videos.test))
+    figures = score_figures(named, videos.class_numbers(videos.test), videos.groups(videos.test))
     notes = [*videos.notes, *capped_notes(figures, "classes")]
     if count < config.neighbours:
         notes.append(f"--neighbours {config.neighbours}: only {count} training videos are there.")
-    predictions = describe_votes(evaluation, shares)
+    predictions = describe_votes(videos, shares)
     result = Result(
         protocol="knn",
         figures=figures,
@@ -61,14 +62,14 @@ def vote(similarities: Tensor, classes: Tensor, class_count: int, temperature: f
     return functional.normalize(votes, p=1, dim=1)
 
 
-def describe_votes(evaluation: Evaluation, shares: Tensor) -> tuple[Prediction, ...]:
-    names, videos = evaluation.videos.class_names, evaluation.videos.frames.videos
+def describe_votes(videos: LabelledVideos, shares: Tensor) -> tuple[Prediction, ...]:
+    names, test, groups = videos.class_names, videos.test, videos.groups(videos.test)
     best = shares.max(dim=1)
-    return tuple(
-        Prediction(
-            videos[n].id, videos[n].label, names[number], probability, names[number] == videos[n].label
-        )
-        for n, probability, number in zip(
-            evaluation.videos.test, best.values.tolist(), best.indices.tolist(), strict=True
-        )
-    )
+    predictions = []
+    for n, group, probability, number in zip(
+        test, groups, best.values.tolist(), best.indices.tolist(), strict=True
+    ):
+        video = videos.frames.videos[n]
+        right = names[number] == video.label
+        predictions.append(Prediction(video.id, video.label, names[number], probability, right, group))
+    return tuple(predictions)

@@ -1,4 +1,4 @@
-"""A test on videos that the pretraining saw: refused, or told wherever its figures stand."""
+"""A test on videos that the pretraining saw, or on others of their groups: refused, or told."""
 
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.evaluation import Evaluation
@@ -7,14 +7,23 @@ from fame_cli.evaluation.splits import first_few
 
 
 def refuse_leak(evaluation: Evaluation, allowed: bool) -> None:
-    """Raise ConfigurationError where the pretraining is known to have seen test videos, unless allowed."""
-    seen = evaluation.seen
-    if not seen or allowed:
+    """Raise ConfigurationError where the pretraining is known to have seen test videos, unless allowed.
+
+    Or other videos of their groups: clips of one film show one room and the same people.
+    """
+    seen, related = evaluation.seen, evaluation.related
+    if allowed or not (seen or related):
         return
-    test = len(evaluation.videos.test)
+    test, source = len(evaluation.videos.test), evaluation.weights.source
+    if seen:
+        found = f"{source} was pretrained on {len(seen)} of the {test} test videos: {first_few(seen)}."
+    else:
+        found = (
+            f"{source} was pretrained on videos of the same groups (clips of one film, say) as "
+            f"{len(related or ())} of the {test} test videos: {first_few(related or ())}."
+        )
     raise ConfigurationError(
-        f"{evaluation.weights.source} was pretrained on {len(seen)} of the {test} test videos: "
-        f"{first_few(seen)}.",
+        found,
         "A test on them tells nothing of unseen videos. Pretrain without them (fame pretrain --split), name "
         "another --test-split, or go on all the same with --allow-leak, and the result will say so.",
     )
@@ -24,9 +33,10 @@ def leak_note(result: Result) -> str:
     """What a reader of a result has to know of this, in one sentence; "" where all test videos were new."""
     if result.seen_test_videos is None:
         return "Whether the pretraining saw test videos is not known."
-    if result.seen_test_videos:
-        return (
-            f"Leak: the pretraining saw {result.seen_test_videos} of {result.splits['test']['videos']} test "
-            "videos, so these figures tell nothing of unseen ones."
-        )
-    return ""
+    test = result.splits["test"]["videos"]
+    parts = [f"{result.seen_test_videos} of {test} test videos"] if result.seen_test_videos else []
+    if result.related_test_videos:
+        parts.append(f"videos of the same groups as {result.related_test_videos} of {test} test videos")
+    if not parts:
+        return ""
+    return f"Leak: the pretraining saw {' and '.join(parts)}, so these figures tell nothing of unseen ones."

@@ -9,7 +9,7 @@ from typing import Any
 from fame_cli.disk import write_json
 from fame_cli.errors import ArtefactError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Figure:
     k: int = 1
     """How many answers count: the k of top-k and R@k, as it was after capping."""
     interval: tuple[float, float] = (0.0, 100.0)
-    """Where the percentage of endlessly many such videos lies, with 95 % confidence (Wilson 1927)."""
+    """Where the percentage of endlessly many such videos lies, with 95 % confidence (``interval.py``)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,13 @@ class Prediction:
     probability: float
     """Of the predicted class: mean over the clips."""
     right: bool
+    group: str = ""
+    """The group that the test video is of; it may be one of its own."""
+
+    @property
+    def source(self) -> str:
+        """What videos of one group share: the group, or else the video itself."""
+        return self.group or self.id
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,13 @@ class Query:
     neighbours: tuple[Neighbour, ...]
     right: bool
     """Whether the nearest one has its label."""
+    group: str = ""
+    """The group that the test video is of; it may be one of its own."""
+
+    @property
+    def source(self) -> str:
+        """What videos of one group share: the group, or else the video itself."""
+        return self.group or self.id
 
 
 @dataclass(frozen=True)
@@ -67,8 +81,8 @@ class Result:
     figures: dict[str, Figure]
     configuration: dict[str, Any]
     splits: dict[str, Any]
-    """Name and number of videos of "train" and "test"; "source" tells where the splits came from, "content"
-    is a fingerprint of the videos."""
+    """Name and number of videos of "train" and "test", and of the groups of the latter; "source" tells where
+    the splits came from, "content" is a fingerprint of the videos."""
     classes: tuple[str, ...]
     weights: dict[str, Any]
     frames: dict[str, Any]
@@ -85,15 +99,29 @@ class Result:
     """What was chosen for the training from among what the configuration allows."""
     seen_test_videos: int | None = None
     """Test videos that the weights were pretrained on; None where that is not known."""
+    related_test_videos: int | None = None
+    """Other test videos of whose group (film, person) they were; None where that is not known."""
     training_loss: tuple[float, ...] = ()
     """Mean over each epoch, where something was trained."""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def tested(self) -> tuple[Prediction | Query, ...]:
+        """The test videos, each with whether it was right."""
+        return self.predictions or self.queries
 
     def __post_init__(self) -> None:
         if not self.figures or not all(0 <= figure.percent <= 100 for figure in self.figures.values()):
             raise ValueError("its figures are not percentages")
         if not all(isinstance(item, Prediction | Query) for item in (*self.predictions, *self.queries)):
             raise ValueError("its videos are not what they should be")
+
+
+def leak_mark(seen: int | None, related: int | None) -> str:
+    """What the pretraining saw, in a few words for a title; "" where that is nothing, or not known."""
+    parts = [f"{seen} test videos"] if seen else []
+    parts += [f"videos of the same groups as {related} test videos"] if related else []
+    return f"pretraining saw {' and '.join(parts)}" if parts else ""
 
 
 def write_result(path: Path, result: Result) -> Result:

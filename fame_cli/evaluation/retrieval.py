@@ -29,13 +29,15 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
         torch.stack([store.read(position).mean(dim=0) for position in positions])
         for positions in (videos.train, videos.test)
     )
-    similarities, order = nearest(train, test, min(max(RECALL_KS.values()), len(train)))
+    # With the mean of the test videos, as the published code has it, a query would see the other queries.
+    centre = train.mean(dim=0)
+    similarities, order = nearest(train - centre, test - centre, min(max(RECALL_KS.values()), len(train)))
     train_classes, test_classes = (
         videos.class_numbers(positions) for positions in (videos.train, videos.test)
     )
     hits = train_classes[order] == test_classes[:, None]
     relevant = (train_classes == test_classes[:, None]).sum(dim=1)
-    figures = recall_figures(hits, relevant, len(train))
+    figures = recall_figures(hits, relevant, len(train), videos.groups(videos.test))
     result = Result(
         protocol="retrieval",
         figures=figures,
@@ -48,10 +50,7 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
 
 
 def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The training videos nearest to each test video by cosine, after centring.
-
-    Both are centred on the mean of the training videos: with that of the test videos, as the published code
-    has it, a query would see the other queries. Of equal similarities the first training video leads.
+    """The training videos nearest to each test video by cosine; of equal ones the first leads.
 
     Args:
         train: features (N, D), the mean over the clips of each video; test: (M, D).
@@ -60,10 +59,9 @@ def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         Similarities (M, count) and places in ``train`` (M, count), nearest first.
     """
-    centre = train.mean(dim=0)
-    keys = functional.normalize(train - centre, dim=1)
+    keys = functional.normalize(train, dim=1)
     similarities, order = [], []
-    for part in torch.split(functional.normalize(test - centre, dim=1), QUERIES_TOGETHER):
+    for part in torch.split(functional.normalize(test, dim=1), QUERIES_TOGETHER):
         ranked = (part @ keys.T).sort(dim=1, descending=True, stable=True)
         similarities.append(ranked.values[:, :count])
         order.append(ranked.indices[:, :count])
@@ -74,8 +72,9 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
     """Each test video with the first of its neighbours."""
     known, train = evaluation.videos.frames.videos, evaluation.videos.train
     queries = []
-    for position, values, places in zip(
+    for position, group, values, places in zip(
         evaluation.videos.test,
+        evaluation.videos.groups(evaluation.videos.test),
         similarities[:, :NEIGHBOURS_KEPT].tolist(),
         order[:, :NEIGHBOURS_KEPT].tolist(),
         strict=True,
@@ -85,5 +84,5 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
             Neighbour(video.id, video.label, value) for video, value in zip(near, values, strict=True)
         )
         query = known[position]
-        queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label))
+        queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label, group))
     return tuple(queries)

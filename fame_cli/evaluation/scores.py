@@ -8,32 +8,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fame_cli.evaluation.interval import share_interval
 from fame_cli.evaluation.results import Figure, Prediction
 from fame_cli.evaluation.splits import UNSEEN
-
-NORMAL_QUANTILE = 1.959963984540054
-"""97.5 % of a standard normal distribution lies below."""
 
 TOP_KS = {"top1": 1, "top5": 5}
 RECALL_KS = {"R@1": 1, "R@5": 5, "R@10": 10, "R@20": 20, "R@50": 50}
 
 
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """Interval of a share seen in ``count`` independent trials, at 95 % confidence (Wilson 1927, Eq. 4).
+Groups = Sequence[str] | None
+"""The group of each test video, as ``splits.LabelledVideos.groups`` gives them; None: each its own."""
 
-    Unlike the share plus and minus its standard error, it stays within [0, 1] and is right for few trials
-    and for shares near 0 and 1. Returns (low, high), in [0, 1].
+
+def share_figure(hits: Tensor, chance: float, groups: Groups = None, k: int = 1) -> Figure:
+    """A figure in percent from ``hits`` (N,), for each test video 0 or 1, or a share of its clips.
+
+    Clips of a video resemble each other, so it is videos, or groups of them, that the interval counts.
     """
-    z2 = NORMAL_QUANTILE**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = NORMAL_QUANTILE * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def share_figure(share: float, videos: int, chance: float, k: int = 1) -> Figure:
-    """A figure in percent from shares in [0, 1]; ``videos`` counts no clips, which resemble each other."""
-    low, high = wilson_interval(share, videos)
-    return Figure(100 * share, videos, 100 * chance, k, (100 * low, 100 * high))
+    values = hits.double().numpy()
+    low, high = share_interval(values, groups)
+    return Figure(100 * float(values.mean()), len(values), 100 * chance, k, (100 * low, 100 * high))
 
 
 def video_probabilities(logits: Tensor) -> Tensor:
@@ -45,35 +39,36 @@ def video_probabilities(logits: Tensor) -> Tensor:
     return logits.softmax(dim=-1).mean(dim=-2)
 
 
-def top_k_share(scores: Tensor, classes: Tensor, k: int) -> float:
-    """Share of rows (N, K) whose class (N,) is among the k greatest; of equal scores the first leads.
+def top_k_hits(scores: Tensor, classes: Tensor, k: int) -> Tensor:
+    """Whether the class (N,) of each row (N, K) is among the k greatest; of equal scores the first leads.
 
-    A class with a score of minus infinity was not named at all and is never among them.
+    A class with a score of minus infinity was not named at all and is never among them. Returns (N,) bool.
     """
     best = scores.sort(dim=1, descending=True, stable=True)
     named = best.values[:, :k] > -math.inf
-    return float((named & (best.indices[:, :k] == classes[:, None])).any(dim=1).double().mean())
+    return (named & (best.indices[:, :k] == classes[:, None])).any(dim=1)
 
 
-def classification_figures(logits: Tensor, classes: Tensor) -> dict[str, Figure]:
+def classification_figures(logits: Tensor, classes: Tensor, groups: Groups = None) -> dict[str, Figure]:
     """Top-1 and top-5 of videos, top-1 of clips, from logits (N, clips, K) and class numbers (N,)."""
     N, clips, _ = logits.shape
-    figures = score_figures(video_probabilities(logits), classes)
-    clip_share = top_k_share(logits.flatten(0, 1), classes.repeat_interleave(clips), 1)
-    figures["clip_top1"] = share_figure(clip_share, N, figures["top1"].chance / 100)
+    figures = score_figures(video_probabilities(logits), classes, groups)
+    clip_hits = top_k_hits(logits.flatten(0, 1), classes.repeat_interleave(clips), 1)
+    shares = clip_hits.view(N, clips).double().mean(dim=1)
+    figures["clip_top1"] = share_figure(shares, figures["top1"].chance / 100, groups)
     return figures
 
 
-def score_figures(scores: Tensor, classes: Tensor) -> dict[str, Figure]:
+def score_figures(scores: Tensor, classes: Tensor, groups: Groups = None) -> dict[str, Figure]:
     """Top-1 and top-5 of videos from their scores (N, K) and class numbers (N,)."""
-    N, K = scores.shape
+    K = scores.shape[1]
     # Guessing never hits a class that was not learned either.
     known = float((classes != UNSEEN).double().mean())
     figures = {}
     for name, k in TOP_KS.items():
         capped = min(k, K)
-        share = top_k_share(scores, classes, capped)
-        figures[name] = share_figure(share, N, known * capped / K, capped)
+        hits = top_k_hits(scores, classes, capped)
+        figures[name] = share_figure(hits, known * capped / K, groups, capped)
     return figures
 
 
@@ -92,28 +87,30 @@ def confusion_matrix(predictions: Sequence[Prediction], classes: Sequence[str]) 
 
 def class_figures(predictions: Sequence[Prediction], classes: Sequence[str]) -> dict[str, Figure]:
     """Top-1 of each class that has test videos; guessing is right once in as many classes as there are."""
-    counts = confusion_matrix(predictions, classes)
-    return {
-        name: share_figure(float(counts[place, place] / videos), int(videos), 1 / len(classes))
-        for place, name in enumerate(classes)
-        if (videos := counts[place].sum())
-    }
+    figures = {}
+    for name in classes:
+        if members := [prediction for prediction in predictions if prediction.label == name]:
+            hits = torch.tensor([prediction.right for prediction in members])
+            figures[name] = share_figure(hits, 1 / len(classes), [member.source for member in members])
+    return figures
 
 
-def recall_figures(hits: Tensor, relevant: Tensor, train_videos: int) -> dict[str, Figure]:
+def recall_figures(
+    hits: Tensor, relevant: Tensor, train_videos: int, groups: Groups = None
+) -> dict[str, Figure]:
     """R@k: the share of queries with a hit among the k nearest.
 
     Args:
         hits: (N, at least the greatest k or ``train_videos``) whether the n-th nearest is of the class.
         relevant: (N,) training videos of each query's class, for the chance level.
         train_videos: k is at most this.
+        groups: of the queries.
     """
     figures = {}
     for name, k in RECALL_KS.items():
         capped = min(k, train_videos)
-        share = float(hits[:, :capped].any(dim=1).double().mean())
         chance = recall_chance(relevant, train_videos, capped)
-        figures[name] = share_figure(share, len(hits), chance, capped)
+        figures[name] = share_figure(hits[:, :capped].any(dim=1), chance, groups, capped)
     return figures
 
 

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from fame_cli.config import fingerprint
 from fame_cli.data.frames import FrameStore
+from fame_cli.data.group import group_of
 from fame_cli.data.manifest import Manifest
 from fame_cli.data.sources.files import stem
 from fame_cli.errors import ConfigurationError, InputError
@@ -33,8 +34,9 @@ class LabelledVideos:
 
     @property
     def fingerprint(self) -> str:
-        """Of the pixels, the labels and the splits."""
-        named = [[self.frames.videos[n].id, self.frames.videos[n].label] for n in (*self.train, *self.test)]
+        """Of the pixels, the labels, the groups and the splits."""
+        videos = [self.frames.videos[n] for n in (*self.train, *self.test)]
+        named = [[video.id, video.label, group_of(video)] for video in videos]
         return fingerprint([self.frames.fingerprint, len(self.train), named])
 
     @property
@@ -49,6 +51,10 @@ class LabelledVideos:
 
     def labels(self, positions: Sequence[int]) -> list[str]:
         return [self.frames.videos[position].label for position in positions]
+
+    def groups(self, positions: Sequence[int]) -> list[str]:
+        """What each video was cut from, or whom it shows: those of one group are not independent."""
+        return [group_of(self.frames.videos[position]) for position in positions]
 
     def class_numbers(self, positions: Sequence[int]) -> Tensor:
         """Class numbers (N,) int64, ``UNSEEN`` where no training video has the label."""
@@ -77,7 +83,26 @@ def choose_videos(frames: FrameStore, train_split: str, test_split: str) -> Labe
             f"{sum(unseen.values())} of {len(test)} test videos have a label that no training video has and "
             f"count as wrong: {first_few(sorted(unseen))}."
         )
-    return LabelledVideos(frames, tuple(train), tuple(test), tuple(class_names), tuple(notes))
+    videos = LabelledVideos(frames, tuple(train), tuple(test), tuple(class_names))
+    return replace(videos, notes=(*notes, *group_notes(videos)))
+
+
+def group_notes(videos: LabelledVideos) -> list[str]:
+    """What a reader has to know of the groups that the test videos come in, where they come in groups."""
+    groups = videos.groups(videos.test)
+    if len(set(groups)) == len(groups):
+        return []
+    notes = [
+        f"The {len(groups)} test videos are of {len(set(groups))} groups, such as clips of one film, and are "
+        "alike within a group: the 95 % intervals are over groups."
+    ]
+    trained = set(videos.groups(videos.train))
+    if shared := sum(group in trained for group in groups):
+        notes.append(
+            f"{shared} of {len(groups)} test videos are of groups that training videos are of too: they may "
+            "be recognised by their film rather than their action."
+        )
+    return notes
 
 
 def choose_split(manifest: Manifest, split: str, notes: list[str]) -> list[int]:

@@ -1,6 +1,7 @@
 """Choosing the learning rate of a linear probe on training videos alone."""
 
 import dataclasses
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,37 +15,52 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import build_head
 from fame_cli.evaluation.evaluation import ProgressWithNote
 from fame_cli.evaluation.fit import Epochs, fit
-from fame_cli.evaluation.scores import top_k_share, video_probabilities
+from fame_cli.evaluation.scores import top_k_hits, video_probabilities
 
 EpochMaker = Callable[[Tensor, Tensor, LinearConfig], tuple[Epochs, int]]
 """Epochs over the features (N, clips, D) and classes (N,) of some videos, and the samples in each."""
 
 HELD_OUT = 5
-"""One in so many training videos of each class is held out."""
+"""One in so many training videos of each class is held out, or more where groups are large."""
 
 
-def held_out(labels: Sequence[str], seed: int) -> list[bool]:
-    """Which videos are held out: a fifth of each class, at least one where a class has two.
+def held_out(labels: Sequence[str], groups: Sequence[str], seed: int) -> Tensor:
+    """Which videos (N,) bool are held out: whole groups, until a fifth of each class is, one video at least.
 
-    Raises ConfigurationError where no class has two videos, so that there is nothing to choose by.
+    A video whose film was learned from tells nothing of unseen films, so no group is on both sides. Each
+    class keeps a group to learn from; one that has no more than that is not held out.
+
+    Raises ConfigurationError where no class has two groups, so that there is nothing to choose by.
     """
-    chosen = [False] * len(labels)
-    for label in sorted(set(labels)):
-        members = [place for place, name in enumerate(labels) if name == label]
-        count = max(1, len(members) // HELD_OUT) if len(members) > 1 else 0
-        for place in generator_for(seed, "held out", label).permutation(members)[:count].tolist():
-            chosen[place] = True
-    if not any(chosen):
+    classes_of: dict[str, Counter[str]] = defaultdict(Counter)
+    groups_of: dict[str, dict[str, None]] = defaultdict(dict)
+    for label, group in zip(labels, groups, strict=True):
+        classes_of[group][label] += 1
+        groups_of[label][group] = None
+    videos, held = Counter(labels), Counter[str]()
+    kept = Counter({label: len(names) for label, names in groups_of.items()})
+    out: set[str] = set()
+    for label in sorted(groups_of):
+        names, wanted = list(groups_of[label]), max(1, videos[label] // HELD_OUT)
+        for place in generator_for(seed, "held out", label).permutation(len(names)).tolist():
+            group = names[place]
+            # A group may be of several classes: a person who performs all of them, say.
+            if held[label] < wanted and group not in out and all(kept[one] > 1 for one in classes_of[group]):
+                out.add(group)
+                held.update(classes_of[group])
+                kept.subtract(classes_of[group].keys())
+    if not out:
         raise ConfigurationError(
-            "--sweep holds out training videos, but no class has two.", "Give one --learning-rate instead."
+            "--sweep holds out groups of training videos, but no class has two.",
+            "Give one --learning-rate instead.",
         )
-    return chosen
+    return torch.tensor([group in out for group in groups])
 
 
 def choose_learning_rate(
     features: Tensor,
     classes: Tensor,
-    labels: Sequence[str],
+    out: Tensor,
     class_count: int,
     config: LinearConfig,
     folder: Path,
@@ -53,10 +69,10 @@ def choose_learning_rate(
 ) -> tuple[float, str]:
     """The learning rate of ``config.sweep`` that is best on held-out training videos, and a line about it.
 
-    ``features`` (N, clips, D) of unit length and ``classes`` (N,) of the training videos. Each rate trains a
-    last layer for all epochs on the videos kept; of equally good ones the smallest is taken.
+    ``features`` (N, clips, D) of unit length, ``classes`` (N,) and ``out`` (N,), which are held out, of the
+    training videos. Each rate trains a last layer for all epochs on the videos kept; of equally good ones the
+    smallest is taken.
     """
-    out = torch.tensor(held_out(labels, config.seed))
     shares: dict[float, float] = {}
     for rate in sorted(config.sweep):
         trial = dataclasses.replace(config, learning_rate=rate, sweep=())
@@ -78,7 +94,7 @@ def choose_learning_rate(
             continue
         with torch.no_grad():
             scores = video_probabilities(head.eval()(features[out]))
-        shares[rate] = top_k_share(scores.cpu(), classes[out].cpu(), 1)
+        shares[rate] = float(top_k_hits(scores.cpu(), classes[out].cpu(), 1).double().mean())
     best = max(shares, key=lambda rate: (np.nan_to_num(shares[rate], nan=-1.0), -rate))
     told = ", ".join(
         f"{rate:g}: " + ("diverged" if np.isnan(share) else f"{100 * share:.1f}")

@@ -16,7 +16,7 @@ def as_latex(comparison: Comparison) -> str:
     columns = comparison.columns
     lines = [f"\\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", "\\toprule"]
     lines += [" & ".join(map(escape_latex, columns)) + " \\\\", "\\midrule"]
-    for name, *figures in comparison.cells(" $\\pm$ "):
+    for name, *figures in comparison.cells(" $\\pm$ ", "--"):
         lines.append(" & ".join([escape_latex(name), *figures]) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
@@ -28,19 +28,21 @@ def escape_latex(text: str) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """Figures for other programs: mean, and standard deviation where there is one, each in a column.
+    """Figures for other programs: mean, standard deviation over repetitions, and ends of the 95 % interval.
 
-    The last column tells how many test videos the pretraining saw.
+    Each in a column, empty where there is none: an interval is of a single result. The last column tells how
+    many test videos the pretraining saw.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    both = [part for figure in comparison.figures for part in (figure, f"{figure} std")]
-    writer.writerow(["run", "results", *both, "seen test videos"])
+    parts = ("", " std", " low", " high")
+    columns = [f"{figure}{part}" for figure in comparison.figures for part in parts]
+    writer.writerow(["run", "results", *columns, "seen test videos"])
     for group in comparison.groups:
         cells: list[object] = [group.name, len(group.results)]
         for figure in comparison.figures:
-            spread = group.spread(figure)
-            cells += [round(group.mean(figure), 4), "" if spread is None else round(spread, 4)]
+            values = group.mean(figure), group.spread(figure), *(group.interval(figure) or (None, None))
+            cells += ["" if value is None else round(value, 4) for value in values]
         seen = group.seen_test_videos
         writer.writerow([*cells, "not known" if seen is None else seen])
     return text.getvalue()

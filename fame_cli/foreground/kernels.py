@@ -30,6 +30,8 @@ LEVELS = 2048
 # A float of Python would make a float32 computation one in float64, at half the speed.
 f32 = np.float32
 ZERO, HALF, ONE, TWO, FOUR, NINE, TEN, HUNDRED = (f32(value) for value in (0, 0.5, 1, 2, 4, 9, 10, 100))
+FIRST_BIN = f32(111)
+"""Of the levels 1, 1 and 1: bins are counted from 0."""
 SIXTH, QUARTER, TAU = f32(1 / 6), f32(1 / 4), f32(2 * np.pi)
 SINE = tuple(f32(term) for term in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880))
 COSINE = tuple(f32(term) for term in (-1 / 2, 1 / 24, -1 / 720, 1 / 40320))
@@ -136,9 +138,11 @@ def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
         x = x if (quarter + 1) & 2 == 0 else -x
         y = y if quarter & 2 == 0 else -y
         saturation = chroma / (value if value > ZERO else ONE)
-        x_level = np.rint(NINE * ((saturation * x + ONE) * HALF))
-        y_level = np.rint(NINE * ((saturation * y + ONE) * HALF))
-        bins[i] = np.int32(x_level + TEN * y_level + HUNDRED * np.rint(NINE * value))
+        # Levels from 1 to 10, as they are rounded in the published code.
+        x_level = np.rint(NINE * ((saturation * x + ONE) * HALF) + ONE)
+        y_level = np.rint(NINE * ((saturation * y + ONE) * HALF) + ONE)
+        v_level = np.rint(NINE * value + ONE)
+        bins[i] = np.int32(x_level + TEN * y_level + HUNDRED * v_level - FIRST_BIN)
 
 
 @compiled

@@ -59,15 +59,16 @@ def fraction(values: Tensor) -> Tensor:
 def colour_bins(images: Tensor, hue: Hue) -> Tensor:
     """Colour x of each pixel, as the index of a bin: x + 10·y + 100·v.
 
-    The levels are round(9·(s·cos h + 1)/2), round(9·(s·sin h + 1)/2) and round(9·v). ``hue="published"``
-    repeats a defect of the published code, whose hue is in radians already when it is multiplied by 2π.
+    The levels are round(9·l + 1) − 1 of l = (s·cos h + 1)/2, (s·sin h + 1)/2 and v, as in the published code:
+    halves go to the even of 1 to 10, so exact gray, whose l is a half, has level 5. ``hue="published"`` also
+    repeats a defect of that code, whose hue is in radians already when it is multiplied by 2π.
 
     ``images`` (B, 3, H, W) RGB in [0, 1], a clip's mean over time. Returns (B, H, W) int64 in [0, 1000).
     """
     turns, saturation, value = rgb_to_hsv(images).unbind(-3)
     angle = turns * (math.tau if hue == "correct" else math.tau**2)
     x, y = ((saturation * part + 1) / 2 for part in (angle.cos(), angle.sin()))
-    levels = [(9 * level).round_() for level in (x, y, value)]
+    levels = [(9 * level + 1).round_() - 1 for level in (x, y, value)]
     return (levels[0] + 10 * levels[1] + 100 * levels[2]).long()
 
 

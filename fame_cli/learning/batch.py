@@ -56,21 +56,19 @@ def make_view(
 ) -> View:
     """The view of one role, the ``number``-th of its objective."""
     frames = loaded["frames"].to(device, non_blocking=True)
-    clips, partners = to_clips(frames, device), None
+    clips, rows = to_clips(frames, device), None
     augmentation = partial(augment_and_normalise, drawn=loaded["augmentation"])
     chosen = distraction if role.distracted else None
     if chosen is not None and chosen.reads.partner:
-        partners = partner_rows(len(frames), seed, step, number).to(device, non_blocking=True)
+        rows = partner_rows(len(frames), seed, step, number).to(device, non_blocking=True)
     if chosen is not None and not chosen.augmented:
-        donors = None if partners is None else to_clips(gather(frames)[partners], device)
-        clips = distract(chosen, clips, loaded, donors)
-    clips = augmentation(clips)
+        clips = distract(chosen, clips, loaded, lambda: to_clips(gather(frames)[rows], device))
+    augmented = clips = augmentation(clips)
     if chosen is not None and chosen.augmented:
-        donors = None if partners is None else gather(clips)[partners]
-        clips = distract(chosen, clips, loaded, donors, augmentation)
+        clips = distract(chosen, augmented, loaded, lambda: gather(augmented)[rows], augmentation)
     return View(
         clips.contiguous(memory_format=torch.channels_last_3d),
-        partners=partners,
+        partners=rows,
         apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
         drawn=drawn_values(loaded.get("objective", {}), device),
         videos=loaded["video"].to(device, non_blocking=True),
@@ -81,25 +79,29 @@ def augment_and_normalise(clips: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
     return normalise(augment(clips, drawn))
 
 
-def partner_rows(count: int, seed: int, step: int, number: int) -> Tensor:
-    """Another video of the global batch for each of ``count`` clips of this rank: its row (count,) there.
+def partner_rows(share: int, seed: int, step: int, number: int) -> Tensor:
+    """Which video of the global batch each of this rank's ``share`` clips of a view meets: (share,) int64.
 
-    The partners of the view of that number are drawn for the global batch, alike on all ranks, and each rank
-    looks up its own.
+    Drawn for the global batch, alike on all ranks, for each step and view of a number.
     """
-    everyone = cyclic_partners(count * rank_count(), generator_for(seed, "background", step, number))
-    return everyone[own_rows(count)]
+    generator = generator_for(seed, "background", step, number)
+    return cyclic_partners(share * rank_count(), generator)[own_rows(share)]
 
 
 def distract(
     distraction: Distraction,
     clips: Tensor,
     loaded: Loaded,
-    partners: Tensor | None,
+    donors: Callable[[], Tensor],
     augmentation: Callable[[Tensor], Tensor] = lambda clips: clips,
 ) -> Tensor:
-    """Apply the distraction to clips (B, C, T, H, W) with what was loaded for it, augmented as they are."""
+    """Apply the distraction to clips (B, C, T, H, W) with what it reads.
+
+    ``donors`` gives the clips of the partners, which all ranks exchange where it reads them; what it reads of
+    the clip's own video goes through ``augmentation``.
+    """
     device, maps, other_time = clips.device, None, None
+    partners = donors() if distraction.reads.partner else None
     if distraction.reads.maps:
         maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
     if distraction.reads.other_time:

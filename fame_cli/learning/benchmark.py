@@ -145,7 +145,7 @@ class Noise:
     def __init__(self, config: PretrainConfig, count: int) -> None:
         self.side = config.crop_px
         length = 3 * clip_span(config.clip_frames, config.frame_stride)
-        self.videos = [Video(str(number), "", frames=length) for number in range(count)]
+        self.videos = [Video(str(number), "", frame_count=length) for number in range(count)]
         self.generator = generator_for(config.seed, "benchmark")
 
     def each_frame(self, position: int, indices: Array) -> Iterator[Frame]:  # noqa: ARG002

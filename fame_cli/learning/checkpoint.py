@@ -44,7 +44,10 @@ def save_training(path: Path, state: dict[str, Any]) -> None:
     require_plain(state, "state")
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(path, buffer.getbuffer())
+    # The view is given back also where the write fails. One that the error's traceback kept would be freed
+    # together with the buffer, at which Python 3.13 prints a BufferError and 3.12.1 crashes.
+    with buffer.getbuffer() as content:
+        write_whole(path, content)
 
 
 def load_training(path: Path, device: torch.device) -> dict[str, Any]:

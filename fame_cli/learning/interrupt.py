@@ -39,6 +39,11 @@ def loader_process() -> Callable[[int], None]:
 
     Ctrl-C reaches every process of a terminal, and a batch system's SIGTERM every one of a job. The parent
     finishes its step with what they loaded. Python ends them by SIGTERM too, when the parent itself ends.
+
+    Up to Python 3.13 they are forks, of which it warns from 3.12 on: torch and TensorBoard run threads
+    here, whose locks a fork might find taken for ever. It never asks for these: it reads arrays, makes
+    views of them with one thread, and leaves the locks of stages alone (``lock.py``). Python 3.14 begins
+    them from a process without threads; the data sets can be sent there.
     """
     return functools.partial(leave_interrupts_to_the_parent, ending())
 

@@ -60,5 +60,18 @@ class MaskSetting(Configuration):
     hue: HueOption = StatisticsConfig.hue
 
     @property
+    def decisive(self) -> tuple[str, ...]:
+        """What its masks depend on: a centred blob on nothing of the clip, the seed on no colour."""
+        match self.variant:
+            case "gauss":
+                return (self.variant,)
+            case "seed" | "grid":
+                return (self.variant, self.motion)
+            case _:
+                return (self.variant, self.motion, self.hue)
+
+    @property
     def name(self) -> str:
+        if self.variant == "gauss":
+            return self.variant
         return f"{self.variant}, {self.motion}" + (", published hue" if self.hue == "published" else "")

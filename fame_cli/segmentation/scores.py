@@ -79,6 +79,11 @@ class MaskScores:
         return [sequence for sequence in self.sequences if sequence.scored]
 
     @property
+    def best(self) -> int:
+        """Place of the setting with the greatest mean AUC; of equal ones the first."""
+        return max(range(len(self.settings)), key=lambda setting: self.mean(setting)["auc"])
+
+    @property
     def groups(self) -> list[str]:
         """Sets that the scored sequences belong to."""
         return sorted({sequence.group for sequence in self.scored})

@@ -90,13 +90,13 @@ def read_scene(
     """The middle clip of a video with cached statistics, or computed from its pixels where there are none."""
     video = frames.videos[position]
     T, stride = options.clip_frames, options.frame_stride
-    start = int(even_starts(video.frames, clip_span(T, stride), 1)[0])
+    start = int(even_starts(video.frame_count, clip_span(T, stride), 1)[0])
     if statistics is not None:
         # The kept clip nearest to the middle, so that picture and statistics are of the same frames.
         kept_starts = statistics.starts(position)
         start = int(kept_starts[np.abs(kept_starts - start).argmin()])
-    indices = clip_indices(start, T, stride, video.frames)
-    stored = frames.frames(position, indices)
+    indices = clip_indices(start, T, stride, video.frame_count)
+    stored = frames.read(position, indices)
     H, W = stored.shape[1:3]
     box = central_square(H, W)
     clip = crop_clip(stored, box, options.size_px)
@@ -224,5 +224,5 @@ def retrieval_query(
 
 
 def middle_frame(frames: FrameStore, position: int) -> Frame:
-    middle: Frame = frames.frames(position, [frames.videos[position].frames // 2])[0]
+    middle: Frame = frames.read(position, [frames.videos[position].frame_count // 2])[0]
     return middle

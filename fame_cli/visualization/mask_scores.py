@@ -1,6 +1,6 @@
 """The picture beside the figures of ``fame eval masks``: the worst and the best masks, and what is true."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -51,14 +51,17 @@ class MaskScoreExample:
     """By each setting"""
 
 
-def mask_score_sheet(examples: Sequence[MaskScoreExample], settings: Sequence[MaskSetting]) -> RGB:
+def mask_score_sheet(
+    examples: Sequence[MaskScoreExample], settings: Sequence[MaskSetting], best: int = 0
+) -> RGB:
     """A row a clip: its middle frame with the true object, then the masks of each setting.
 
-    Where there is one setting only, what its hard mask keeps is shown as well.
+    Sequences are ranked by the setting ``best``. Where there is one setting only, what its hard mask keeps
+    is shown as well.
     """
     alone = len(settings) == 1
     titles = ["true object", *(setting.name for setting in settings)] + ["kept"] * alone
-    ranked = "" if alone else f" of “{settings[0].name}”"
+    ranked = "" if alone else f" of “{settings[best].name}”, the best of these"
     explanation = (
         f"Sequences from the worst to the best AUC{ranked}, each with the clip nearest to its mean. White "
         "line: border of what is object in more than half of the clip. Colours: soft mask, red is most "
@@ -126,18 +129,27 @@ def draw_outline(picture: RGB, mask: Picture, color: tuple[int, int, int]) -> RG
     return drawn
 
 
-def examples_of(scores: MaskScores, sequences: Sequence[TrueSequence], count: int) -> list[MaskScoreExample]:
+def examples_of(
+    scores: MaskScores,
+    sequences: Sequence[TrueSequence],
+    count: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[MaskScoreExample]:
     """Clips of the worst and the best sequences, ``count`` in all; their masks are made again from files."""
     files = {sequence.name: sequence for sequence in sequences}
-    return [
-        example_of(files[score.name], score, place_of(rank, len(scores.scored)), scores)
-        for rank, score in choose_scores(scores, count)
-    ]
+    chosen, examples = choose_scores(scores, count), list[MaskScoreExample]()
+    for rank, score in chosen:
+        progress(len(examples), len(chosen))
+        place = place_of(rank, len(scores.scored))
+        examples.append(example_of(files[score.name], score, place, scores))
+    progress(len(examples), len(chosen))
+    return examples
 
 
 def choose_scores(scores: MaskScores, count: int) -> list[tuple[int, SequenceScore]]:
-    """The worst and the best sequences by the AUC of the first setting; each with its rank, 0 the worst."""
-    ranked = list(enumerate(sorted(scores.scored, key=lambda score: score.mean(0)["auc"])))
+    """The worst and the best sequences by the AUC of the best setting; each with its rank, 0 the worst."""
+    best = scores.best
+    ranked = list(enumerate(sorted(scores.scored, key=lambda score: score.mean(best)["auc"])))
     worst = ranked[: (count + 1) // 2]
     return worst + ranked[max(len(worst), len(ranked) - count // 2) :]
 
@@ -150,8 +162,8 @@ def place_of(rank: int, count: int) -> str:
 def example_of(
     sequence: TrueSequence, score: SequenceScore, place: str, scores: MaskScores
 ) -> MaskScoreExample:
-    chosen = typical(score)
-    protocol = scores.protocol
+    best, protocol = scores.best, scores.protocol
+    chosen = typical(score, best)
     window = read_window(sequence, chosen.start, protocol)
     indices = clip_indices(
         chosen.start, protocol.clip_frames, protocol.frame_stride, len(sequence.frames)
@@ -161,7 +173,7 @@ def example_of(
     caption = [
         shorten(printable(score.name), CAPTION_WIDTH_PX, CAPTION_PX),
         place,
-        f"mean AUC {score.mean(0)['auc']:.2f} (clips: {len(score.scored)})",
+        f"mean AUC {score.mean(best)['auc']:.2f} (clips: {len(score.scored)})",
         f"shown: frames {indices[0]} to {indices[-1]}",
         f"object: {chosen.object_share:.1%} of pixels",
     ]
@@ -177,10 +189,10 @@ def example_of(
     )
 
 
-def typical(score: SequenceScore) -> ClipScore:
-    """The clip whose AUC is nearest to the sequence's mean."""
-    mean = score.mean(0)["auc"]
-    return min(score.scored, key=lambda window: abs(window.figures[0]["auc"] - mean))
+def typical(score: SequenceScore, setting: int = 0) -> ClipScore:
+    """The clip whose AUC, by one setting, is nearest to the sequence's mean."""
+    mean = score.mean(setting)["auc"]
+    return min(score.scored, key=lambda window: abs(window.figures[setting]["auc"] - mean))
 
 
 def read_window(sequence: TrueSequence, start: int, protocol: MaskProtocol) -> Window:

@@ -103,3 +103,26 @@ def test_clean_and_unknown_pretrainings_are_told_apart(work: Path, tmp_path: Pat
     baseline = evaluate("knn", work, tmp_path / "random", "--weights", "random", "--backbone", "small")
     assert baseline.exit_code == 0, baseline.output
     assert only_result(tmp_path / "random")["seen_test_videos"] == 0
+
+
+def test_pretraining_on_clips_of_the_same_film_is_a_leak(tmp_path: Path, videos: Path) -> None:
+    films = tmp_path / "films"
+    for number, path in enumerate(sorted(videos.rglob("*.avi"))):
+        label = path.parent.name
+        split = "test" if number % 5 == 4 else "train"
+        target = films / split / label / f"v_{label}_g{number % 4:02d}_c{number:02d}.avi"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    done("extract", films, "-o", tmp_path / "work", "-j", 1)
+    run = pretrain(tmp_path / "work", tmp_path / "run", "train")
+    refused = evaluate("knn", tmp_path / "work", run)
+    said = " ".join(refused.output.split())
+    assert refused.exit_code == 2, said
+    assert "was pretrained on videos of the same groups (clips of one film, say) as 2 of the 2" in said
+    allowed = evaluate("knn", tmp_path / "work", run, "--allow-leak")
+    said = " ".join(allowed.output.split())
+    assert allowed.exit_code == 0, said
+    assert "leak: pretraining saw videos of the same groups as 2 test videos" in said
+    assert "Leak: the pretraining saw videos of the same groups as 2 of 2 test videos" in said
+    assert only_result(run)["seen_test_videos"] == 0
+    assert only_result(run)["related_test_videos"] == 2

@@ -160,7 +160,9 @@ def test_disc_of_oblong_pixels_is_round(
     bright = frames[0, ..., 0] > 127
     wide, high = bright.any(0).sum(), bright.any(1).sum()
     assert abs(int(wide) - int(high)) <= 1
-    assert outcome["notes"] == (f"pixels {aspect} as wide as high" if reader == "pyav" else "")
+    assert outcome["notes"] == (
+        f"pixel aspect {aspect.numerator}:{aspect.denominator}" if reader == "pyav" else ""
+    )
 
 
 def test_oblong_pixels_of_a_turned_film_are_oblong_upwards(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_oblong_pixels_of_a_turned_film_are_oblong_upwards(tmp_path: Path) -> No
     path = encode_video(tmp_path / "a.mp4", frames, sample_aspect_ratio=Fraction(32, 27))
     turned, outcome = stored(with_matrix(path, (0, 1, -1, 0), tmp_path / "b.mp4"), 128)
     assert turned.shape[1:3] == (228, 128)
-    assert outcome["notes"] == "pixels 32/27 as wide as high; turned by 90° clockwise"
+    assert outcome["notes"] == "pixel aspect 32:27; turned by 90° clockwise"
 
 
 @pytest.mark.parametrize(

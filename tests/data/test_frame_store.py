@@ -5,23 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import h5py
 import numpy as np
 import pytest
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig
+from fame_cli.data import packed
 from fame_cli.data.film import scaled_size
 from fame_cli.data.frames import (
+    JPEGS,
     FrameStore,
-    ShardWriter,
-    damaged,
     extract,
     open_frame_store,
     read_jpegs,
 )
 from fame_cli.data.manifest import Manifest, write_manifest
+from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
 from fame_cli.data.sources.folder import index_folder
+from fame_cli.data.statistics import CLIPS
 from fame_cli.errors import ArtefactError
 from fame_cli.stage import Report, Workers
 
@@ -42,8 +43,8 @@ def test_frames_come_back_in_order_and_close_to_the_original(tmp_path: Path) -> 
     write_video(tmp_path / "videos" / "a.avi", frames)
     _, manifest = run(tmp_path / "work", tmp_path / "videos")
     video = manifest.videos[0]
-    assert (video.frames, video.width, video.height, video.fps, video.status) == (12, 64, 48, 25.0, "ok")
-    read = open_frame_store(tmp_path / "work", manifest).frames(0, [0, 5, 11])
+    assert (video.frame_count, video.width, video.height, video.fps, video.status) == (12, 64, 48, 25.0, "ok")
+    read = open_frame_store(tmp_path / "work", manifest).read(0, [0, 5, 11])
     assert read.shape == (3, 48, 64, 3)
     errors = [np.abs(read.astype(int) - frames[n].astype(int)).mean((1, 2, 3)) for n in range(12)]
     assert np.argmin(errors, axis=0).tolist() == [0, 5, 11]
@@ -65,14 +66,14 @@ def test_unreadable_videos_are_named_and_their_neighbours_stand(tmp_path: Path) 
     whole = (videos / "b good.avi").read_bytes()
     (videos / "d truncated.avi").write_bytes(whole[: len(whole) // 2])
     _, manifest = run(tmp_path / "work", videos)
-    outcome = {video.id: (video.status, video.frames) for video in manifest.videos}
+    outcome = {video.id: (video.status, video.frame_count) for video in manifest.videos}
     assert outcome["b good.avi"] == ("ok", 9)
     assert outcome["z good.avi"] == ("ok", 7)
     assert outcome["a empty.avi"][0] == outcome["c text.avi"][0] == "failed"
     assert outcome["d truncated.avi"][0] in ("partial", "failed")
     assert manifest.videos[0].reason == "the file is empty"
     store = open_frame_store(tmp_path / "work", manifest)
-    assert store.frames(1, [8]).shape == store.frames(4, [6]).shape == (1, 48, 64, 3)
+    assert store.read(1, [8]).shape == store.read(4, [6]).shape == (1, 48, 64, 3)
 
 
 def test_video_added_later_is_all_that_is_decoded(tmp_path: Path, videos: Path) -> None:
@@ -84,7 +85,7 @@ def test_video_added_later_is_all_that_is_decoded(tmp_path: Path, videos: Path) 
     report, manifest = extract(tmp_path / "work", combined, ExtractConfig())
     assert (report.made, report.kept) == (1, 1)  # eleven videos: a shard of eight, and the last one anew
     assert manifest.videos[-1].id == "train/red/zz.avi"
-    assert manifest.videos[-1].frames == 5
+    assert manifest.videos[-1].frame_count == 5
 
 
 def test_other_options_make_another_store_beside(tmp_path: Path, videos: Path) -> None:
@@ -99,13 +100,13 @@ def test_each_store_knows_the_lengths_of_its_own_videos(tmp_path: Path, videos: 
     every, _ = run(work, videos)
     few, manifest = run(work, videos, max_fps=5)
     stores = [FrameStore(report.folder, manifest) for report in (every, few)]
-    assert [store.videos[0].frames for store in stores] == [40, 8]
+    assert [store.videos[0].frame_count for store in stores] == [40, 8]
     assert stores[0].videos[0].fps == 25
     for store, last in zip(stores, (39, 7), strict=True):
-        store.frames(0, [0, last])
+        store.read(0, [0, last])
         for number in (last + 1, -1):
             with pytest.raises(IndexError, match=f"of a video of {last + 1} frames"):
-                store.frames(0, [number])
+                store.read(0, [number])
 
 
 def test_store_without_a_receipt_is_refused(tmp_path: Path, videos: Path) -> None:
@@ -115,22 +116,25 @@ def test_store_without_a_receipt_is_refused(tmp_path: Path, videos: Path) -> Non
         FrameStore(report.folder, manifest)
 
 
-def test_dropped_video_leaves_its_neighbours_as_they_were(tmp_path: Path) -> None:
+@pytest.mark.parametrize("buffer_bytes", [packed.BUFFER_BYTES, JPEGS.chunk_bytes])
+def test_dropped_video_leaves_its_neighbours_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffer_bytes: int
+) -> None:
+    monkeypatch.setattr(packed, "BUFFER_BYTES", buffer_bytes)
     random = np.random.default_rng(0)
-    counts = {"short": 7, "long, dropped": 90, "next": 30, "longer, dropped": 200, "last": 60}
+    counts = {"short": 7, "long, dropped": 90, "next": 30, "longer, dropped": 600, "last": 60}
     kept = {}
-    with h5py.File(tmp_path / "shard.h5", "w", libver="latest") as file:
-        writer = ShardWriter(file)
+    with PackedWriter(tmp_path / "shard.h5", JPEGS) as writer:
         for row, (name, count) in enumerate(counts.items()):
             jpegs = [random.integers(0, 256, random.integers(5000, 15000), np.uint8) for _ in range(count)]
             writer.start_video()
             for jpeg in jpegs:
-                writer.add_frame(jpeg)
+                writer.add(jpeg)
             if "dropped" in name:
                 writer.drop_video()
             else:
                 kept[row] = jpegs
-        writer.close()
+        writer.finish()
     for row, jpegs in kept.items():
         found = read_jpegs(tmp_path / "shard.h5", row, range(len(jpegs)))
         assert all(np.array_equal(one, other) for one, other in zip(found, jpegs, strict=True))
@@ -147,7 +151,7 @@ def test_damaged_shard_is_named_when_read(tmp_path: Path, videos: Path) -> None:
     report, manifest = run(tmp_path / "work", videos)
     (report.folder / "00001.h5").write_bytes(b"no HDF5")
     with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged"):
-        open_frame_store(tmp_path / "work", manifest).frames(9, [0])
+        open_frame_store(tmp_path / "work", manifest).read(9, [0])
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path, videos: Path) -> None:
@@ -157,10 +161,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, videos: Path) -> None:
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
 
 
-def test_long_video_is_written_through_a_small_buffer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fame_cli.data.frames.BUFFER_BYTES", 1000)
+def test_video_that_is_absent_leaves_its_neighbours_as_they_were(tmp_path: Path) -> None:
     write_video(tmp_path / "videos" / "a.avi", moving_square(30, (5, 5, 250), seed=6))
     from fame_cli.data import frames as room
 
@@ -201,7 +202,7 @@ def test_real_clips_decode_to_the_counted_number_of_frames(tmp_path: Path, real_
         count = 0
         while capture.grab():
             count += 1
-        assert video.frames == count
+        assert video.frame_count == count
 
 
 def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: Path) -> None:
@@ -209,20 +210,19 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
     for shade in (40, 200):
         write_video(tmp_path / "videos" / "a.avi", np.full((6, 48, 64, 3), shade, np.uint8))
         report, manifest = extract(tmp_path / "work", index_folder(tmp_path / "videos"), ExtractConfig())
-        shown.append(FrameStore(report.folder, manifest).frames(0, [0]).mean())
+        shown.append(FrameStore(report.folder, manifest).read(0, [0]).mean())
     np.testing.assert_allclose(shown, (40, 200), atol=10)
 
 
 @pytest.mark.parametrize(
-    ("path", "command"),
+    ("path", "form", "command"),
     [
-        ("work/frames/a-1/00000.h5", "fame extract DATA -o work"),
-        ("work/statistics/a-1/00000.h5", "fame masks work"),
-        ("run/features/a-1/videos-00000.h5", "Delete it"),
-        ("shard.h5", "Delete it"),
+        ("work/frames/a-1/00000.h5", JPEGS, "fame extract DATA -o work"),
+        ("work/statistics/a-1/00000.h5", CLIPS, "fame masks work"),
     ],
 )
-def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) -> None:
-    error = damaged(Path(path), "why")
+def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, form: PackedFormat, command: str) -> None:
+    error = form.damaged(Path(path), "why")
     assert error.message == f"{path} is missing or damaged: why."
     assert command in error.hint
+    assert "Delete it" in damaged(Path(path), "why").hint

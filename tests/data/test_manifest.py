@@ -15,7 +15,19 @@ def manifest_of(root: Path, *ids: str) -> Manifest:
 
 def test_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
     odd = Video(
-        'a b/ü,"x"\n.avi', 'a b/ü,"x"\n.avi', "a b", "train", 5, 7, 3, 29.97, 4, 2, "partial", "why, so"
+        'a b/ü,"x"\n.avi',
+        'a b/ü,"x"\n.avi',
+        "a b",
+        "train",
+        5,
+        7,
+        3,
+        29.97,
+        4,
+        2,
+        "partial",
+        "why, so",
+        "Anna",
     )
     names = ["\udcff.avi", "a\rb.avi", "a\r\nb.avi", " a;b&c!.avi", "日本語/映画.avi", "-a.avi", '\'="1".avi']
     videos = (odd, *(Video(name, name) for name in names))
@@ -23,6 +35,13 @@ def test_manifest_survives_writing_and_reading(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path).videos == manifest.videos
     assert read_manifest(tmp_path).root == tmp_path / "videos"
+
+
+def test_number_of_frames_is_the_column_frames_as_it_always_was(tmp_path: Path) -> None:
+    write_manifest(tmp_path, Manifest(tmp_path, {}, (Video("a.avi", "a.avi", frame_count=30, fps=25.0),)))
+    columns, row = (tmp_path / "manifest.csv").read_text().splitlines()
+    assert dict(zip(columns.split(","), row.split(","), strict=True))["frames"] == "30"
+    assert read_manifest(tmp_path).videos[0].frame_count == 30
 
 
 def test_path_outside_the_indexed_folder_is_refused(tmp_path: Path) -> None:
@@ -70,6 +89,14 @@ def test_damaged_manifest_is_refused_with_the_place(tmp_path: Path, damage: str,
         read_manifest(tmp_path)
 
 
+def test_manifest_of_a_version_without_groups_is_read(tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest_of(tmp_path, "a.avi"))
+    path = tmp_path / "manifest.csv"
+    columns, row = path.read_text().splitlines()
+    path.write_text(f"{columns.removesuffix(',group')}\n{row[:-1]}\n")
+    assert read_manifest(tmp_path).videos == (Video("a.avi", "a.avi"),)
+
+
 def test_damaged_source_file_is_named(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest_of(tmp_path, "a.avi"))
     (tmp_path / "source.json").write_text("[]")
@@ -93,6 +120,8 @@ def test_outcome_of_a_video_is_kept_until_its_file_changes(tmp_path: Path) -> No
     write_manifest(tmp_path, Manifest(tmp_path, {}, (done,)))
     same = Manifest(tmp_path, {}, (Video("a", "a", "jump", "test", 5, 7),))
     assert combine(tmp_path, same).videos == (dataclasses.replace(done, label="jump", split="test"),)
+    grouped = Manifest(tmp_path, {}, (Video("a", "a", "run", "train", 5, 7, group="Anna"),))
+    assert combine(tmp_path, grouped).videos == (dataclasses.replace(done, group="Anna"),)
     changed = Manifest(tmp_path, {}, (Video("a", "a", "jump", "test", 5, 8),))
     assert combine(tmp_path, changed).videos[0].status == "pending"
 

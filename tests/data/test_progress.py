@@ -250,6 +250,7 @@ def test_nothing_is_kept_of_a_shard_that_is_done(tmp_path: Path, long_video: Pat
     assert sorted(path.name for path in report.folder.iterdir() if path.name[0] != ".") == [
         "00000.h5",
         "00000.json",
+        "index.npz",
         "stage.json",
     ]
 

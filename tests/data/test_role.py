@@ -23,12 +23,12 @@ class Clock:
     """Videos whose frames tell their number: every pixel of frame n is n."""
 
     def __init__(self, *lengths: int) -> None:
-        self.videos = [Video(f"video {length}", "", frames=length) for length in lengths]
+        self.videos = [Video(f"video {length}", "", frame_count=length) for length in lengths]
         self.decoded: list[int] = []
 
     def each_frame(self, position: int, indices: Sequence[int]) -> Iterator[Any]:
         for index in indices:
-            assert index < self.videos[position].frames
+            assert index < self.videos[position].frame_count
             self.decoded.append(int(index))
             yield np.full((20, 30, 3), index, np.uint8)
 

@@ -111,7 +111,7 @@ def test_folder_without_a_video_says_where_it_looked(tmp_path: Path) -> None:
     (tmp_path / "a.dat").write_bytes(bytes(256))
     with pytest.raises(InputError, match="holds no video files") as caught:
         find_videos(tmp_path)
-    assert "where a name does not tell, into the file" in caught.value.mend
+    assert "where a name does not tell, into the file" in caught.value.hint
 
 
 def crashing(path: Path) -> bool:

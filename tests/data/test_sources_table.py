@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from made_files import touch, write
 
+from fame_cli.data.group import group_of
 from fame_cli.data.sources.index import index_videos
 from fame_cli.data.sources.table import index_table
 from fame_cli.errors import ConfigurationError, InputError
@@ -33,6 +34,12 @@ def test_columns_may_stand_in_any_order_among_others_behind_a_byte_order_mark(tm
     text = "\ufeffSplit,seconds,Path,Label\r\ntest,3,./a.avi,run\r\n"
     found = index_table(touch(tmp_path, "a.avi"), write(tmp_path, {"list.csv": text}) / "list.csv")
     assert [(video.id, video.label, video.split) for video in found.videos] == [("a.avi", "run", "test")]
+
+
+def test_column_of_groups_says_what_belongs_together(tmp_path: Path) -> None:
+    text = "path,label,split,group\na.avi,run,train, Anna \nb.avi,run,test,\n"
+    found = index_table(touch(tmp_path, "a.avi", "b.avi"), write(tmp_path, {"list.csv": text}) / "list.csv")
+    assert [group_of(video) for video in found.videos] == ["Anna", "b.avi"]
 
 
 def test_row_that_contradicts_another_is_told(tmp_path: Path) -> None:

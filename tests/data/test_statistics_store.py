@@ -1,5 +1,6 @@
 """The statistics store: one pass over a video gives what the formulas give clip by clip."""
 
+import dataclasses
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import torch
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig, StatisticsConfig
+from fame_cli.data import packed
 from fame_cli.data import statistics as room
 from fame_cli.data.clip_statistics import maps_of_clip, shrink, statistics_of_frames
 from fame_cli.data.clips import clip_indices
@@ -45,7 +47,7 @@ def test_every_clip_has_the_statistics_of_its_own_frames(tmp_path: Path, stride:
     assert starts == list(range(0, 30 - 5 * stride, hop))
     for start in starts:
         kept = store.read(0, start)
-        clip = to_clip(frames.frames(0, clip_indices(start, 6, stride, 30)))
+        clip = to_clip(frames.read(0, clip_indices(start, 6, stride, 30)))
         seed = formulas.seed_region(clip)
         # √ in steps of 1/63: at most half a step off, which at the maximum is 1/63 of it.
         np.testing.assert_allclose(kept.seed, seed[0].numpy(), atol=0.016 * float(seed.max()))
@@ -80,7 +82,7 @@ def test_statistics_of_a_clip_are_those_that_the_store_keeps_of_it(tmp_path: Pat
     store = compute(tmp_path, frames, config)
     for start in store.starts(0).tolist():
         kept = store.read(0, start)
-        alone = room.statistics_of_clip(frames.frames(0, clip_indices(start, 6, 2, 40)), config)
+        alone = room.statistics_of_clip(frames.read(0, clip_indices(start, 6, 2, 40)), config)
         for name in ("seed", "bins", "foreground", "background"):
             np.testing.assert_array_equal(getattr(kept, name), getattr(alone, name))
         seed, bins = store.read_maps(0, start)
@@ -110,7 +112,7 @@ def test_frames_are_decoded_no_larger_than_the_maps_need(tmp_path: Path) -> None
         sizes[config.map_short_side_px] = frame.shape
     assert sizes == {16: (16, 22, 3), 64: (64, 86, 3), 65: (128, 171, 3)}
     (half,) = room.reduced_frames(path, row, np.array([3]), StatisticsConfig())
-    whole = frames.frames(0, [3])[0, :, :170].astype(float)
+    whole = frames.read(0, [3])[0, :, :170].astype(float)
     averaged = whole.reshape(64, 2, 85, 2, 3).mean((1, 3))
     assert np.abs(half[:, :85] - averaged).mean() < 4  # in the order red, green, blue
     compensated = StatisticsConfig(motion="compensated")
@@ -123,7 +125,8 @@ def test_clips_are_written_in_parts_however_many_a_video_has(
     frames = store_of(tmp_path, [40, 12])
     task = room.StatisticsTask(frames.locate(0)[0], (40, 12), StatisticsConfig(4, 1, 4, 48))
     room.compute_shard(tmp_path / "at once.h5", task)
-    monkeypatch.setattr(room, "BUFFER_BYTES", 1)
+    monkeypatch.setattr(room, "CLIPS", dataclasses.replace(room.CLIPS, chunk_bytes=64))
+    monkeypatch.setattr(packed, "BUFFER_BYTES", 128)
     room.compute_shard(tmp_path / "in parts.h5", task)
     with h5py.File(tmp_path / "at once.h5") as once, h5py.File(tmp_path / "in parts.h5") as parts:
         assert set(once) == set(parts)
@@ -145,17 +148,21 @@ def test_shard_in_an_earlier_format_is_made_again(tmp_path: Path, monkeypatch: p
     frames = store_of(tmp_path, [12])
     config = StatisticsConfig(4, 1, 4, 48)
     monkeypatch.setattr(room, "FORMAT", room.FORMAT - 1)
-    assert room.compute(tmp_path / "work", frames, config).made == 1
+    made = room.compute(tmp_path / "work", frames, config)
+    assert made.made == 1
     monkeypatch.undo()
+    with pytest.raises(ArtefactError, match=r"another version of fame.*\s*Run fame masks again"):
+        room.StatisticsStore(made.folder, frames)
     assert room.compute(tmp_path / "work", frames, config).remade == ("00000",)
     assert room.compute(tmp_path / "work", frames, config).made == 0
+    assert room.StatisticsStore(made.folder, frames).starts(0).tolist() == [0, 4, 8]
 
 
 def test_published_hue_gives_other_bins(tmp_path: Path) -> None:
     frames = store_of(tmp_path, [8])
     correct = compute(tmp_path, frames, StatisticsConfig(4, 1, 4, 48)).read(0, 0).bins
     published = compute(tmp_path, frames, StatisticsConfig(4, 1, 4, 48, "published")).read(0, 0).bins
-    clip = to_clip(frames.frames(0, range(4)))
+    clip = to_clip(frames.read(0, range(4)))
     expected = formulas.colour_bins(clip.mean(2), "published")[0].numpy()
     assert (published == expected).mean() > 0.98
     assert (published != correct).mean() > 0.05
@@ -166,7 +173,7 @@ def test_video_shorter_than_a_clip_holds_its_last_frame(tmp_path: Path) -> None:
     store = compute(tmp_path, frames, StatisticsConfig(8, 2, 4, 48))
     for position, length in ((0, 5), (1, 1)):
         assert store.starts(position).tolist() == [0]
-        clip = to_clip(frames.frames(position, clip_indices(0, 8, 2, length)))
+        clip = to_clip(frames.read(position, clip_indices(0, 8, 2, length)))
         seed = formulas.seed_region(clip)[0].numpy()
         np.testing.assert_allclose(store.read(position, 0).seed, seed, atol=0.016 * seed.max())
     assert not store.read(1, 0).seed.any()

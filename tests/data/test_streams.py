@@ -44,7 +44,7 @@ def test_default_stream_is_read_and_among_equals_the_largest(
     encode_streams(tmp_path / "videos" / "a.mkv", *streams)
     (video,) = run(tmp_path / "work", tmp_path / "videos").videos
     count = 20 if size == (128, 96) else 4
-    assert (video.status, video.frames, video.width, video.height) == ("ok", count, *size)
+    assert (video.status, video.frame_count, video.width, video.height) == ("ok", count, *size)
     number = next(n for n, (frames, *_) in enumerate(streams) if len(frames) == count)
     assert video.notes == f"stream {number}, of 2 with pictures"
 
@@ -55,7 +55,7 @@ def test_cover_beside_a_film_is_not_read_whatever_its_size(tmp_path: Path, dispo
     streams = [(cover, "mjpeg", disposition), (SMALL, "libx264", DEFAULT)]
     encode_streams(tmp_path / "videos" / "a.mp4", *streams)
     (video,) = run(tmp_path / "work", tmp_path / "videos").videos
-    assert (video.frames, video.width, video.height) == (4, 64, 48)
+    assert (video.frame_count, video.width, video.height) == (4, 64, 48)
 
 
 def test_cover_alone_is_no_video(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_cover_alone_is_no_video(tmp_path: Path) -> None:
         container.mux(sound.encode(samples))
         container.mux(sound.encode())
     (video,) = run(tmp_path / "work", tmp_path / "videos").videos
-    assert (video.status, video.frames) == ("failed", 0)
+    assert (video.status, video.frame_count) == ("failed", 0)
     assert video.reason == "it holds no video stream, only a cover picture"
 
 
@@ -81,7 +81,7 @@ def test_piece_cut_without_encoding_again_is_whole(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     cut(long, 60, tmp_path / "videos" / "a.mp4")
     (video,) = run(tmp_path / "work", tmp_path / "videos").videos
-    assert (video.status, video.reason, video.frames) == ("ok", "", 30)
+    assert (video.status, video.reason, video.frame_count) == ("ok", "", 30)
     assert video.notes == "edit list: about 30 of 90 frames are shown"
     whole, piece = (np.stack(list(shown(path))) for path in (long, tmp_path / "videos" / "a.mp4"))
     assert np.array_equal(piece, whole[60:])
@@ -102,7 +102,7 @@ def test_piece_that_is_cut_off_is_partial_all_the_same(tmp_path: Path) -> None:
     path.write_bytes(content)
     (video,) = run(tmp_path / "work", tmp_path / "videos").videos
     assert video.status == "partial"
-    assert video.reason == f"only {video.frames} of 60 frames decode"
+    assert video.reason == f"only {video.frame_count} of 60 frames decode"
 
 
 def test_codec_that_nobody_knows_fails_alone(tmp_path: Path) -> None:

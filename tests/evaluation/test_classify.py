@@ -154,7 +154,8 @@ def test_frozen_backbone_keeps_every_parameter_and_statistic(
     store: FrameStore, tmp_path: Path, freeze: bool
 ) -> None:
     evaluation = make_evaluation(tmp_path, store)
-    classifier = trained_classifier(evaluation, linear_config, freeze, tmp_path)
+    config = dataclasses.replace(linear_config, learning_rate=1.0)
+    classifier = trained_classifier(evaluation, config, freeze, tmp_path)
     before, after = evaluation.weights.backbone.state_dict(), classifier.backbone.state_dict()
     assert any(key.endswith("running_mean") for key in before)
     unchanged = [torch.equal(before[key], after[key]) for key in before]
@@ -285,7 +286,7 @@ def test_result_tells_what_made_it(store: FrameStore, tmp_path: Path) -> None:
     assert result.configuration["train_on"] == "features"
     assert {name: result.configuration[name] for name in CLIPS} == CLIPS
     assert result.splits["train"] == {"name": "train", "videos": 9}
-    assert result.splits["test"] == {"name": "test", "videos": 6}
+    assert result.splits["test"] == {"name": "test", "videos": 6, "groups": 6}
     assert result.splits["source"]["source"] == "folder"
     assert result.classes == ("blue", "green", "red")
     assert result.weights["path"] == "random"

@@ -28,7 +28,7 @@ def test_even_clips_are_the_scaled_central_square_of_evenly_spread_frames(store:
     starts = even_starts(14, 7, 3)
     assert starts.tolist() == [0, 4, 7]
     for clip, start in zip(clips, starts.tolist(), strict=True):
-        frames = store.frames(4, clip_indices(start, 4, 2, 14))
+        frames = store.read(4, clip_indices(start, 4, 2, 14))
         # Stored frames are 43 × 32 px: the central square is 32 px wide and needs no scaling.
         assert np.array_equal(clip.numpy(), frames[:, :, 5:37])
 

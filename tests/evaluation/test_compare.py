@@ -12,14 +12,17 @@ from typer.testing import CliRunner
 from fame_cli.cli.app import app
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.evaluation.compare import compare, find_results
-from fame_cli.evaluation.results import Figure, Result, write_result
+from fame_cli.evaluation.results import Figure, Prediction, Result, write_result
 from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown
 
 
 def result(percent: float, seed: int = 0, **changes: Any) -> Result:
     whole = Result(
         protocol="linear",
-        figures={"top1": Figure(percent, 40, 25.0), "top5": Figure(100.0, 40, 100.0)},
+        figures={
+            "top1": Figure(percent, 40, 25.0, 1, (percent - 8, percent + 7)),
+            "top5": Figure(100.0, 40, 100.0, 2, (91.2, 100.0)),
+        },
         configuration={"clips": 10, "seed": seed},
         splits={
             "train": {"name": "train", "videos": 90},
@@ -37,11 +40,11 @@ def result(percent: float, seed: int = 0, **changes: Any) -> Result:
     return dataclasses.replace(whole, **changes)
 
 
-def test_row_shows_mean_and_standard_deviation_over_its_repetitions() -> None:
+def test_row_shows_mean_and_spread_of_its_repetitions_or_the_interval_of_a_single_result() -> None:
     groups = [("MoCo", [result(60.0), result(70.0, seed=1), result(65.0, seed=2)]), ("FAME", [result(81.25)])]
     assert compare(groups).cells() == [
         ["MoCo", "3", "65.0 ± 5.0", "100.0 ± 0.0"],
-        ["FAME", "1", "81.2", "100.0"],
+        ["FAME", "1", "81.2 (73.2 – 88.2)", "100.0 (91.2 – 100.0)"],
     ]
 
 
@@ -78,7 +81,8 @@ def test_sets_of_videos_that_look_alike_are_told_apart() -> None:
     with pytest.raises(ConfigurationError, match="set of videos is 'neutral' in one and 'biased' in another"):
         compare([("x", members)])
     rows = compare([("x", members)], mixed=True).cells()
-    assert [row[:3] for row in rows] == [["x: neutral", "1", "80.0"], ["x: biased", "1", "40.0"]]
+    assert [row[:2] for row in rows] == [["x: neutral", "1"], ["x: biased", "1"]]
+    assert [row[2].split()[0] for row in rows] == ["80.0", "40.0"]
     moved = neutral | {"source": {"source": "folder", "root": "/elsewhere"}}
     assert len(compare([("a", [members[0]]), ("b", [result(70.0, splits=moved)])]).groups) == 2
 
@@ -102,7 +106,7 @@ def test_different_tests_stand_in_rows_of_their_own_when_mixed() -> None:
         result(64.0, configuration=probe | {"seed": 1}),
     ]
     assert [row[:3] for row in compare([("x", members)], mixed=True).cells()] == [
-        ["x: --train-on clips", "1", "50.0"],
+        ["x: --train-on clips", "1", "50.0 (42.0 – 57.0)"],
         ["x: --train-on features", "2", "62.0 ± 2.8"],
     ]
     mixed = compare([("x", [of_split(1, 50.0)]), ("y", [of_split(2, 60.0)])], mixed=True)
@@ -168,6 +172,8 @@ def test_markdown_latex_and_csv_hold_the_same_figures() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(comparison))))
     assert (rows[0]["run"], float(rows[0]["top1"]), float(rows[0]["top1 std"])) == ("a_b|c", 65.0, 7.0711)
     assert (rows[1]["top1"], rows[1]["top1 std"]) == ("55.0", "")
+    assert [rows[1][f"top1 {end}"] for end in ("low", "high")] == ["47.0", "62.0"]
+    assert rows[0]["top1 low"] == rows[0]["top1 high"] == ""
 
 
 def test_command_finds_the_results_of_runs_and_joins_runs_of_one_name(tmp_path: Path) -> None:
@@ -178,8 +184,8 @@ def test_command_finds_the_results_of_runs_and_joins_runs_of_one_name(tmp_path: 
     printed = CliRunner().invoke(app, ["compare", *runs, "--protocol", "linear", "--format", "csv"])
     assert printed.exit_code == 0, printed.output
     assert printed.output.splitlines()[1:] == [
-        "moco,2,65.0,7.0711,100.0,0.0,not known",
-        "run2,1,80.0,,100.0,,not known",
+        "moco,2,65.0,7.0711,,,100.0,0.0,,,not known",
+        "run2,1,80.0,,72.0,87.0,100.0,,91.2,100.0,not known",
     ]
     refused = CliRunner().invoke(app, ["compare", *runs])
     assert refused.exit_code == 2
@@ -212,3 +218,68 @@ def test_folders_of_one_name_are_rows_of_their_own(tmp_path: Path) -> None:
     twice = CliRunner().invoke(app, ["compare", f"x={runs[0]}", f"x={runs[0]}"])
     assert twice.exit_code == 2
     assert "is named twice" in twice.output
+
+
+def predicted(rights: str, **changes: Any) -> Result:
+    """A result with a video for each letter, right where it is R; five videos make a film."""
+    predictions = tuple(
+        Prediction(f"{n}.avi", "a", "a" if letter == "R" else "b", 0.9, letter == "R", f"film {n // 5}")
+        for n, letter in enumerate(rights)
+    )
+    return result(100 * rights.count("R") / len(rights), predictions=predictions, **changes)
+
+
+def test_two_results_on_the_same_videos_are_compared_video_by_video() -> None:
+    first, second = predicted("RR---" * 8), predicted("R-RRR" * 7 + "RR---")
+    said = compare([("MoCo", [first]), ("FAME", [second])]).difference
+    assert said.startswith("FAME less MoCo: +35.0 points of top1, 95 % interval +")
+    assert "over 8 groups of 40 test videos" in said
+    assert "Right in FAME alone 21, in MoCo alone 7: p = 0.013" in said
+    assert "takes the videos of a group for independent" in said
+    swapped = compare([("FAME", [second]), ("MoCo", [first])]).difference
+    assert swapped.startswith("MoCo less FAME: -35.0 points")
+
+
+def test_difference_without_groups_does_not_speak_of_them() -> None:
+    alone = [
+        dataclasses.replace(one, predictions=tuple(dataclasses.replace(p, group="") for p in one.predictions))
+        for one in (predicted("RR---"), predicted("RRR--"))
+    ]
+    said = compare([("a", alone[:1]), ("b", alone[1:])]).difference
+    assert "over 5 test videos" in said
+    assert "group" not in said
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("a", [predicted("R-")])],
+        [("a", [predicted("R-")]), ("b", [predicted("R-"), predicted("RR", seed=1)])],
+        [("a", [predicted("R-")]), ("b", [predicted("R--")])],
+        [("a", [result(50.0)]), ("b", [result(60.0)])],
+        [(name, [predicted("R-")]) for name in "abc"],
+    ],
+    ids=["one", "repeated", "other videos", "no videos", "three"],
+)
+def test_difference_is_told_of_two_results_on_the_same_videos_alone(rows: Any) -> None:
+    assert not compare(rows).difference
+
+
+def test_command_prints_the_difference_beneath_a_table_and_not_within_data(tmp_path: Path) -> None:
+    for name, rights in (("moco", "RR---"), ("fame", "RRR--")):
+        write_result(tmp_path / name / "results" / "linear-1.json", predicted(rights * 4))
+    runs = [str(tmp_path / "moco"), str(tmp_path / "fame")]
+    said = {
+        style: " ".join(CliRunner().invoke(app, ["compare", *runs, "--format", style]).output.split())
+        for style in ("table", "markdown", "csv", "latex")
+    }
+    assert all("fame less moco: +20.0 points of top1" in said[style] for style in ("table", "markdown"))
+    assert "95 % interval over the test videos" in said["table"]
+    assert not any("less" in said[style] for style in ("csv", "latex"))
+
+
+def test_row_of_a_leak_names_what_the_pretraining_saw() -> None:
+    seen = compare([("a", [result(50.0, seen_test_videos=0, related_test_videos=30)])])
+    assert seen.cells()[0][0] == "a (leak: pretraining saw videos of the same groups as 30 test videos)"
+    both = compare([("a", [result(50.0, seen_test_videos=2, related_test_videos=3)])]).cells()[0][0]
+    assert both == "a (leak: pretraining saw 2 test videos and videos of the same groups as 3 test videos)"

@@ -39,7 +39,7 @@ RESULT = Result(
 def test_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "results" / "linear-1.json"
     assert write_result(path, RESULT) == read_result(path) == RESULT
-    assert json.loads(path.read_text())["schema_version"] == 2
+    assert json.loads(path.read_text())["schema_version"] == 3
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         ({"predictions": [{"id": "a"}]}, "missing 4 required"),
         ({"queries": [{"id": "a"}]}, "neighbours"),
         ({"surprise": 1}, "surprise"),
-        ({"schema_version": 1}, "has schema version 1, this version reads 2"),
+        ({"schema_version": 1}, "has schema version 1, this version reads 3"),
     ],
 )
 def test_result_that_is_not_what_it_should_be_is_refused(

@@ -9,15 +9,16 @@ import torch
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.neighbors import NearestNeighbors
 
+from fame_cli.evaluation.results import Prediction
 from fame_cli.evaluation.retrieval import nearest
 from fame_cli.evaluation.scores import (
     capped_notes,
+    class_figures,
     classification_figures,
     recall_chance,
     recall_figures,
-    top_k_share,
+    top_k_hits,
     video_probabilities,
-    wilson_interval,
 )
 
 
@@ -38,17 +39,16 @@ def test_mean_of_probabilities_differs_from_the_mean_of_logits() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
-def test_top_k_share_equals_scikit_learn(k: int) -> None:
+def test_top_k_hits_equals_scikit_learn(k: int) -> None:
     generator = torch.Generator().manual_seed(k)
     scores = torch.rand(50, 8, generator=generator)
     classes = torch.randint(0, 8, (50,), generator=generator)
     expected = top_k_accuracy_score(classes.numpy(), scores.numpy(), k=k, labels=range(8))
-    assert top_k_share(scores, classes, k) == pytest.approx(expected)
+    assert float(top_k_hits(scores, classes, k).double().mean()) == pytest.approx(expected)
 
 
 def test_first_class_leads_among_equal_scores() -> None:
-    assert top_k_share(torch.zeros(1, 3), torch.tensor([0]), 1) == 1
-    assert top_k_share(torch.zeros(1, 3), torch.tensor([1]), 1) == 0
+    assert top_k_hits(torch.zeros(2, 3), torch.tensor([0, 1]), 1).tolist() == [True, False]
 
 
 def test_figures_count_videos_and_clips_and_name_the_chance_level() -> None:
@@ -91,7 +91,8 @@ def test_recall_equals_a_slow_loop() -> None:
     generator = np.random.default_rng(0)
     train, test = generator.normal(3, 1, (60, 5)), generator.normal(4, 1, (31, 5))
     labels, wanted = generator.integers(0, 12, 60), generator.integers(0, 12, 31)
-    _, order = nearest(torch.from_numpy(train), torch.from_numpy(test), 50)
+    centre = train.mean(axis=0)
+    _, order = nearest(torch.from_numpy(train - centre), torch.from_numpy(test - centre), 50)
     hits = torch.from_numpy(labels)[order] == torch.from_numpy(wanted)[:, None]
     figures = recall_figures(hits, torch.ones(31), 60)
     for k in (1, 5, 10, 20, 50):
@@ -103,10 +104,7 @@ def test_neighbours_equal_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("fame_cli.evaluation.retrieval.QUERIES_TOGETHER", 4)
     generator = np.random.default_rng(1)
     train, test = generator.normal(2, 1, (40, 6)), generator.normal(0, 1, (9, 6))
-    centre = train.mean(axis=0)
-    distances, places = (
-        NearestNeighbors(n_neighbors=7, metric="cosine").fit(train - centre).kneighbors(test - centre)
-    )
+    distances, places = NearestNeighbors(n_neighbors=7, metric="cosine").fit(train).kneighbors(test)
     similarities, order = nearest(torch.from_numpy(train), torch.from_numpy(test), 7)
     np.testing.assert_array_equal(order.numpy(), places)
     np.testing.assert_allclose(similarities.numpy(), 1 - distances, atol=1e-9)
@@ -138,19 +136,31 @@ def test_chance_of_a_hit_equals_counting_all_draws(k: int) -> None:
     assert recall_chance(torch.tensor(relevant), train_videos, k) == pytest.approx(np.mean(expected))
 
 
-@pytest.mark.parametrize(("share", "count"), [(0.7, 400), (0.05, 300), (0.5, 60)])
-def test_interval_agrees_with_a_bootstrap(share: float, count: int) -> None:
-    hits = np.arange(count) < round(share * count)
-    generator = np.random.default_rng(0)
-    shares = generator.choice(hits, (20_000, count)).mean(axis=1)
-    low, high = np.quantile(shares, [0.025, 0.975])
-    np.testing.assert_allclose(wilson_interval(hits.mean(), count), (low, high), atol=1.2 / count + 0.004)
+def test_interval_of_figures_is_over_the_groups_of_their_videos() -> None:
+    logits = torch.zeros(12, 2, 3)
+    logits[:6, :, 1] = 1
+    groups = [f"film {n // 3}" for n in range(12)]
+    classes = torch.ones(12, dtype=torch.long)
+    alone, grouped = classification_figures(logits, classes), classification_figures(logits, classes, groups)
+    for name in ("top1", "clip_top1"):
+        widths = [figures[name].interval[1] - figures[name].interval[0] for figures in (alone, grouped)]
+        assert widths[1] > 1.3 * widths[0]
+        assert grouped[name].percent == alone[name].percent == 50
+    hits = torch.arange(12)[:, None] < 6
+    recall = recall_figures(hits, torch.ones(12), 1, groups)
+    assert recall["R@1"].interval == grouped["top1"].interval
 
 
-def test_interval_of_a_perfect_score_ends_at_one_and_is_not_empty() -> None:
-    low, high = wilson_interval(1.0, 10)
-    assert (low, high) == pytest.approx((0.7225, 1.0), abs=1e-4)
-    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 1 - 0.7225), abs=1e-4)
+def test_accuracy_of_a_class_has_an_interval_over_its_groups() -> None:
+    def predicted(number: int, group: str) -> Prediction:
+        right = number % 4 < 2
+        return Prediction(f"{number}.avi", "run", "run" if right else "jump", 0.9, right, group)
+
+    together = class_figures([predicted(n, f"film {n // 2}") for n in range(16)], ["jump", "run"])
+    alone = class_figures([predicted(n, "") for n in range(16)], ["jump", "run"])
+    assert together["run"].percent == alone["run"].percent == 50
+    assert together["run"].interval[0] < alone["run"].interval[0]
+    assert "jump" not in together
 
 
 def test_interval_of_clips_counts_the_videos_behind_them() -> None:
@@ -163,5 +173,5 @@ def test_interval_of_clips_counts_the_videos_behind_them() -> None:
 
 def test_class_that_was_not_named_at_all_is_a_miss() -> None:
     scores = torch.tensor([[-math.inf, 1.0, -math.inf]])
-    assert top_k_share(scores, torch.tensor([1]), 3) == 1.0
-    assert top_k_share(scores, torch.tensor([0]), 3) == 0.0
+    assert top_k_hits(scores, torch.tensor([1]), 3).item()
+    assert not top_k_hits(scores, torch.tensor([0]), 3).item()

@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from fame_cli.config import KnnConfig
 from fame_cli.data.frames import FrameStore
 from fame_cli.errors import ConfigurationError
+from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.knn import knn, vote
 from fame_cli.evaluation.retrieval import nearest
 
@@ -56,8 +57,7 @@ def test_predictions_equal_those_of_scikit_learn_with_the_same_weights() -> None
         # Of unit vectors the squared distance is 2 − 2·cosine.
         return np.exp((1 - distances**2 / 2) / 0.2)
 
-    centre = train.mean(dim=0)
-    units = [torch.nn.functional.normalize(part - centre, dim=1).numpy() for part in (train, test)]
+    units = [torch.nn.functional.normalize(part, dim=1).numpy() for part in (train, test)]
     theirs = KNeighborsClassifier(9, weights=weights).fit(units[0], classes.numpy()).predict(units[1])
     assert ours.tolist() == theirs.tolist()
 
@@ -73,6 +73,29 @@ def test_videos_are_classified_by_their_colour_and_a_second_call_does_nothing(
     progress = Recorded()
     assert knn(make_evaluation(tmp_path, store, progress=progress), config) == result
     assert not progress.told
+
+
+def test_similarities_are_cosines_of_mean_features_as_they_are(
+    store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[torch.Tensor] = []
+
+    def recorded(train: torch.Tensor, test: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        similarities, order = nearest(train, test, count)
+        found.append(similarities)
+        return similarities, order
+
+    monkeypatch.setattr("fame_cli.evaluation.knn.nearest", recorded)
+    evaluation = make_evaluation(tmp_path, store)
+    knn(evaluation, config)
+    train, test = evaluation.videos.train, evaluation.videos.test
+    kept = compute_features(evaluation, config, (*train, *test))
+    # Wu et al. subtract no mean, unlike retrieval.
+    means = {n: kept.read(n).mean(dim=0) for n in (*train, *test)}
+    for query, similarities in zip(test, found[0], strict=True):
+        cosines = [torch.cosine_similarity(means[query], means[n], dim=0) for n in train]
+        expected = torch.stack(cosines).sort(descending=True).values[:3]
+        torch.testing.assert_close(similarities, expected, atol=1e-5, rtol=0)
 
 
 def test_more_neighbours_than_training_videos_is_told(store: FrameStore, tmp_path: Path) -> None:

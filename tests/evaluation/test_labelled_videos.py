@@ -109,3 +109,25 @@ def test_fingerprint_tells_labels_splits_and_pixels_apart(store: FrameStore) -> 
     moved = choose_videos(relabelled(store, {"train/blue/0": {"split": "test"}}), "test", "train")
     assert (*moved.train, *moved.test) == (*swapped.train, *swapped.test)
     assert moved.fingerprint != swapped.fingerprint
+
+
+def renamed(store: FrameStore, names: dict[str, str]) -> FrameStore:
+    """The store with other ids of the videos at these places in their split."""
+    return relabelled(store, {old: {"id": new} for old, new in names.items()})
+
+
+def test_groups_of_the_test_videos_are_told_and_those_that_were_trained_on(store: FrameStore) -> None:
+    names = {
+        "test/blue": "v_blue_g01_c01",
+        "test/green": "v_blue_g01_c02",
+        "test/red": "v_red_g01_c01",
+        "train/red/0": "v_red_g01_c02",
+    }
+    videos = choose_videos(renamed(store, names), "train", "test")
+    assert videos.groups(videos.test) == ["blue g01", "blue g01", "red g01"]
+    first, second = videos.notes
+    assert first.startswith("The 3 test videos are of 2 groups")
+    assert second.startswith("1 of 3 test videos are of groups that training videos are of too")
+    apart = choose_videos(renamed(store, names | {"train/red/0": "v_red_g02_c02"}), "train", "test")
+    assert len(apart.notes) == 1
+    assert apart.fingerprint != videos.fingerprint

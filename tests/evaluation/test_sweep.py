@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 from colour_videos import linear_config, make_evaluation, make_work
 
 from fame_cli.config import LinearConfig
@@ -24,15 +25,36 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 def test_a_fifth_of_each_class_is_held_out_and_one_at_least() -> None:
     labels = ["a"] * 10 + ["b"] * 3 + ["c"]
-    chosen = held_out(labels, seed=0)
-    assert [sum(chosen[:10]), sum(chosen[10:13]), chosen[13]] == [2, 1, False]
-    assert held_out(labels, seed=0) == chosen
-    assert held_out(labels, seed=1) != chosen
+    alone = [str(n) for n in range(14)]
+    chosen = held_out(labels, alone, seed=0)
+    assert [int(chosen[:10].sum()), int(chosen[10:13].sum()), bool(chosen[13])] == [2, 1, False]
+    assert torch.equal(held_out(labels, alone, seed=0), chosen)
+    assert not torch.equal(held_out(labels, alone, seed=1), chosen)
 
 
-def test_classes_of_one_video_leave_nothing_to_choose_by() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_groups_are_held_out(seed: int) -> None:
+    labels = ["a"] * 20 + ["b"] * 12
+    groups = [f"{label} {n // 4}" for n, label in enumerate(labels)]
+    chosen = held_out(labels, groups, seed)
+    assert [int(chosen[:20].sum()), int(chosen[20:].sum())] == [4, 4]
+    out = {group for group, held in zip(groups, chosen.tolist(), strict=True) if held}
+    kept = {group for group, held in zip(groups, chosen.tolist(), strict=True) if not held}
+    assert not out & kept
+
+
+def test_group_of_several_classes_is_held_out_of_all_and_every_class_keeps_one() -> None:
+    people = [person for person in "ABC" for _ in range(4)]
+    chosen = held_out(["run", "jump", "wave", "bend"] * 3, people, seed=0)
+    assert len({person for person, held in zip(people, chosen.tolist(), strict=True) if held}) == 1
+    assert int(chosen.sum()) == 4
+
+
+@pytest.mark.parametrize("groups", [["x", "y"], ["x", "x", "y", "y"]])
+def test_classes_of_one_group_leave_nothing_to_choose_by(groups: list[str]) -> None:
+    labels = [{"x": "a", "y": "b"}[group] for group in groups]
     with pytest.raises(ConfigurationError, match="no class has two"):
-        held_out(["a", "b"], seed=0)
+        held_out(labels, groups, seed=0)
 
 
 def test_rate_that_learns_is_chosen_over_one_that_does_not_and_the_result_tells(

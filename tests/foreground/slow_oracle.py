@@ -1,6 +1,6 @@
 """FAME pixel by pixel, as the paper has it (Ding et al. 2022, section 3.2), in plain Python and float64.
 
-Blur and the +1 on background bins are the published code's; the paper leaves them out.
+Blur, rounding of colours and the +1 on background bins are the published code's; the paper leaves them out.
 """
 
 import colorsys
@@ -33,7 +33,8 @@ def colour_bins(image):
             h, s, v = colorsys.rgb_to_hsv(*image[:, i, j])
             x = (s * math.cos(2 * math.pi * h) + 1) / 2
             y = (s * math.sin(2 * math.pi * h) + 1) / 2
-            bins[i, j] = round(9 * x) + 10 * round(9 * y) + 100 * round(9 * v)
+            levels = [round(9 * level + 1) - 1 for level in (x, y, v)]
+            bins[i, j] = levels[0] + 10 * levels[1] + 100 * levels[2]
     return bins
 
 

@@ -79,11 +79,12 @@ def test_hue_of_a_red_with_a_breath_of_blue_stays_below_one_turn():
 @pytest.mark.parametrize(
     ("colour", "correct", "published"),
     [
-        ((1.0, 0.0, 0.0), 9 + 40 + 900, 9 + 40 + 900),  # hue 0: nothing to wrap
+        ((1.0, 0.0, 0.0), 9 + 50 + 900, 9 + 50 + 900),  # hue 0: nothing to wrap
         ((0.0, 1.0, 0.0), 2 + 80 + 900, 8 + 70 + 900),  # 120° against 2π · 120° = 754° = 34°
         ((0.0, 0.0, 1.0), 2 + 10 + 900, 6 + 90 + 900),  # 240° against 1508° = 68°
-        ((0.0, 0.0, 0.0), 4 + 40 + 0, 4 + 40 + 0),
-        ((1.0, 1.0, 1.0), 4 + 40 + 900, 4 + 40 + 900),
+        ((0.0, 0.0, 0.0), 5 + 50 + 0, 5 + 50 + 0),
+        ((0.5, 0.5, 0.5), 5 + 50 + 500, 5 + 50 + 500),
+        ((1.0, 1.0, 1.0), 5 + 50 + 900, 5 + 50 + 900),
     ],
 )
 def test_bins_of_pure_colours_with_the_correct_hue_and_the_published_one(colour, correct, published):

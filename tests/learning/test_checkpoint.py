@@ -13,6 +13,7 @@ import torch
 
 from fame_cli.disk import unfinished
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.learning import checkpoint
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.checkpoint import (
     load_backbone,
@@ -90,6 +91,22 @@ def test_a_first_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: py
     with pytest.raises(FameError, match="the disk is full"):
         save_training(tmp_path / "last.pt", {"step": 1})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_keeps_no_view_of_the_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views: list[memoryview] = []
+
+    def write_whole(_: Path, content: memoryview) -> None:
+        views.append(content)
+        raise FameError("the disk is full")
+
+    monkeypatch.setattr(checkpoint, "write_whole", write_whole)
+    with pytest.raises(FameError, match="the disk is full"):
+        save_training(tmp_path / "last.pt", {"step": 1})
+    with pytest.raises(ValueError, match="released"):
+        views[0].tobytes()
 
 
 def test_an_interrupt_in_the_middle_of_a_write_leaves_the_old_checkpoint(

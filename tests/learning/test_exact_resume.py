@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.disk import unfinished
 from fame_cli.learning import checkpoint
 from fame_cli.learning.log import StepInfo
+from fame_cli.learning.objectives.objective import Figures, Views
 from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.training import Training
 
@@ -54,10 +56,10 @@ def learn(work: Path, run: Path, config: PretrainConfig, dies_at: int = STEPS, m
         if current[0] == dies_at and moment == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def mortal_step(self: Training, *arguments: object) -> torch.Tensor:
-        current[0] = int(arguments[2]) + 1  # type: ignore[call-overload]
+    def mortal_step(self: Training, views: Views, number: int, *rest: Any) -> Figures:
+        current[0] = number + 1
         die("forward")
-        return step(self, *arguments)  # type: ignore[arg-type]
+        return step(self, views, number, *rest)
 
     def mortal_write(path: Path, content: memoryview) -> None:
         if current[0] == dies_at and moment == "saving":

@@ -286,7 +286,7 @@ def test_cached_statistics_of_another_hue_are_refused(tmp_path: Path, stores: St
 
 
 def test_last_step_that_makes_weights_infinite_is_no_finished_run(tmp_path: Path, stores: Stores) -> None:
-    config = dataclasses.replace(CONFIG, steps=1, learning_rate=float("inf"))
+    config = dataclasses.replace(CONFIG, steps=1, learning_rate=3e38, weight_decay=3e38)
     with pytest.raises(FameError, match="weights are no finite numbers"):
         pretrain(tmp_path / "run", *stores, config, device="cpu")
     assert not (tmp_path / "run" / "backbone.safetensors").exists()

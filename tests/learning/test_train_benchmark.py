@@ -67,9 +67,3 @@ def test_command_measures_on_the_videos_of_a_work_folder(tmp_path: Path) -> None
     )
     assert done.exit_code == 0, done.output
     assert "%" in next(line for line in done.output.splitlines() if "waiting for data" in line)
-
-
-def test_queue_is_as_long_as_a_large_batch_asks_for(tmp_path: Path) -> None:
-    said = CliRunner().invoke(app, ["benchmark", "train", str(tmp_path), "--batch-size", "4096"])
-    assert "--queue-length" not in said.output
-    assert "is not a WORK folder" in said.output

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import fame_cli
 from fame_cli.cli.app import app
+from fame_cli.evaluation.evaluation import read_weights
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.checkpoint import save_backbone
 
@@ -58,6 +59,22 @@ def test_the_example_shows_what_merging_is_for() -> None:
     without, merged = map(int, found)
     assert without < 40
     assert merged > 70
+
+
+def test_the_loop_of_moco_and_fame_trains_and_leaves_weights_that_can_be_evaluated(
+    tmp_path: Path, videos: Path
+) -> None:
+    work, weights = tmp_path / "work", tmp_path / "own" / "backbone.safetensors"
+    assert CliRunner().invoke(app, ["extract", str(videos), "-o", str(work)]).exit_code == 0
+    options = ["--backbone=small", "--clip-frames=4", "--crop-px=32", "--batch-size=4", "--epochs=2"]
+    said = run(sys.executable, "examples/moco_fame.py", str(work), f"--output={weights}", *options)
+    assert re.findall(r"epoch (\d): loss \d+\.\d+ \(chance 7\.625\)", said) == ["1", "2"]
+    loaded = read_weights(weights)
+    assert loaded.clip_options == {"clip_frames": 4, "frame_stride": 2, "crop_px": 32}
+    torch.manual_seed(0)
+    untrained = build_backbone("small").state_dict()
+    assert not torch.equal(loaded.backbone.state_dict()[key := next(iter(untrained))], untrained[key])
+    assert len((ROOT / "examples" / "moco_fame.py").read_text().splitlines()) <= 120
 
 
 def test_the_package_is_imported_at_once_and_its_help_needs_no_torch() -> None:

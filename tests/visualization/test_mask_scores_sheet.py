@@ -121,6 +121,18 @@ def test_the_worst_and_the_best_sequences_are_shown(sequences: int, shown: int, 
     assert [rank for rank, _ in chosen] == expected
 
 
+def test_sequences_are_ranked_by_the_setting_that_is_best_over_all() -> None:
+    def both(name: str, first: float, second: float) -> SequenceScore:
+        figures = (FIGURES | {"auc": first}, FIGURES | {"auc": second})
+        return SequenceScore(name, "", 20, "", (ClipScore(0, "", 0.1, figures),))
+
+    scores = MaskScores(
+        PROTOCOL, (SEED, FAME), (both("a", 0.1, 0.9), both("b", 0.2, 0.8), both("c", 0.3, 0.7))
+    )
+    assert scores.best == 1
+    assert [score.name for _, score in choose_scores(scores, 3)] == ["c", "b", "a"]
+
+
 def test_the_clip_shown_is_the_one_nearest_to_the_mean() -> None:
     assert typical(scored("s", 0.1, 0.6, 0.9)).start == 3
     assert typical(scored("s", 0.9)).start == 0
@@ -140,6 +152,6 @@ def test_masks_of_the_chosen_clip_are_made_again_as_they_were_scored(tmp_path: P
         sequence = next(score for score in scores.sequences if score.name == name)
         for number, mask in enumerate(one.masks):
             truth = one.truth
-            assert mask.figures == typical(sequence).figures[number]
+            assert mask.figures == typical(sequence, scores.best).figures[number]
             assert (mask.mask & truth).sum() / truth.sum() == mask.figures["recall"]
     assert mask_score_sheet(examples, scores.settings).dtype == np.uint8

@@ -30,6 +30,8 @@ class Named(NamedTuple):
     """Empty where the annotations name the video and leave it out."""
     frames: int = 0
     """Length as published; 0 where it is not."""
+    group: str = ""
+    """What it has in common with others, where the annotations say so."""
 
 
 @dataclass(frozen=True)

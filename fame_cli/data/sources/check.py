@@ -2,13 +2,13 @@
 
 import csv
 import io
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fame_cli.data.group import ucf101_group
 from fame_cli.data.manifest import Manifest, Video
 from fame_cli.data.names import composed
 from fame_cli.data.sources.annotations import Annotations
@@ -17,7 +17,6 @@ from fame_cli.disk import write_text
 from fame_cli.errors import InputError
 
 EXAMPLES = 3
-UCF101_GROUP = re.compile(r"v_([^/]+)_(g\d+)_c\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def match(
     for name, file in keyed:
         if name in named:
             split = named[name].split if holders[name] == file.path else ""
-            videos.append(file.video(named[name].label or (label(file) if label else ""), split))
+            video = file.video(named[name].label or (label(file) if label else ""), split)
+            videos.append(replace(video, group=named[name].group))
         elif label:
             videos.append(file.video(label(file)))
     unknown = [file.path for name, file in keyed if name not in named]
@@ -167,8 +167,8 @@ def both_sides(videos: Iterable[tuple[str, str]]) -> Finding:
     """
     sides: dict[str, set[str]] = defaultdict(set)
     for name, split in videos:
-        if split and (group := UCF101_GROUP.search(name)):
-            sides[f"{group[1]} {group[2]}"].add(split)
+        if split and (group := ucf101_group(name)):
+            sides[group].add(split)
     leaks = tuple(f"{group} ({', '.join(sorted(on))})" for group, on in sides.items() if len(on) > 1)
     return Finding(
         "both sides",
@@ -183,8 +183,8 @@ def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
     other = []
     for video in videos:
         expected = check.expected_frames.get(video.id, 0)
-        if video.usable and expected and abs(video.frames - expected) > max(5, expected // 20):
-            other.append(f"{video.path} ({video.frames} frames, published {expected})")
+        if video.usable and expected and abs(video.frame_count - expected) > max(5, expected // 20):
+            other.append(f"{video.path} ({video.frame_count} frames, published {expected})")
     return Finding(
         "length",
         "of another length than published",

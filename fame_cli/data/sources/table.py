@@ -22,8 +22,9 @@ from fame_cli.data.sources.files import Listing, VideoFile, list_videos
 def index_table(root: Path, table: Path) -> Indexed:
     """Index the videos that a CSV file names, and no others.
 
-    Its first line names the columns ``path`` (relative to ``root``), ``label`` and ``split``; the values of
-    the last two may be empty, and other columns are passed over. A named file may have any suffix.
+    Its first line names the columns ``path`` (relative to ``root``), ``label`` and ``split``, and perhaps
+    ``group``: what was cut from one film, or shows one person. All values but paths may be empty, and other
+    columns are passed over. A named file may have any suffix.
     """
     named = gather(read_rows(root, table))
     listing = list_videos(root)
@@ -42,7 +43,11 @@ def read_rows(root: Path, table: Path) -> Iterator[tuple[str, Named]]:
         if path == "." or not is_inside(path):
             raise unreadable(table, line, f"the path {row['path']!r} is no file in {root}")
         split = row["split"].strip()
-        yield path, Named(row["path"], row["label"].strip(), SPLIT_NAMES.get(split.lower(), split))
+        group = row.get("group", "").strip()
+        yield (
+            path,
+            Named(row["path"], row["label"].strip(), SPLIT_NAMES.get(split.lower(), split), group=group),
+        )
 
 
 def other_files(root: Path, paths: Iterable[str]) -> Iterator[VideoFile]:

@@ -1,0 +1,256 @@
+"""A packed shard: the items of a few videos one after another in one HDF5 file. All stores lie on it.
+
+A shard holds the bytes of all items in one dataset, where each item starts in another (``offsets``), which
+item each video starts at in a third, and what else is kept of each item or video in further ones. A clip is
+then one read of neighbouring bytes.
+
+HDF5 keeps those bytes plain, so that reading needs no HDF5: ``read_layout`` asks it once where in the file
+everything lies, and ``open_shard.py`` reads from there. Only this file imports h5py.
+"""
+
+import errno
+import itertools
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from fame_cli import disk
+from fame_cli.errors import ArtefactError, FameError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+VERSION: str = h5py.__version__
+"""Of the library that writes shards."""
+
+OFFSETS = "offsets"
+
+BUFFER_BYTES = 4 << 20
+"""What is written at once. So much, too, that glibc learns to keep memory of the size of frames for later."""
+
+NOT_READ = (OSError, KeyError, ValueError, RuntimeError)
+"""What h5py raises of a file that is no shard, or not a whole one."""
+
+
+@dataclass(frozen=True, eq=False)
+class PackedFormat:
+    """How the shards of a stage are packed.
+
+    Usage::
+
+        NOTES = PackedFormat("note", "text", {"offsets": "<i8", "first_note": "<i8"}, 64 << 10)
+        with PackedWriter(path, NOTES) as writer:
+            for notes in videos:
+                writer.start_video()
+                for note in notes:
+                    writer.add(note)  # (bytes,) uint8
+            writer.finish()
+    """
+
+    item: str
+    """What an item is called."""
+    data: str
+    """The dataset of all items' bytes."""
+    columns: dict[str, str]
+    """All datasets beside the items in the order of writing, each with NumPy's name of a row's type."""
+    chunk_bytes: int
+    """What HDF5 keeps in one piece; the last chunk of a shard is half empty on average."""
+    command: str = ""
+    """What makes a damaged shard anew; "{work}" stands for the WORK folder."""
+
+    @property
+    def first(self) -> str:
+        """The dataset of the item that each video starts at, and the end of the last."""
+        return f"first_{self.item}"
+
+    def damaged(self, path: Path, why: str) -> ArtefactError:
+        """What to say of a shard that cannot be used."""
+        return damaged(path, why, self.command)
+
+    def unreadable(self, path: Path, error: Exception) -> FameError:
+        return unreadable(path, error, self.command)
+
+
+def damaged(path: Path, why: str, command: str = "") -> ArtefactError:
+    """What to say of a shard that cannot be used, with what makes it anew."""
+    work = path.parent.parent.parent
+    return ArtefactError(
+        f"{path} is missing or damaged: {why}.",
+        f"fame verify {work} finds all that is damaged; {command.format(work=work)}, with the same options, "
+        "makes it anew."
+        if command
+        else "Delete it and run the same command again: it makes that shard anew.",
+    )
+
+
+def unreadable(path: Path, error: Exception, command: str = "") -> FameError:
+    """What to say of a shard that did not open: files and memory that ran out are no damage."""
+    number = getattr(error, "errno", None) or disk.errno_of(error)
+    if number in (errno.EMFILE, errno.ENFILE):
+        return FameError(
+            f"cannot open {path}: too many files are open.",
+            "Allow more, for example with ulimit -n 1024, or give fewer --workers.",
+        )
+    if number in (errno.ENOMEM, errno.EACCES, errno.EPERM):
+        return FameError(f"cannot read {path}: {os.strerror(number)}.", "Remove the cause and run it again.")
+    return damaged(path, getattr(error, "strerror", None) or str(error), command)
+
+
+class PackedWriter:
+    """Appends items to a new shard through a buffer, so memory stays flat however long a video is.
+
+    A context manager. ``finish`` is called last; a shard without it is not whole.
+    """
+
+    def __init__(self, path: Path, form: PackedFormat) -> None:
+        self.path = path
+        self.form = form
+        self.file = h5py.File(path, "w", libver="latest")
+        self.buffer = np.zeros(max(BUFFER_BYTES, form.chunk_bytes), np.uint8)
+        self.bytes = self.file.create_dataset(
+            form.data, (0,), "uint8", maxshape=(None,), chunks=(form.chunk_bytes,)
+        )
+        self.written = 0
+        """Bytes in whole chunks that the file holds; what follows them is in ``buffer``."""
+        self.offsets = [0]
+        self.first_item: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def start_video(self) -> None:
+        self.first_item.append(len(self.offsets) - 1)
+
+    def add(self, item: Array) -> None:
+        """Append an item (bytes,) uint8 to the video begun last."""
+        used = self.offsets[-1] - self.written
+        self.offsets.append(self.offsets[-1] + item.size)
+        while used + item.size >= self.buffer.size:
+            room = self.buffer.size - used
+            self.buffer[used:] = item[:room]
+            self._write(self.buffer.size)
+            item, used = item[room:], 0
+        self.buffer[used : used + item.size] = item
+
+    def read(self, start: int, end: int) -> Array:
+        """The bytes of the items so far from ``start`` to before ``end``, wherever they are."""
+        begun = self.buffer[max(0, start - self.written) : max(0, end - self.written)]
+        return np.concatenate([self.bytes[start : min(end, self.written)], begun])
+
+    def last_items(self, count: int) -> list[Array]:
+        """The last items of the video begun last, at most so many."""
+        ends = self.offsets[self.first_item[-1] :][-count - 1 :]
+        return [self.read(*span) for span in itertools.pairwise(ends)]
+
+    def _write(self, count: int) -> None:
+        """Write the first ``count`` bytes of the buffer, whole chunks."""
+        disk.require_space(self.path, count)
+        self.bytes.resize((self.written + count,))
+        for start in range(0, count, self.form.chunk_bytes):
+            chunk = self.buffer[start : start + self.form.chunk_bytes]
+            self.bytes.id.write_direct_chunk((self.written + start,), chunk)
+        self.written += count
+
+    def drop_video(self) -> None:
+        """Forget the items of the video begun last; it stays in the shard with none."""
+        del self.offsets[self.first_item[-1] + 1 :]
+        if self.offsets[-1] < self.written:
+            size = self.form.chunk_bytes
+            self.written = self.offsets[-1] // size * size
+            self.buffer[:size] = self.bytes[self.written : self.written + size]
+
+    def finish(self, **columns: Any) -> None:
+        """Write what is left, and the ``columns`` of the format beside offsets and first items."""
+        left = self.offsets[-1] - self.written
+        self.buffer[left:] = 0
+        self._write(-(-left // self.form.chunk_bytes) * self.form.chunk_bytes)
+        self.bytes.resize((self.offsets[-1],))
+        columns |= {OFFSETS: self.offsets, self.form.first: [*self.first_item, len(self.offsets) - 1]}
+        for name, kind in self.form.columns.items():
+            self.file[name] = np.array(columns[name], np.dtype(kind).base)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in a shard's file everything lies."""
+
+    file_bytes: int
+    item_bytes: int
+    """Of all items."""
+    rows: list[int]
+    """The item that each video starts at, and the end of the last."""
+    columns: dict[str, int]
+    """Where each column of the format begins in the file."""
+    starts: list[int]
+    """The items' bytes lie in runs. Where each run begins among them …"""
+    places: list[int]
+    """… and where in the file."""
+
+
+def read_layout(descriptor: int, form: PackedFormat) -> Layout:
+    """The layout of an open shard, as HDF5 tells it; raises one of ``NOT_READ`` where it is none.
+
+    About half a millisecond: a store keeps what it says (``shard_index.py``).
+    """
+    with open(descriptor, "rb", closefd=False) as plain, h5py.File(plain, "r") as file:
+        items = file[form.data]
+        if items.chunks is None:
+            raise OSError(f"{form.data} in it is not in chunks")
+        starts, places = runs_of(items)
+        return Layout(
+            file_bytes=os.fstat(descriptor).st_size,
+            item_bytes=items.size,
+            rows=file[form.first][()].tolist(),
+            columns={name: place_of(file[name], kind) for name, kind in form.columns.items()},
+            starts=starts,
+            places=places,
+        )
+
+
+def runs_of(items: h5py.Dataset) -> tuple[list[int], list[int]]:
+    """Where each run of neighbouring chunks begins among the bytes of a dataset, and where in the file."""
+    size = items.chunks[0]
+    places = np.zeros(-(-items.size // size), np.int64)
+
+    def note_place(chunk: Any) -> None:
+        places[chunk.chunk_offset[0] // size] = chunk.byte_offset
+
+    items.id.chunk_iter(note_place)
+    begins = np.flatnonzero(np.diff(places, prepend=-1) != size)
+    return (begins * size).tolist(), places[begins].tolist()
+
+
+def place_of(column: h5py.Dataset, kind: str) -> int:
+    """Where a column begins in the file; raises OSError where it is not laid out as its format says."""
+    if column.dtype != np.dtype(kind).base:
+        raise OSError(f"{column.name} in it is {column.dtype}")
+    place = column.id.get_offset()
+    if place is None and column.size:
+        raise OSError(f"{column.name} in it is not in one piece")
+    return place or 0
+
+
+def write_arrays(path: Path, arrays: Iterable[tuple[str, Array]]) -> None:
+    """A shard of few whole arrays, each by its name, written as they come."""
+    with h5py.File(path, "w", libver="latest") as file:
+        for name, values in arrays:
+            file[name] = values
+
+
+def read_array(path: Path, name: str) -> Array:
+    """One array of such a shard; raises ArtefactError where it is damaged."""
+    try:
+        with h5py.File(path, "r") as file:
+            return file[name][()]  # type: ignore[no-any-return]
+    except NOT_READ as error:
+        raise unreadable(path, error) from error

@@ -1,0 +1,200 @@
+"""The index of a store: where in its shards everything lies, and what its receipts tell, in one file.
+
+A store of 240,000 videos is 30,000 shards: opening each by HDF5, and reading each receipt at the start, would
+cost a sample half as much again and every command many seconds. The index (``index.npz``) is written when a
+stage is complete. It is good for the shards that it was made from and no others, which their SHA-256 tell;
+one that is missing, damaged or of other shards is made again by whoever finds it so.
+"""
+
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fame_cli import stage
+from fame_cli.config import fingerprint
+from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name
+from fame_cli.data.open_shard import forget, layout_of_file
+from fame_cli.data.packed import Layout, PackedFormat
+from fame_cli.disk import write_whole
+from fame_cli.errors import FameError
+from fame_cli.shard import Summary, read_receipt, shard_path
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Summarize = Callable[[Iterable[Summary]], Any]
+"""What a store keeps of its receipts' summaries: plain values. Takes them one by one, never all in memory."""
+
+VERSION = 1
+NAME = "index.npz"
+WITHOUT_RECEIPT = "it has no receipt that can be read"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardIndex:
+    """Of all shards of a store in order; a third of a kilobyte each, and what the store keeps of them."""
+
+    sha256: Array
+    """(S,) of what each shard holds, as its receipt signs it."""
+    sizes: Array
+    """(S, 2) bytes of the file and of all its items."""
+    rows: Array
+    """(S, 9), ``Layout.rows``; a shard of fewer videos ends in empty ones."""
+    columns: Array
+    """(S, columns of the format)."""
+    first_run: Array
+    """(S + 1,), where the runs of each shard begin in ``starts`` and ``places``."""
+    starts: Array
+    places: Array
+    names: tuple[str, ...]
+    """Of the columns."""
+    videos: int
+    summary: Any
+    """What was made of the receipts."""
+
+    def layout(self, number: int) -> Layout:
+        """That of the shard at a place in the store."""
+        runs = slice(*self.first_run[number : number + 2].tolist())
+        rows = min(VIDEOS_PER_SHARD, self.videos - number * VIDEOS_PER_SHARD)
+        file_bytes, item_bytes = self.sizes[number].tolist()
+        return Layout(
+            file_bytes,
+            item_bytes,
+            rows=self.rows[number, : rows + 1].tolist(),
+            columns=dict(zip(self.names, self.columns[number].tolist(), strict=True)),
+            starts=self.starts[runs].tolist(),
+            places=self.places[runs].tolist(),
+        )
+
+    def hashes(self) -> list[str]:
+        """SHA-256 of each shard."""
+        return [sha256.decode() for sha256 in self.sha256.tolist()]
+
+
+ARRAYS = ("sha256", "sizes", "rows", "columns", "first_run", "starts", "places")
+
+
+def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> ShardIndex:
+    """The index of a finished store of so many videos, made now where the stage left none.
+
+    Raises ArtefactError where a shard or its receipt is missing or damaged.
+    """
+    forget()  # shards may have been made again since this process opened them
+    content = stage.read_description(folder).content
+    known = read_index(folder, form, summarize)
+    if known is not None and is_of(known, content, videos):
+        require_receipts(folder, videos, form)
+        return known
+    log.warning(
+        "%s has no index of today's shards yet: looking into %d of them, once.", folder, shard_count(videos)
+    )
+    index = make_index(folder, videos, form, summarize, known)
+    if is_of(index, content, videos):
+        with suppress(FameError):  # it may be read-only, or the disk full
+            write_index(folder, index, version_of(form, summarize))
+    return index
+
+
+def complete_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> None:
+    """Leave an index in a store that is complete, unless the one that is there is of the same shards."""
+    known = read_index(folder, form, summarize)
+    if known is None or not is_of(known, stage.read_description(folder).content, videos):
+        index = make_index(folder, videos, form, summarize, known)
+        write_index(folder, index, version_of(form, summarize))
+
+
+def is_of(index: ShardIndex, content: str, videos: int) -> bool:
+    """Whether an index is of the shards whose ``content`` the stage tells."""
+    return index.videos == videos and fingerprint(index.hashes()) == content
+
+
+def shard_count(videos: int) -> int:
+    return -(-videos // VIDEOS_PER_SHARD)
+
+
+def shard_names(videos: int) -> list[str]:
+    return [shard_name(first) for first in range(0, videos, VIDEOS_PER_SHARD)]
+
+
+def require_receipts(folder: Path, videos: int, form: PackedFormat) -> None:
+    """Raise ArtefactError where a shard has lost its receipt: nobody vouches for it any more."""
+    there = set(os.listdir(folder))
+    for name in shard_names(videos):
+        if f"{name}.json" not in there:
+            raise form.damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+
+
+def make_index(
+    folder: Path, videos: int, form: PackedFormat, summarize: Summarize, known: ShardIndex | None
+) -> ShardIndex:
+    """The index of what is there now; what ``known`` tells of the same shards is not looked up again."""
+    names, hashes = shard_names(videos), []
+
+    def summaries() -> Iterator[Summary]:
+        for name in names:
+            receipt = read_receipt(folder, name)
+            if receipt is None or not receipt.sha256:
+                raise form.damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+            hashes.append(receipt.sha256)
+            yield receipt.summary
+
+    summary = summarize(summaries())
+    numbers = {sha256: number for number, sha256 in enumerate(known.hashes())} if known else {}
+    layouts = []
+    for number, (name, sha256) in enumerate(zip(names, hashes, strict=True)):
+        if known is not None and sha256 in numbers:
+            layouts.append(known.layout(numbers[sha256]))
+            continue
+        path = shard_path(folder, name)
+        layout = layout_of_file(path, form)
+        if len(layout.rows) - 1 != min(VIDEOS_PER_SHARD, videos - number * VIDEOS_PER_SHARD):
+            raise form.damaged(path, f"it holds {len(layout.rows) - 1} videos")
+        layouts.append(layout)
+    full = [[*one.rows, *one.rows[-1:] * (VIDEOS_PER_SHARD + 1 - len(one.rows))] for one in layouts]
+    return ShardIndex(
+        sha256=np.array(hashes, "S64"),
+        sizes=np.array([[one.file_bytes, one.item_bytes] for one in layouts], np.int64),
+        rows=np.array(full, np.int64),
+        columns=np.array([[*one.columns.values()] for one in layouts], np.int64),
+        first_run=np.cumsum([0, *(len(one.starts) for one in layouts)]),
+        starts=np.array([start for one in layouts for start in one.starts], np.int64),
+        places=np.array([place for one in layouts for place in one.places], np.int64),
+        names=tuple(form.columns),
+        videos=videos,
+        summary=summary,
+    )
+
+
+def version_of(form: PackedFormat, summarize: Summarize) -> str:
+    """Of what an index says: one that says other things is as good as none."""
+    return fingerprint([VERSION, form.columns, summarize(())])
+
+
+def write_index(folder: Path, index: ShardIndex, version: str) -> None:
+    about = {"version": version, "names": index.names, "videos": index.videos, "summary": index.summary}
+    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    content = io.BytesIO()
+    np.savez(content, about=text, **{name: getattr(index, name) for name in ARRAYS})
+    write_whole(folder / NAME, content.getbuffer())
+
+
+def read_index(folder: Path, form: PackedFormat, summarize: Summarize) -> ShardIndex | None:
+    """The index of a store, whatever shards it is of, if it is there and whole."""
+    try:
+        with np.load(folder / NAME) as arrays:
+            about = json.loads(arrays["about"].tobytes())
+            if about.pop("version") != version_of(form, summarize):
+                return None
+            names = tuple(about.pop("names"))
+            return ShardIndex(**{name: arrays[name] for name in ARRAYS}, names=names, **about)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None

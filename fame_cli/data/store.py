@@ -1,0 +1,44 @@
+"""Which of the finished stores in a WORK folder is to be read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fame_cli import stage
+from fame_cli.errors import ArtefactError, ConfigurationError
+
+
+def choose_store(parent: Path, wanted: str | None, option: str, command: str) -> Path:
+    """The stage folder to read: the one named, or the only one there is.
+
+    Raises ArtefactError where none is finished, ConfigurationError where several are and none is named.
+    """
+    if wanted is not None:
+        folder = parent / wanted
+        if not folder.is_dir():
+            have = ", ".join(path.name for path in sorted(parent.glob("*-*"))) or "nothing"
+            raise ConfigurationError(f"{option} {wanted}: {parent} has no such folder; it has {have}.")
+        if not stage.is_complete(folder):
+            raise ArtefactError(f"{folder} is not finished.", f"Run {command} with its options to finish it.")
+        return folder
+    finished = [path for path in sorted(parent.glob("*-*")) if stage.is_complete(path)]
+    if not finished:
+        begun = any(parent.glob("*-*"))
+        raise ArtefactError(
+            f"{parent} {'is not finished' if begun else 'does not exist yet'}.", f"Run {command} first."
+        )
+    if len(finished) > 1:
+        raise ConfigurationError(
+            f"{parent} holds several results: {', '.join(told_apart(finished))}.",
+            f"Name the one to use: {option} {finished[0].name}",
+        )
+    return finished[0]
+
+
+def told_apart(folders: Sequence[Path]) -> list[str]:
+    """The names of stages of one kind, each with the options in which they differ."""
+    options = [stage.read_description(folder).configuration for folder in folders]
+    differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]
+    told = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
+    return [
+        f"{folder.name} ({what})" if what else folder.name for folder, what in zip(folders, told, strict=True)
+    ]
