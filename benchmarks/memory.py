@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory --backbone r2plus1d_18 --batch-size 64
 
-Tensors are of torch's meta device: they have shapes and no values, so the memory of a large GPU's batch is counted
-on any machine. Counted is what autograd keeps of a forward pass; weights, gradients and optimizer come on top of either.
+Tensors are of torch's meta device: they have shapes and no values, so the memory of a large GPU's batch is
+counted on any machine. Counted is what autograd keeps of a forward pass; weights, gradients and optimizer come on
+top of either.
 """
 
 import argparse
@@ -19,19 +20,17 @@ def kept_bytes(model: MoCo, parts: list[Direction]) -> list[int]:
     """Bytes that autograd keeps of the forward pass of each part, each storage counted once a part."""
     counts = []
     for part in parts:
-        storages: dict[int, int] = {}
+        storages: dict[int, torch.UntypedStorage] = {}
 
-        def note(values: torch.Tensor, storages: dict[int, int] = storages) -> torch.Tensor:
+        def note(values: torch.Tensor, kept: dict[int, torch.UntypedStorage] = storages) -> torch.Tensor:
             storage = values.untyped_storage()
-            storages[id(storage)] = storage.nbytes()
-            held.append(storage)
+            kept[id(storage)] = storage  # kept alive, so that no other gets its number
             return values
 
-        held: list[object] = []
         with torch.autograd.graph.saved_tensors_hooks(note, lambda values: values):
             model.encode_queries(part.clips)  # what the loss itself keeps is small beside it
         weights = {id(parameter.untyped_storage()) for parameter in model.parameters()}
-        counts.append(sum(size for key, size in storages.items() if key not in weights))
+        counts.append(sum(storage.nbytes() for key, storage in storages.items() if key not in weights))
     return counts
 
 
