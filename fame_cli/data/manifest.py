@@ -225,20 +225,12 @@ def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
-<<<<<<< HEAD
-    for row in rows:
-        try:
-            videos.append(parse_row(row, columns))
-        except ValueError as error:
-            raise ValueError(f"line {rows.line_num}: {error}") from error
-=======
     with garbage_left():
         for row in rows:
             try:
-                videos.append(parse_row(row))
+                videos.append(parse_row(row, columns))
             except ValueError as error:
                 raise ValueError(f"line {rows.line_num}: {error}") from error
->>>>>>> stores
     if len({video.id for video in videos}) < len(videos):
         raise ValueError("two rows have the same id")
     return tuple(videos)

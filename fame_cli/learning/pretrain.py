@@ -25,12 +25,15 @@ from fame_cli.learning.distributed import (
     any_rank,
     mean_over_ranks,
     rank,
+    rank_count,
     require_shares,
     together,
     wait_for_all,
 )
 from fame_cli.learning.interrupt import loader_process, stop_requested
+from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.log import Log, StepInfo, diverged
+from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
@@ -47,6 +50,8 @@ class Outcome:
     last: dict[str, float]
     """The last row of metrics.jsonl."""
     seconds: float
+    key_leak: KeyLeak | None = None
+    """How far keys are told by batch statistics, where that was measured now."""
 
 
 @together()
@@ -136,6 +141,9 @@ def pretrain(
                 raise KeyboardInterrupt("run the same command again with --resume")
         log.close()
         require_finite(training.model.backbone)
+        if leak := find_key_leak(training, clips, positions, total_steps):
+            leak.write(run)
+            folder.note(str(leak))
         if folder.writes:
             training.save(folder.checkpoint, step)
             metadata = {
@@ -145,7 +153,31 @@ def pretrain(
         folder.note(f"finished after step {step}")
         wait_for_all()
         seconds = time.monotonic() - started
-        return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
+        return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds, leak)
+
+
+def find_key_leak(
+    training: Training, clips: PretrainClips, positions: list[int], total_steps: int
+) -> KeyLeak | None:
+    """How far keys are told by batch statistics; None where there is nothing to measure it with.
+
+    That is with other objectives than MoCo, on several processes, and where the videos make one batch only.
+    """
+    config, model = training.config, training.model
+    steps_per_epoch = len(positions) // config.batch_size
+    count = min(BATCHES, steps_per_epoch)
+    if not isinstance(model, MoCo) or rank_count() > 1 or count < 2:
+        return None
+    # Batches of one further epoch, so that no video is in two of them.
+    first = -(-total_steps // steps_per_epoch) * steps_per_epoch
+    loader = make_loader(clips, positions, config, first, first + count, training.device, workers=0)
+    return measure_key_leak(
+        model,
+        (
+            make_views(batch, model.roles, clips.distraction, config.seed, first + number, training.device)
+            for number, batch in enumerate(loader)
+        ),
+    )
 
 
 def require_finite(backbone: Backbone) -> None:

@@ -1,5 +1,7 @@
 """Model and optimizer of a pretraining: one step of them, and their way to and from a checkpoint."""
 
+import functools
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -11,7 +13,7 @@ from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
 from fame_cli.learning.objectives.build import build_objective
-from fame_cli.learning.objectives.objective import Figures, Views
+from fame_cli.learning.objectives.objective import Figures, Views, mean_figures
 
 
 class Training:
@@ -27,7 +29,8 @@ class Training:
         self.config = config
         self.device = device
         self.model = build_objective(config)
-        synchronise_batch_norms(self.model, device)
+        if self.model.batch_norm_clips == 0:
+            synchronise_batch_norms(self.model, device)
         self.model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if compile:
             compile_backbones(self.model)
@@ -43,16 +46,31 @@ class Training:
         Nothing in it makes the host wait for the device.
         """
         bf16 = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            loss, figures = self.network(views)
+        autocast = functools.partial(torch.autocast, self.device.type, torch.bfloat16, enabled=bf16)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        with autocast():
+            parts = self.model.split(views)
+        losses, measured = [], []
+        for number, part in enumerate(parts):
+            # Each part's activations are gone before the next needs room; gradients add up, and the ranks
+            # exchange them once, with the last part.
+            with self.exchange(number == len(parts) - 1):
+                with autocast():
+                    loss, figures = self.network(part)
+                loss.backward()
+            measured.append({name: value.detach().float() for name, value in figures.items()})
+            losses.append(loss.detach().float())
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
         self.model.after_step(step, total_steps)
-        # A figure that kept its graph would keep all activations of the step until it is logged.
-        return {name: value.detach().float() for name, value in {**figures, "loss": loss}.items()}
+        return {**mean_figures(measured), "loss": torch.stack(losses).sum()}
+
+    def exchange(self, wanted: bool) -> AbstractContextManager[None]:
+        """Within it, a backward pass shares its gradients with the other ranks only where that is wanted."""
+        if wanted or not isinstance(self.network, DistributedDataParallel):
+            return nullcontext()
+        return self.network.no_sync()
 
     def save(self, checkpoint: Path, step: int) -> None:
         """Replace the checkpoint. Random states need no saving: every choice has an address."""
