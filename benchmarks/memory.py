@@ -3,8 +3,8 @@
     python -m benchmarks.memory --backbone r2plus1d_18 --batch-size 64
 
 Tensors are of torch's meta device: they have shapes and no values, so the memory of a large GPU's batch is
-counted on any machine. Counted is what autograd keeps of a forward pass; weights, gradients and optimizer come
-on top of either.
+counted on any machine. Counted is what autograd keeps of a forward pass: weights, gradients and optimizer
+come on top of either.
 """
 
 import argparse
