@@ -20,6 +20,10 @@ class ForegroundBackgroundMerging(nn.Module):
     before the photometric augmentation and normalisation. It has no weights, does the same in training and
     evaluation mode, and never makes the host wait for a GPU. Labels stay those of the clips given.
 
+        merging = ForegroundBackgroundMerging(beta=0.5)
+        merged = merging(clips)  # (B, 3, T, H, W), each clip on another's background
+        foreground = merging.mask(clips)  # (B, H, W) bool
+
     Args:
         beta: share of the pixels kept as foreground, β in Eq. 4, from 0 to 1; with 1 clips stay as they are.
         variant: how foreground is told from background: "fame", "seed", "grid", "gauss" or "joint"
