@@ -88,7 +88,8 @@ def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
 def read_receipt(folder: Path, name: str) -> Receipt | None:
     """The receipt of a shard, if there is one.
 
-    One that cannot be read or that was changed since signs nothing: an empty one makes its shard stale.
+    One that is damaged or was changed since signs nothing: an empty one makes its shard stale. Raises OSError
+    where the system does not let us read it, which says nothing of the shard.
     """
     try:
         with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
@@ -97,7 +98,7 @@ def read_receipt(folder: Path, name: str) -> Receipt | None:
             return Receipt(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (IsADirectoryError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     return Receipt("", "", -1, -1, {})
 
@@ -131,6 +132,27 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
         again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
         write_receipt(folder, shard.name, again)
     return True
+
+
+def damage_of(folder: Path, name: str) -> str:
+    """What is wrong with a shard, or nothing; reads all of it.
+
+    Raises OSError where the system does not let us read it: it may be whole.
+    """
+    receipt, path = read_receipt(folder, name), shard_path(folder, name)
+    if receipt is None:
+        return "has no receipt" if path.exists() else "is missing"
+    if receipt.bytes < 0:
+        return "has a receipt that cannot be read"
+    try:
+        size = path.stat().st_size
+        if size != receipt.bytes:
+            return f"has {size} bytes where {receipt.bytes} were written"
+        return "" if sha256_of(path) == receipt.sha256 else "does not hold the bytes that were written"
+    except FileNotFoundError:
+        return "is missing"
+    except IsADirectoryError:
+        return "is a folder"
 
 
 def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:

@@ -11,7 +11,7 @@ FLOORS = [
     "errors",
     "config disk child",
     "lock shard",
-    "workers",
+    "workers record",
     "foreground recipe stage",
     "distraction",
     "data",

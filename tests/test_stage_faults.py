@@ -146,7 +146,7 @@ def test_flipped_byte_is_found_by_reading_everything_and_then_made_again(tmp_pat
     assert run(tmp_path, shards).made == 0
     before = state(tmp_path, shards)
     assert before.done == 2
-    damage = inventory.find_damage(before, ["00000", "00001"], jobs=2)
+    damage = inventory.find_damage(before.folder, ["00000", "00001"], jobs=2)
     assert damage == {"00001": "does not hold the bytes that were written"}
     inventory.withdraw(before, list(damage))
     assert not stage.is_complete(tmp_path)
@@ -176,7 +176,7 @@ def test_each_damage_is_said_in_words(tmp_path: Path, damage: Any, what: str) ->
     shards = make_shards("hello", "world")
     run(tmp_path, shards)
     damage(tmp_path / "00001.h5")
-    [(name, found)] = inventory.find_damage(state(tmp_path, shards), ["00000", "00001"], 1).items()
+    [(name, found)] = inventory.find_damage(tmp_path, ["00000", "00001"], 1).items()
     assert (name, what in found) == ("00001", True)
 
 

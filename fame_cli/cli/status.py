@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def status(
-    work: Annotated[
-        Path, typer.Argument(help="Folder that fame extract made, or a run of fame pretrain.", metavar="WORK")
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that fame extract or fame pretrain made.", metavar="WORK|RUN")
     ],
 ) -> int:
     """Show the videos and stages of WORK: what is done, missing, damaged or failed, its size and age.
@@ -28,12 +28,15 @@ def status(
     Nothing is read but names, sizes and receipts: fame verify reads everything back. Of a run, shows the last
     step and its loss, and how old the checkpoint is.
     """
-    if (work / "config.toml").exists():
-        show_run(work)
+    from fame_cli.data.manifest import is_work
+    from fame_cli.learning.run import is_run
+
+    if is_run(folder) and not is_work(folder):
+        show_run(folder)
         return DONE
     from fame_cli.inventory import take_inventory
 
-    inventory = take_inventory(work)
+    inventory = take_inventory(folder)
     show_videos(inventory)
     show_stages(inventory)
     for state in inventory.stages:

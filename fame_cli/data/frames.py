@@ -27,7 +27,7 @@ from fame_cli.data.decode import DecodedVideo
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.shard import Receipt, Shard, Summary, read_receipt, shard_path
+from fame_cli.shard import Receipt, Shard, Summary, damage_of, read_receipt, shard_path
 
 BUFFER_BYTES = 4 << 20
 CHUNK_BYTES = 64 << 10
@@ -283,6 +283,12 @@ def damaged(path: Path, why: str) -> ArtefactError:
         if kind in again
         else "Delete it and run the same command again: it makes that shard anew.",
     )
+
+
+def require_whole(path: Path) -> None:
+    """Read a shard back before anything is derived from it and signed; raises ArtefactError if it changed."""
+    if what := damage_of(path.parent, path.stem):
+        raise damaged(path, f"it {what}")
 
 
 class FrameStore:

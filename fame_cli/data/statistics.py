@@ -33,6 +33,7 @@ from fame_cli.data.frames import (
     damaged,
     decode_jpeg,
     read_jpegs,
+    require_whole,
 )
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.packing import pack, unpack, unpack_maps
@@ -101,6 +102,7 @@ class StatisticsTask:
 def compute_shard(path: Path, task: StatisticsTask) -> Summary:
     """Write the statistics of one shard's clips to ``path``; returns how many there are."""
     cv2.setNumThreads(1)
+    require_whole(task.frames)
     with h5py.File(path, "w", libver="latest") as file:
         writer = ShardWriter(file)
         for row, frame_count in enumerate(task.frame_counts):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fame_cli import record
 from fame_cli.config import BackboneName, Precision
 from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
@@ -99,6 +100,7 @@ def save_classifier(
 
 def load_classifier(path: Path) -> SavedClassifier:
     """The classifier of an evaluation; raises ArtefactError where it is missing or not whole."""
+    record.require_as_written(path, "Copy it back, or run its fame eval command again in a new RUN.")
     tensors, metadata = read_safetensors(path)
     try:
         weight, bias = tensors.pop("weight"), tensors.pop("bias")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
-from fame_cli.data.frames import damaged
+from fame_cli.data.frames import damaged, require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -38,6 +38,7 @@ class FeatureStore:
     def read(self, position: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
         path = shard_path(self.folder, shard_title(shard_name(position)))
+        require_whole(path)
         try:
             with h5py.File(path, "r") as file:
                 features = torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
@@ -115,6 +116,8 @@ def feature_writer(
     )
 
     def write_shard(path: Path, positions: tuple[int, ...]) -> Summary:
+        if positions:
+            require_whole(evaluation.videos.frames.locate(positions[0])[0])
         with h5py.File(path, "w", libver="latest") as file:
             for position in positions:
                 # Skips what another process finished between planning and now.

@@ -20,6 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from fame_cli import record
 from fame_cli.config import BackboneName
 from fame_cli.disk import sha256_of, write_whole
 from fame_cli.errors import ArtefactError, ConfigurationError
@@ -30,6 +31,11 @@ from fame_cli.learning.weights import Fit, KeyCount, first_few, fit_backbone
 METADATA = "fame"
 
 PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
+
+CHANGED_WEIGHTS = (
+    "Copy it back, or pretrain again. If the change is meant, move the file out of the run and give it with "
+    "--weights."
+)
 
 DAMAGE_SIGNS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
 """What the zip reader raises on bytes that are not what they should be."""
@@ -52,6 +58,7 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
         raise ArtefactError(
             f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
         )
+    record.require_as_written(path, "Copy it back, or delete its folder and start the training anew.")
     require_sound_archive(path)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
@@ -130,6 +137,7 @@ def read_backbone(path: Path, name: BackboneName | None = None) -> Loaded:
 
 def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Named tensors and metadata of a file, of which the first bytes tell the kind."""
+    record.require_as_written(path, CHANGED_WEIGHTS)
     if path.is_file():
         with path.open("rb") as file:
             start = file.read(9)

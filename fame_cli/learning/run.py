@@ -11,13 +11,30 @@ from typing import Any
 
 import tomli_w
 
-from fame_cli import stage
+from fame_cli import record, stage
 from fame_cli.data.manifest import is_work
 from fame_cli.disk import remove_abandoned, write_json, write_text
-from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
 
 SCHEMA_VERSION = 1
+CONFIG_FILE = "config.toml"
+BACKBONE_FILE = "backbone.safetensors"
+
+
+COPY_BACK = "Copy it back from where the run was made, or pretrain again into another folder with -o."
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a RUN folder, whole or damaged, of a pretraining or of evaluations alone."""
+    signs = (CONFIG_FILE, BACKBONE_FILE, record.RECORD_FILE, "checkpoints/last.pt", "results")
+    return any((folder / sign).exists() for sign in signs)
+
+
+def signed_files(run: Path) -> list[Path]:
+    """The files of a run that are signed once they are whole, as far as they are there."""
+    others = [*run.glob("results/*.json"), *run.glob("evaluations/*/classifier.safetensors")]
+    return [path for path in (*RunFolder(run).files, *sorted(others)) if path.exists()]
 
 
 class RunFolder:
@@ -31,10 +48,11 @@ class RunFolder:
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = folder
         self.writes = writes
-        self.config = folder / "config.toml"
+        self.config = folder / CONFIG_FILE
         self.checkpoint = folder / "checkpoints" / "last.pt"
-        self.backbone = folder / "backbone.safetensors"
+        self.backbone = folder / BACKBONE_FILE
         self.pretraining_set = folder / SET_FILE
+        self.environment = folder / "environment.json"
         self.metrics = folder / "metrics.jsonl"
         self.tensorboard = folder / "tensorboard"
 
@@ -60,10 +78,10 @@ class RunFolder:
                     "Copy it back, or choose another folder with -o.",
                 )
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / "environment.json", environment())
+            write_json(self.environment, environment())
             write_set(self.pretraining_set, videos)
-            record = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
-            write_text(self.config, tomli_w.dumps(record))
+            asked = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
+            write_text(self.config, tomli_w.dumps(asked))
             return
         before = self.read()
         if changes := differences(before["pretrain"], pretrain):
@@ -98,19 +116,37 @@ class RunFolder:
         with stage.locked(self.folder):
             for folder in (self.folder, self.checkpoint.parent):
                 remove_abandoned(folder)
-            yield
+            for path in self.files:
+                if path.exists():
+                    record.require_as_written(path, COPY_BACK)
+            if not self.backbone.exists():
+                record.withdraw(self.folder, self.checkpoint, self.metrics, self.backbone)
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(FameError):  # what ended the training is to be told
+                    record.sign(self.folder, *self.files)
+                raise
+            record.sign(self.folder, *self.files)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is signed when a process lets go of the run: all that anything is read from later."""
+        written = (self.config, self.environment, self.pretraining_set, self.metrics)
+        return (*written, self.checkpoint, self.backbone)
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
+        record.require_as_written(self.config, COPY_BACK)
         try:
-            record = tomllib.loads(self.config.read_text(encoding="utf-8"))
-            record["pretrain"], record["data"]
-        except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+            asked = tomllib.loads(self.config.read_text(encoding="utf-8"))
+            asked["pretrain"], asked["data"]
+        except (OSError, KeyError, ValueError, RecursionError) as error:
             raise ArtefactError(
                 f"{self.folder} is not the folder of a run: {self.config.name} cannot be read ({error}).",
                 "Give the folder that fame pretrain made with -o.",
             ) from error
-        return record
+        return asked
 
     def note(self, line: str) -> None:
         """Add a line with the time to ``log.txt``."""

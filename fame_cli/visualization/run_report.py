@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fame_cli import record
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
@@ -182,8 +183,9 @@ def galleries(pictures: Path) -> Iterator[Section]:
 
 def focus_table(path: Path) -> Table:
     """Means of ``cam.json``: how much of the activation lies inside masks."""
+    record.require_as_written(path, "Run fame visualize cam again.")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        measured = json.loads(path.read_text(encoding="utf-8"))
         rows = [
             [
                 f"{mean['model']} {mean['map']}".strip(),
@@ -191,9 +193,9 @@ def focus_table(path: Path) -> Table:
                 *("–" if mean[key] is None else f"{mean[key]:.1f}" for key in ("percent", "std")),
                 str(mean["clips"]),
             ]
-            for mean in record["means"]
+            for mean in measured["means"]
         ]
-        mask = "{variant}, β {beta:g}".format(**record["mask"])
+        mask = "{variant}, β {beta:g}".format(**measured["mask"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(f"{path}: cannot be read ({error}).", "Run fame visualize cam again.") from error
     caption = f"Share of the activation inside masks (mask: {mask}; truth: the true foreground)."
