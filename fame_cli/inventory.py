@@ -6,7 +6,6 @@
 import contextlib
 import functools
 import os
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fame_cli import stage
-from fame_cli.config import ExtractConfig, StatisticsConfig, fingerprint, option_name
+from fame_cli.advice import DEFAULTS, as_words, options_of
+from fame_cli.config import fingerprint
 from fame_cli.data.manifest import Manifest, read_manifest, shard_slices
 from fame_cli.errors import ArtefactError
 from fame_cli.lock import holders, locked
@@ -22,9 +22,6 @@ from fame_cli.shard import damage_of, read_receipt, receipt_path, shard_path
 
 MOST_THREADS = 64
 """That read shards at a time: more would wait for the same disk."""
-
-DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}
-"""The stages of a WORK folder, by the name of their folder, and the options of each."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,7 @@ class StageState:
     @property
     def options(self) -> list[str]:
         """Those that are not the default, as on the command line."""
-        configuration = self.description.configuration if self.description else {}
-        changed = (name for name, value in configuration.items() if DEFAULTS[self.kind].get(name) != value)
-        return [part for name in changed for part in (option_name(name), str(configuration[name]))]
+        return [str(word) for word in as_words(self.kind, options_of(self.folder))]
 
 
 @dataclass(frozen=True)
@@ -93,17 +88,7 @@ class Inventory:
 
     def command(self, state: StageState) -> str:
         """What makes the shards of a stage that are missing or damaged."""
-        if state.kind == "frames":
-            words = ["extract", str(self.manifest.root), "-o", str(self.work)]
-            for name in ("source", "annotations", "split"):
-                if (value := self.manifest.source.get(name, "")) not in ("", "folder"):
-                    words += [option_name(name), str(value)]
-        else:
-            words = ["masks", str(self.work)]
-            if len(self.frame_stores) > 1 and state.description:
-                words += ["--frames", self.frame_stores.get(state.description.parent, "FRAMES")]
-        unknown = "" if state.description else " (with the options that it was begun with)"
-        return shlex.join(["fame", *words, *state.options]) + unknown
+        return stage.command_of(state.folder)
 
 
 def take_inventory(work: Path) -> Inventory:

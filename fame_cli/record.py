@@ -6,19 +6,18 @@ runs from before this was kept are in no record, and nothing can be told of them
 """
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fame_cli.config import fingerprint
-from fame_cli.disk import sha256_of, write_json
+from fame_cli.disk import sha256_of
 from fame_cli.errors import ArtefactError, FameError
 from fame_cli.lock import hold, lock_file
+from fame_cli.sealed import read_sealed, write_sealed
 
 RECORD_FILE = "record.json"
 SCHEMA_VERSION = 1
 DEPTH = 3
-"""How far below its RUN folder a signed file lies at most: ``evaluations/linear-…/classifier.safetensors``."""
+"""How far below its RUN folder a signed file lies at most, as in ``evaluations/linear-…/``."""
 WAIT_ATTEMPTS = 600
 """Of 50 ms each: several evaluations may end at the same moment, and each holds the record for one write."""
 
@@ -100,8 +99,7 @@ def record_held(run: Path) -> Iterator[dict[str, str]]:
 
 
 def write_record(run: Path, files: Mapping[str, str]) -> None:
-    values = {"schema_version": SCHEMA_VERSION, "sha256": dict(sorted(files.items()))}
-    write_json(run / RECORD_FILE, {**values, "seal": fingerprint(values)})
+    write_sealed(run / RECORD_FILE, {"schema_version": SCHEMA_VERSION, "sha256": dict(sorted(files.items()))})
 
 
 def read_record(run: Path) -> dict[str, str]:
@@ -111,15 +109,13 @@ def read_record(run: Path) -> dict[str, str]:
     """
     path = run / RECORD_FILE
     try:
-        values = json.loads(path.read_bytes())
-        if values.pop("seal") != fingerprint(values):
-            raise ValueError("it does not hold what was written")
+        values = read_sealed(path)
         if (found := values["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"its schema version is {found}, this version reads {SCHEMA_VERSION}")
         return dict(values["sha256"])
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             f"{path} cannot be read ({error}).",
             "Copy it back. Without it nothing tells whether the run's files are still those that were "

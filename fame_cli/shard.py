@@ -8,20 +8,17 @@ and the file is the one that was signed.
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fame_cli.config import fingerprint
-from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished, write_json
+from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished
 from fame_cli.errors import FameError
+from fame_cli.sealed import read_sealed, write_sealed
 
 SUFFIX = ".h5"
-SEAL = "seal"
-"""What a receipt calls the fingerprint of all else that it says."""
 
 Summary = dict[str, Any]
 Compute = Callable[[Path, Any], Summary]
@@ -38,6 +35,8 @@ class Shard:
     """Videos in the shard, for the progress."""
     task: Any
     """Handed to the computation, in another process: plain, picklable values."""
+    made_with: dict[str, Any] = field(default_factory=dict)
+    """Kept in the receipt, so that what the stage says of itself can be told again where it is lost."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class Receipt:
     bytes: int
     modified_ns: int
     summary: Summary
+    made_with: dict[str, Any] = field(default_factory=dict)
+    """Options and origin of the stage, and what its shard was given; none in receipts of older versions."""
 
 
 def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]:
@@ -67,7 +68,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
             os.replace(beside, target)
         finally:
             beside.unlink(missing_ok=True)
-    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
+    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary, shard.made_with)
     write_receipt(folder, shard.name, receipt)
     return shard.name, receipt
 
@@ -81,8 +82,7 @@ def receipt_path(folder: Path, name: str) -> Path:
 
 
 def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
-    values = asdict(receipt)
-    write_json(receipt_path(folder, name), {**values, SEAL: fingerprint(values)})
+    write_sealed(receipt_path(folder, name), asdict(receipt))
 
 
 def read_receipt(folder: Path, name: str) -> Receipt | None:
@@ -92,15 +92,11 @@ def read_receipt(folder: Path, name: str) -> Receipt | None:
     where the system does not let us read it, which says nothing of the shard.
     """
     try:
-        with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
-            values = json.load(file)
-        if values.pop(SEAL) == fingerprint(values):
-            return Receipt(**values)
+        return Receipt(**read_sealed(f"{folder}/{name}.json"))  # half the cost of a Path
     except FileNotFoundError:
         return None
-    except (IsADirectoryError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        pass
-    return Receipt("", "", -1, -1, {})
+    except (IsADirectoryError, ValueError, TypeError):
+        return Receipt("", "", -1, -1, {})
 
 
 def is_done(folder: Path, shard: Shard) -> bool:

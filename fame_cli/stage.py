@@ -10,19 +10,20 @@ those of this machine or of a cluster.
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fame_cli.advice import stage_command
 from fame_cli.child import ChildDiedError, Children
 from fame_cli.config import fingerprint
-from fame_cli.disk import require_space, translate_os_errors, write_json
+from fame_cli.disk import require_space, translate_os_errors
 from fame_cli.errors import DONE, ArtefactError, ConfigurationError, FameError
 from fame_cli.lock import WHOLE
 from fame_cli.lock import locked as locked
+from fame_cli.sealed import read_sealed, write_sealed
 from fame_cli.shard import (
     Compute,
     Receipt,
@@ -57,6 +58,8 @@ class Description:
     complete: bool = False
     content: str = ""
     """Fingerprint of all that the finished stage holds."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """What it was made from, in words that its command takes."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -97,6 +100,7 @@ def run(
     progress: Progress | None = None,
     after_crash: Callable[[Any], Any] | None = None,
     versions: Mapping[str, str] | None = None,
+    origin: Mapping[str, Any] | None = None,
     in_process: bool = False,
 ) -> Report:
     """Compute every shard that is not done, and nothing else.
@@ -106,17 +110,25 @@ def run(
     with ``after_crash(task)``: the same work with each input by itself.
 
     Of a slice, raises SliceDoneError as long as others are not done; whoever finds all done says so in
-    ``stage.json``.
+    ``stage.json``. That file and each receipt keep ``configuration`` and ``origin``: what the videos were and
+    how they were indexed, for instance.
     """
     started = time.monotonic()
+    told = {"kind": kind, "configuration": dict(configuration), "origin": dict(origin or {})}
     with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
     with locked(folder, workers.slice):
         remove_leftovers(folder, mine if workers.slice != WHOLE else None)
         receipts, remade = finished(folder, mine)
-        pending = [shard for shard in mine if shard.name not in receipts]
-        description = Description(kind, dict(configuration), parent, dict(versions or {}))
+        pending = [
+            dataclasses.replace(shard, made_with=told | shard.made_with)
+            for shard in mine
+            if shard.name not in receipts
+        ]
+        description = Description(
+            kind, dict(configuration), parent, dict(versions or {}), origin=dict(origin or {})
+        )
         if pending:
             write_description(folder, description)
         signed = published(folder, pending, compute, workers, after_crash, in_process)
@@ -229,24 +241,30 @@ def publish_in_child(
 
 
 def write_description(folder: Path, description: Description) -> None:
-    write_json(folder / "stage.json", asdict(description))
+    write_sealed(folder / "stage.json", asdict(description))
 
 
 def read_description(folder: Path) -> Description:
     """The ``stage.json`` of a stage; raises ArtefactError where there is none or it cannot be read."""
     try:
-        values = json.loads((folder / "stage.json").read_text())
+        values = read_sealed(folder / "stage.json", seal_required=False)
         version = values["schema_version"]
         if version == SCHEMA_VERSION:
             return Description(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
-            f"{folder} holds no readable stage.json ({error}).", "Run the stage's command again to repair it."
+            f"{folder} holds no readable stage.json ({error}).",
+            f"This writes it anew and makes nothing again that is whole: {command_of(folder)}",
         ) from error
     raise ArtefactError(
         f"{folder} was written with schema version {version}, this version reads {SCHEMA_VERSION}.",
-        "Run the stage's command again with this version: it makes a new folder.",
+        f"This version makes a new folder: {command_of(folder)}",
     )
+
+
+def command_of(folder: Path) -> str:
+    """What makes a stage, in words where its options are lost or it is none of WORK's."""
+    return stage_command(folder) or "run the command that made it again."
 
 
 def is_described(folder: Path, description: Description) -> bool:
@@ -278,14 +296,14 @@ def choose(parent: Path, wanted: str | None, option: str, command: str) -> Path:
             have = ", ".join(path.name for path in sorted(parent.glob("*-*"))) or "nothing"
             raise ConfigurationError(f"{option} {wanted}: {parent} has no such folder; it has {have}.")
         if not is_complete(folder):
-            raise ArtefactError(f"{folder} is not finished.", f"Run {command} with its options to finish it.")
+            raise ArtefactError(f"{folder} is not finished.", f"Finish it: {command_of(folder)}")
         return folder
     finished = [path for path in sorted(parent.glob("*-*")) if is_complete(path)]
     if not finished:
-        begun = any(parent.glob("*-*"))
-        raise ArtefactError(
-            f"{parent} {'is not finished' if begun else 'does not exist yet'}.", f"Run {command} first."
-        )
+        if begun := [path for path in sorted(parent.glob("*-*")) if path.is_dir()]:
+            commands = "\n".join(command_of(path) for path in begun)
+            raise ArtefactError(f"{parent} is not finished.", f"Finish it:\n{commands}")
+        raise ArtefactError(f"{parent} does not exist yet.", f"Make it first: {command}")
     if len(finished) > 1:
         raise ConfigurationError(
             f"{parent} holds several results: {', '.join(told_apart(finished))}.",

@@ -10,7 +10,9 @@ PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors",
     "config disk child",
+    "sealed",
     "lock shard",
+    "advice",
     "workers record",
     "foreground recipe stage",
     "distraction",

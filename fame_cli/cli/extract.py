@@ -107,6 +107,7 @@ def extract(
 def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
     from fame_cli.data.manifest import DamagedManifestError, carry_over, is_work, read_manifest
+    from fame_cli.data.rebuild import carry_over_receipts
     from fame_cli.data.sources.check import Finding
 
     if not is_work(work):
@@ -115,7 +116,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
         old = read_manifest(work)
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
-        return found
+        return carry_over_receipts(work, found)
     manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}
     gone = Finding(

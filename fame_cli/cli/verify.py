@@ -75,13 +75,13 @@ def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) 
 def verify_run(run: Path, jobs: int) -> int:
     """Compare the files of a run with its record, and the features kept in it with their receipts."""
     from fame_cli import record
-    from fame_cli.inventory import find_damage, feature_shards
+    from fame_cli.inventory import feature_shards, find_damage
     from fame_cli.learning.run import signed_files
 
     if not (signed := record.read_record(run)):
         raise ArtefactError(
             f"{run} has no {record.RECORD_FILE}: nothing tells whether its files are still what was written.",
-            "Copy it back. A run that was made before this was kept has none; its files are used as they are.",
+            "Copy it back. Runs of older versions have none: their files are used as they are.",
         )
     wrong = {run / name: what for name, what in record.find_changes(run).items()}
     for stage in sorted((run / "features").glob("*-*")):

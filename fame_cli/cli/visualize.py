@@ -173,11 +173,12 @@ def open_stores(
     work: Path, frames: str | None, statistics: str | None, beta: float, variant: Variant, size_px: int
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
     from fame_cli import stage
+    from fame_cli.advice import command
     from fame_cli.data.statistics import StatisticsStore
     from fame_cli.visualization.examples import MaskOptions
 
     store = open_frames(work, frames)
-    folder = stage.choose(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
+    folder = stage.choose(work / "statistics", statistics, "--statistics-store", command("masks", work))
     opened = StatisticsStore(folder, store)
     config = opened.config
     return store, opened, MaskOptions(config.clip_frames, config.frame_stride, size_px, beta, variant)

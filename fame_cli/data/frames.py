@@ -21,6 +21,7 @@ import numpy as np
 import simplejpeg
 
 from fame_cli import disk, stage
+from fame_cli.advice import DEFAULTS, command, extract_command, stage_command
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo
@@ -65,6 +66,7 @@ def extract(
             inputs=fingerprint([config.to_dict(), [identity(manifest.root, video) for video in videos]]),
             items=len(videos),
             task=ExtractTask(manifest.root, tuple(video.path for video in videos), config),
+            made_with={"videos": [video.identity for video in videos]},
         )
         for shard, videos in shard_slices(manifest.videos)
     ]
@@ -79,6 +81,7 @@ def extract(
         progress=progress,
         after_crash=lambda task: dataclasses.replace(task, in_own_process=True),
         versions={"decoder": decode.decoder_versions(), "h5py": h5py.__version__},
+        origin=manifest.origin,
     )
     return report, with_outcome(manifest, report.summaries)
 
@@ -276,11 +279,11 @@ def damaged(path: Path, why: str) -> ArtefactError:
     """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
     stages = path.parent.parent
     work, kind = stages.parent, stages.name
-    again = {"frames": f"fame extract DATA -o {work}", "statistics": f"fame masks {work}"}
+    again = stage_command(path.parent) or "then run the command that made it again."
     return ArtefactError(
         f"{path} is missing or damaged: {why}.",
-        f"fame verify {work} finds all that is damaged; {again[kind]}, with the same options, makes it anew."
-        if kind in again
+        f"Find all that is damaged, and make it anew:\n{command('verify', work)}\n{again}"
+        if kind in DEFAULTS
         else "Delete it and run the same command again: it makes that shard anew.",
     )
 
@@ -310,7 +313,7 @@ class FrameStore:
         if description.parent != manifest.fingerprint:
             raise ArtefactError(
                 f"{folder} is out of date: videos were added, removed or changed since it was made.",
-                "Run fame extract again with the same options: it redoes only what changed.",
+                f"This redoes only what changed: {stage.command_of(folder)}",
             )
         open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
@@ -388,5 +391,5 @@ def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) 
         ArtefactError: there is none, or videos were added or changed since it was made.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    folder = stage.choose(work / "frames", wanted, "--frames", f"fame extract DATA -o {work}")
+    folder = stage.choose(work / "frames", wanted, "--frames", extract_command(work) or "extract the videos.")
     return FrameStore(folder, manifest)

@@ -2,17 +2,20 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
-import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from fame_cli.advice import INDEXING, extract_command
 from fame_cli.config import fingerprint
-from fame_cli.disk import write_json, write_text
+from fame_cli.disk import write_text
 from fame_cli.errors import ArtefactError
+from fame_cli.sealed import read_sealed, write_sealed
 
 VIDEOS_PER_SHARD = 8
 """Videos in a shard of every stage: the most a killed worker has to do again."""
@@ -21,6 +24,15 @@ Status = Literal["pending", "ok", "partial", "failed", "removed"]
 """A removed video was listed once and is not now: it keeps its row, so that no other video's place moves,
 without label and split, and its frames, so that they need not be decoded again should it come back."""
 STATUSES = get_args(Status)
+
+
+REWRITE_SECONDS = 0.1
+"""In which ``fame extract``, which may be at it right now, has written both files."""
+
+LIST_SEAL = "manifest_sha256"
+"""What ``source.json`` calls the SHA-256 of the list that was written with it."""
+
+NO_WORK = "Give the folder that fame extract made with -o, or make one from a folder of videos."
 
 
 class DamagedManifestError(ArtefactError):
@@ -77,6 +89,12 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         return fingerprint([video.identity for video in self.videos])
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Which folder was indexed, and how, for the command that does it again."""
+        given = {name: value for name, value in self.source.items() if name in INDEXING}
+        return {**given, "root": str(self.root)}
 
     @property
     def class_names(self) -> list[str]:
@@ -136,7 +154,8 @@ def updated(before: Video, video: Video | None) -> Video:
 
 def is_work(folder: Path) -> bool:
     """Whether a folder is a WORK folder, whole or damaged."""
-    return manifest_path(folder).exists()
+    frames = (path for name in ("stage", "00000") for path in folder.glob(f"frames/*-*/{name}.json"))
+    return manifest_path(folder).exists() or any(frames)
 
 
 def manifest_path(work: Path) -> Path:
@@ -157,8 +176,14 @@ def write_manifest(work: Path, manifest: Manifest) -> None:
         row = values_of(video)
         # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
         (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
-    write_json(source_path(work), {**manifest.source, "root": str(manifest.root)})
+    # The list is signed in source.json: after a kill between the two they do not agree, which is told.
+    values = {**manifest.source, "root": str(manifest.root), LIST_SEAL: list_seal(text.getvalue())}
+    write_sealed(source_path(work), values)
     write_text(manifest_path(work), text.getvalue())
+
+
+def list_seal(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def read_manifest(work: Path) -> Manifest:
@@ -166,26 +191,40 @@ def read_manifest(work: Path) -> Manifest:
 
     Raises ArtefactError where the manifest is missing or was damaged.
     """
+    try:
+        return read_once(work)
+    except DamagedManifestError:
+        time.sleep(REWRITE_SECONDS)
+        return read_once(work)
+
+
+def read_once(work: Path) -> Manifest:
     path = source_path(work)
     try:
-        source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+        source = read_sealed(path, seal_required=False)
         root = Path(source["root"])
         path = manifest_path(work)
-        videos = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        videos = parse(text)
+        # That of an older version is not signed.
+        if source.pop(LIST_SEAL, list_seal(text)) != list_seal(text):
+            raise ValueError(f"it is not the list that {source_path(work).name} was written with")
     except FileNotFoundError as error:
-        if manifest_path(work).exists():
-            raise DamagedManifestError(
-                f"{path} is missing.", f"Make it again: fame extract DATA -o {work}"
-            ) from error
+        if is_work(work):
+            raise DamagedManifestError(f"{path} is missing.", list_again(work)) from error
         raise ArtefactError(
-            f"{work} is not a WORK folder: it has no {path.name}.",
-            f"Make one: fame extract DATA -o {work}",
+            f"{work} is not a WORK folder: it has no {manifest_path(work).name}.", NO_WORK
         ) from error
-    except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise DamagedManifestError(
-            f"{path} cannot be read: {error}.", f"Make it again: fame extract DATA -o {work}"
-        ) from error
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise DamagedManifestError(f"{path} cannot be read: {error}.", list_again(work)) from error
     return Manifest(root, source, videos)
+
+
+def list_again(work: Path) -> str:
+    """What to say where the list of WORK's videos is lost."""
+    if make := extract_command(work):
+        return f"This lists the videos anew and makes no frames again that are whole: {make}"
+    return "Extract the videos again into the same folder: no frames are made again that are whole."
 
 
 def parse(text: str) -> tuple[Video, ...]:

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from fame_cli import disk, stage
+from fame_cli.advice import command
 from fame_cli.config import StatisticsConfig, fingerprint
 from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
@@ -81,6 +82,7 @@ def compute(
         workers=workers,
         progress=progress,
         versions={"opencv": cv2.__version__, "h5py": h5py.__version__},
+        origin={"frames": frames.folder.name},
     )
 
 
@@ -244,7 +246,7 @@ class StatisticsStore:
         if description.parent != frames.fingerprint:
             raise ArtefactError(
                 f"{folder} is out of date: the frames it was computed from have changed.",
-                "Run fame masks again with the same options: it redoes only what changed.",
+                f"This redoes only what changed: {stage.command_of(folder)}",
             )
         open_shard.cache_clear()  # shards may have been made again since this process opened them
         self.folder = folder
@@ -304,13 +306,13 @@ def open_statistics_store(
         ArtefactError: there is none, it is for other clips, or frames have changed.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    command = f"fame masks {work} --clip-frames {clip_frames} --frame-stride {frame_stride}"
-    folder = stage.choose(work / "statistics", wanted, "--statistics-store", command)
+    make = command("masks", work, "--clip-frames", clip_frames, "--frame-stride", frame_stride)
+    folder = stage.choose(work / "statistics", wanted, "--statistics-store", make)
     store = StatisticsStore(folder, frames)
     if (store.config.clip_frames, store.config.frame_stride) != (clip_frames, frame_stride):
         raise ArtefactError(
             f"{folder} is of clips of {store.config.clip_frames} frames at stride "
             f"{store.config.frame_stride}, not {clip_frames} at {frame_stride}.",
-            f"Compute them: {command}",
+            f"Compute them: {make}",
         )
     return store

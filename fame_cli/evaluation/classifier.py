@@ -100,7 +100,7 @@ def save_classifier(
 
 def load_classifier(path: Path) -> SavedClassifier:
     """The classifier of an evaluation; raises ArtefactError where it is missing or not whole."""
-    record.require_as_written(path, "Copy it back, or run its fame eval command again in a new RUN.")
+    record.require_as_written(path, "Copy it back, or evaluate again in a new RUN.")
     tensors, metadata = read_safetensors(path)
     try:
         weight, bias = tensors.pop("weight"), tensors.pop("bias")
@@ -111,7 +111,7 @@ def load_classifier(path: Path) -> SavedClassifier:
             backbone = build_backbone(name)  # type: ignore[arg-type]
     except (KeyError, ValueError) as error:
         raise ArtefactError(
-            f"{path}: holds no classifier ({error}).", "Run its fame eval command again in a new RUN."
+            f"{path}: holds no classifier ({error}).", "Evaluate again in a new RUN."
         ) from error
     trained = {key.removeprefix(BACKBONE_PREFIX): value for key, value in tensors.items()}
     if trained:

@@ -1,15 +1,13 @@
 """The result of an evaluation: one JSON file that tells every figure and what made it (``RUN/results/``)."""
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fame_cli import record
-from fame_cli.config import fingerprint
-from fame_cli.disk import write_json
 from fame_cli.errors import ArtefactError
+from fame_cli.sealed import read_sealed, write_sealed
 
 SCHEMA_VERSION = 2
 RESULTS = "results"
@@ -102,8 +100,7 @@ class Result:
 
 def write_result(path: Path, result: Result) -> Result:
     """Write a result sealed, and sign it where it lies in a RUN folder; returns it as it is read again."""
-    values = dataclasses.asdict(result)
-    write_json(path, {**values, "seal": fingerprint(values)})
+    write_sealed(path, dataclasses.asdict(result))
     if path.parent.name == RESULTS:
         record.sign(path.parent.parent, path)
     return read_result(path)
@@ -114,20 +111,17 @@ def read_result(path: Path) -> Result:
 
     Raises ArtefactError where it is missing, damaged or of another version, or was changed since.
     """
-    again = f"Copy it back; or delete {path} and run its fame eval command again."
+    again = f"Copy it back, or delete {path} and evaluate again."
     try:
-        values = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        found = values["schema_version"]
-        # Results of older versions have no seal.
-        if "seal" in values and values.pop("seal") != fingerprint(values):
-            raise ArtefactError(f"{path} is not what was written: it was damaged or changed by hand.", again)
         record.require_as_written(path, again)
+        values = read_sealed(path, seal_required=False)
+        found = values["schema_version"]
         if found == SCHEMA_VERSION:
             return parse_result(values)
     except FileNotFoundError as error:
-        raise ArtefactError(f"{path}: there is no such result.", "Run fame eval first.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArtefactError(f"{path}: is incomplete ({error}).", again) from error
+        raise ArtefactError(f"{path}: there is no such result.", "Evaluate first.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtefactError(f"{path} is not what was written: {error}.", again) from error
     raise ArtefactError(
         f"{path}: has schema version {found}, this version reads {SCHEMA_VERSION}.",
         "Evaluate again with this version.",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from fame_cli.advice import stage_command
 from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, StepSampler
 from fame_cli.data.frames import FrameStore
@@ -93,7 +94,8 @@ def pretrain(
     if statistics is not None and statistics.config.hue != config.hue:
         raise ConfigurationError(
             f"--hue is {config.hue!r}, but {statistics.folder} was computed with {statistics.config.hue!r}.",
-            f"Give --hue {statistics.config.hue}, or other statistics (fame masks --hue {config.hue}).",
+            f"Give --hue {statistics.config.hue}, or make others and name them with --statistics-store: "
+            f"{stage_command(statistics.folder, hue=config.hue)}",
         )
     positions = training_positions(frames, config)
     steps_per_epoch = len(positions) // config.batch_size

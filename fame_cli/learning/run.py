@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from fame_cli import record, stage
+from fame_cli.advice import command
 from fame_cli.data.manifest import is_work
 from fame_cli.disk import remove_abandoned, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
@@ -29,6 +30,13 @@ def is_run(folder: Path) -> bool:
     """Whether a folder is a RUN folder, whole or damaged, of a pretraining or of evaluations alone."""
     signs = (CONFIG_FILE, BACKBONE_FILE, record.RECORD_FILE, "checkpoints/last.pt", "results")
     return any((folder / sign).exists() for sign in signs)
+
+
+def resume_command(work: Path, run: Path) -> str:
+    """What goes on with a run that was stopped, or begins one where there is none yet."""
+    if not (run / CONFIG_FILE).exists():
+        return command("pretrain", work, "-o", run)
+    return command("pretrain", work, "-o", run, "--resume", "--recipe", run / CONFIG_FILE)
 
 
 def signed_files(run: Path) -> list[Path]:

@@ -45,7 +45,7 @@ def rescale(maps: Picture) -> NDArray[np.float32]:
     if not np.isfinite(maps).all():
         raise ArtefactError(
             "A map to be drawn holds values that are not finite.",
-            "The network that made it has probably diverged: look at its loss with `fame visualize curves`.",
+            "The network that made it has probably diverged: look at the curve of its loss.",
         )
     low, high = maps.min(), maps.max()
     return (maps - low) / (high - low) if high > low else np.zeros_like(maps)

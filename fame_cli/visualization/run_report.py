@@ -183,7 +183,7 @@ def galleries(pictures: Path) -> Iterator[Section]:
 
 def focus_table(path: Path) -> Table:
     """Means of ``cam.json``: how much of the activation lies inside masks."""
-    record.require_as_written(path, "Run fame visualize cam again.")
+    record.require_as_written(path, "Draw it again (visualize cam).")
     try:
         measured = json.loads(path.read_text(encoding="utf-8"))
         rows = [
@@ -197,7 +197,7 @@ def focus_table(path: Path) -> Table:
         ]
         mask = "{variant}, β {beta:g}".format(**measured["mask"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path}: cannot be read ({error}).", "Run fame visualize cam again.") from error
+        raise ArtefactError(f"{path}: cannot be read ({error}).", "Draw it again (visualize cam).") from error
     caption = f"Share of the activation inside masks (mask: {mask}; truth: the true foreground)."
     return Table(["model and map", "inside", "%", "standard deviation", "clips"], rows, caption)
 

@@ -45,7 +45,7 @@ def run(tmp_path: Path, work: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_every_file_of_a_run_is_signed_and_each_that_changed_is_named(work: Path, run: Path) -> None:
+def test_every_file_of_a_run_is_signed_and_each_that_changed_is_named(run: Path) -> None:
     said = fame(0, "verify", run)
     assert "files, all as written" in said
     assert "never signed" not in said

@@ -214,7 +214,7 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
 @pytest.mark.parametrize(
     ("path", "command"),
     [
-        ("work/frames/a-1/00000.h5", "fame extract DATA -o work"),
+        ("work/frames/a-1/00000.h5", "fame verify work"),
         ("work/statistics/a-1/00000.h5", "fame masks work"),
         ("run/features/a-1/videos-00000.h5", "Delete it"),
         ("shard.h5", "Delete it"),

@@ -69,7 +69,7 @@ def test_truncated_or_missing_result_is_refused(tmp_path: Path) -> None:
         read_result(path)
     write_result(path, RESULT)
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(ArtefactError, match="is incomplete"):
+    with pytest.raises(ArtefactError, match="is not what was written: Unterminated"):
         read_result(path)
 
 

@@ -132,7 +132,7 @@ def test_wrong_input_is_named_with_its_exit_code(tmp_path: Path, work: Path, run
 
 def test_broken_backbone_stops_an_evaluation(work: Path, run: Path) -> None:
     (run / "backbone.safetensors").write_bytes(b"no weights")
-    assert "not a whole safetensors file" in refused(4, "eval", "retrieval", work, run, "--device", "cpu")
+    assert "is not what was written" in refused(4, "eval", "retrieval", work, run, "--device", "cpu")
 
 
 def command(*arguments: object) -> subprocess.Popen[str]:

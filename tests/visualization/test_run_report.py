@@ -106,7 +106,7 @@ def test_pictures_and_measured_activation_are_shown_where_they_were_made(tmp_pat
     assert {"truth", "61.2", "–", "9"} <= set(page.texts("td"))
     assert f"{NASTY} class-agnostic" in page.texts("th")
     (pictures / "cam.json").write_text("{")
-    with pytest.raises(ArtefactError, match=r"cam\.json: cannot be read[\s\S]*fame visualize cam"):
+    with pytest.raises(ArtefactError, match=r"cam\.json: cannot be read[\s\S]*visualize cam"):
         page_of(tmp_path / "run")
 
 
