@@ -1,7 +1,5 @@
 """``fame status``: how far the stages of a WORK folder are."""
 
-import contextlib
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +54,7 @@ def show_run(run: Path) -> None:
             "running" if holders(run) else "done" if (run / "backbone.safetensors").exists() else "stopped",
         ],
         ["step", f"{last['step'] + 1:.0f}" if last else ""],
-        ["epoch", f"{last['epoch'] + 1:.0f}" if last else ""],
+        ["epoch", f"{last['epoch'] + 1:.0f}" if "epoch" in last else ""],
         ["loss (chance)", f"{last['loss']:.3f} ({last['chance']:.3f})" if last else ""],
         ["checkpoint", f"{age(checkpoint.stat().st_mtime)} ago" if checkpoint.exists() else "none"],
     ]
@@ -65,14 +63,20 @@ def show_run(run: Path) -> None:
 
 def last_row(metrics: Path) -> dict[str, float]:
     """The last line of a run's metrics that can be read, or nothing: it is there from the first step on."""
+    from fame_cli.learning.metrics import read_row
+
     if not metrics.exists():
         return {}
     with metrics.open("rb") as file:
         file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
         lines = file.read().split(b"\n")[:-1]
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError, TypeError):
-            return dict(json.loads(line))
+    for broken, line in enumerate(reversed(lines)):
+        if row := read_row(line):
+            if broken:
+                console.warn(f"{metrics}: its last {broken} lines cannot be read.")
+            return row
+    if lines:
+        console.warn(f"{metrics}: its last lines cannot be read.")
     return {}
 
 

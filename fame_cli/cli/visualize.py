@@ -144,6 +144,8 @@ def curves(runs: Runs, output: Output = None) -> int:
     for run, name in zip(runs, names_of(runs), strict=True):
         folder = RunFolder(run)
         folder.read()
+        for trouble in folder.metrics_troubles():
+            console.warn(f"{folder.metrics}: {trouble}.")
         if measured := folder.read_metrics():
             rows[name] = measured
         else:

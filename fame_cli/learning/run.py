@@ -16,6 +16,7 @@ from fame_cli.advice import command
 from fame_cli.data.manifest import is_work
 from fame_cli.disk import remove_abandoned, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.learning.metrics import read_metrics
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
 
 SCHEMA_VERSION = 1
@@ -164,32 +165,41 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """The rows of ``metrics.jsonl``, one a step; a last line that a kill cut short is left out."""
-        if not self.metrics.exists():
-            return []
-        rows = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-        return rows
+        """The rows of ``metrics.jsonl`` that can be read, one a step; ``metrics_troubles`` tells of others."""
+        return read_metrics(self.metrics).rows
+
+    def metrics_troubles(self) -> list[str]:
+        """What is wrong with ``metrics.jsonl``, in words: broken lines, missing steps, bytes that changed."""
+        measured = read_metrics(self.metrics)
+        ended_within = ["its last line has no end"] if measured.cut_short and self.backbone.exists() else []
+        return [*measured.troubles, *ended_within]
 
     def last_metrics(self) -> dict[str, float]:
         """The last of these rows; raises ArtefactError where there is none."""
         if not (rows := self.read_metrics()):
             raise ArtefactError(
-                f"{self.metrics} is missing or damaged in its first line.",
-                "Copy it again. The run's weights are as they were: fame eval needs them alone.",
+                f"{self.metrics} is missing, or no line of it can be read.",
+                "Copy it again. The run's weights are as they were, and can be evaluated without it.",
             )
         return rows[-1]
 
     def cut_metrics(self, first_step: int) -> None:
-        """Forget what was measured after the checkpoint: those steps are done again."""
+        """Forget what was measured after the checkpoint: those steps are done again.
+
+        Raises ArtefactError where a line is broken: it would be forgotten with them.
+        """
         if not self.writes:
             return
-        rows = [row for row in self.read_metrics() if row["step"] < first_step]
+        measured = read_metrics(self.metrics)
+        if measured.broken:
+            raise ArtefactError(
+                f"{self.metrics}: line {measured.broken[0]} cannot be read.",
+                "Copy it back, or delete that line: the run then goes on without it.",
+            )
+        rows = [row for row in measured.rows if row["step"] < first_step]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+        for trouble in read_metrics(self.metrics).troubles:
+            self.note(f"{self.metrics.name}: {trouble}")
 
     def add_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
         if not self.writes:

@@ -93,6 +93,8 @@ def leak_cell(result: Result) -> str:
 def pretraining(folder: RunFolder) -> Iterator[Block]:
     """How the run learned: where it stands, and its curves."""
     rows = folder.read_metrics()
+    if troubles := folder.metrics_troubles():
+        yield Text(f"{folder.metrics.name} is damaged: {'; '.join(troubles)}. Curves show what can be read.")
     if not rows:
         yield Text("No step was measured yet.")
         return
@@ -100,11 +102,15 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     state = "Finished" if folder.backbone.exists() else "Not finished"
     yield Text(
         f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (one that knows nothing: "
-        f"{last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
+        f"{last['chance']:.3f}){accuracy_of(last)}."
     )
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)
     yield PagePicture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
+
+
+def accuracy_of(row: Mapping[str, float]) -> str:
+    return f", accuracy {100 * row['accuracy']:.1f} %" if "accuracy" in row else ""
 
 
 def titles(results: Mapping[str, Result]) -> dict[str, str]:
