@@ -211,7 +211,8 @@ def published(
     calls = (
         (place, shard, dataclasses.replace(shard, task=with_care(shard.task)), compute) for shard in pending
     )
-    for name, receipt in each_result(publish_in_child, calls, workers):
+    used = dataclasses.replace(workers, jobs=min(workers.jobs, len(pending)))
+    for name, receipt in each_result(publish_in_child, calls, used):
         if not shard_path(folder, name).exists():
             raise FameError(
                 f"{shard_path(folder, name)} was written on another machine and is not here.",

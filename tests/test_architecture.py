@@ -9,8 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors",
-    "config disk child",
-    "sealed",
+    "config disk child streams",
+    "sealed limits",
     "lock shard",
     "advice",
     "workers record",

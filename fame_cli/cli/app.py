@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.cam import cam
 from fame_cli.cli.compare import compare
@@ -18,6 +19,7 @@ from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
 from fame_cli.errors import FameError
+from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
@@ -106,12 +108,14 @@ command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 
 def main() -> None:
-    console.stop_like_interrupt()
-    console.show_any_name()
+    streams.interrupts_end_at_once()
+    streams.guard_streams()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ["FAME_DEBUG"] = "1"
     try:
+        require_current_folder()
+        require_memory(arguments)
         app(arguments, prog_name="fame")
     except FameError as error:
         # A recipe is read while options are parsed, before any command could catch its errors.

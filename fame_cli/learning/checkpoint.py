@@ -132,7 +132,18 @@ def read_backbone(path: Path, name: BackboneName | None = None) -> Loaded:
     if name not in (None, declared):
         raise ConfigurationError(f"{path} holds {declared}, not {name}.", "Leave --backbone out.")
     backbone, fit = fit_backbone(path, entries, cast(BackboneName | None, declared))
+    require_finite(path, fit.matched)
     return Loaded(backbone, fit, metadata)
+
+
+def require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ArtefactError where weights are NaN or infinite: whatever is made of them would be as well."""
+    bad = [key for key, values in tensors.items() if not values.isfinite().all()]
+    if bad:
+        raise ArtefactError(
+            f"{path}: its weights are not finite ({len(bad)} of {len(tensors)} entries: {first_few(bad)}).",
+            "The training that made them has diverged: pretrain again with a smaller --learning-rate.",
+        )
 
 
 def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -165,7 +165,7 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """The rows of ``metrics.jsonl`` that can be read, one a step; ``metrics_troubles`` tells of others."""
+        """The rows of ``metrics.jsonl`` that can be read; ``metrics_troubles`` tells of others."""
         return read_metrics(self.metrics).rows
 
     def metrics_troubles(self) -> list[str]:

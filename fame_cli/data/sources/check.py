@@ -124,7 +124,7 @@ def contradicted(annotations: Annotations) -> Finding:
         "contradicted",
         "named twice, with different splits or classes",
         annotations.contradicted,
-        "The first counts: hint the annotations.",
+        "The first counts: mend the annotations.",
     )
 
 
