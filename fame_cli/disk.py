@@ -131,8 +131,13 @@ def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
         errno.EFBIG: "the file-size limit is reached",
         errno.EACCES: "permission was denied",
         errno.EROFS: "the disk is read-only",
+        errno.EEXIST: "there is a file where a folder is needed",
+        errno.ENOTDIR: "there is a file where a folder is needed",
+        errno.EISDIR: "there is a folder where a file is needed",
         errno.ENOENT: "the folder is not there (all machines of a cluster must see it by this path)",
     }.get(number, getattr(error, "strerror", None) or str(error))
+    if number in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return FameError(f"cannot write {place}: {what}.", "Choose another folder with -o.")
     return FameError(
         f"cannot write {place}: {what}.",
         "Everything finished so far is kept: mend that and run the same command again.",

@@ -1,6 +1,7 @@
 """What the terminal shows: messages, progress, tables; and the one place where errors become exit codes."""
 
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -101,6 +102,8 @@ def refuse(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:
         where = error.filename if error.filename is not None else "a file"
         hint = "Check the path, and who may read and write there."
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            hint = "A file is where a folder is needed, or the other way round: choose another with -o."
         return explain(FameError(f"{where}: {error.strerror}.", hint))
     return admit(error)
 

@@ -75,13 +75,15 @@ def extract(
     config = ExtractConfig(short_side_px, jpeg_quality, max_fps)
     workers = choose_workers(jobs, backend, address, shard)
     work = place(work, workers)
+    from fame_cli.data.manifest import place_note, write_manifest
     from fame_cli.data.sources.index import index_videos
 
+    if note := place_note(data, work):
+        console.warn(note)
     found = index_videos(data.absolute(), source, annotations, split)
     if check:
         return tell_findings(found.check, work)
     from fame_cli.data.frames import extract as extract_frames
-    from fame_cli.data.manifest import write_manifest
     from fame_cli.disk import translate_os_errors
     from fame_cli.lock import locked
     from fame_cli.stage import SliceDoneError

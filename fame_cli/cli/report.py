@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import console
+from fame_cli.errors import ConfigurationError
+
+PAGE = "report.html"
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a pretraining, or of results alone.", metavar="RUN")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The page to write.", show_default="RUN/report.html"),
+        typer.Option("--output", "-o", help="Folder for the page, report.html.", show_default="RUN"),
     ] = None,
 ) -> int:
     """Collect everything of a run on one page: configuration, curves, every evaluation, pictures.
@@ -22,7 +25,17 @@ def report(
     """
     from fame_cli.visualization.run_report import report_run
 
-    path = output or run / "report.html"
+    path = page_in(output or run)
     report_run(run, path)
     console.say(f"Open {path}")
     return 0
+
+
+def page_in(folder: Path) -> Path:
+    """Where the page goes: -o names a folder, as it does everywhere."""
+    if folder.suffix == ".html":
+        raise ConfigurationError(
+            f"-o {folder} looks like a page; it names the folder, which receives {PAGE}.",
+            f"Give the folder: -o {folder.parent}",
+        )
+    return folder / PAGE

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from fame_cli.advice import INDEXING, extract_command
 from fame_cli.config import fingerprint
 from fame_cli.disk import write_text
-from fame_cli.errors import ArtefactError
+from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.sealed import read_sealed, write_sealed
 
 VIDEOS_PER_SHARD = 8
@@ -31,6 +31,9 @@ REWRITE_SECONDS = 0.1
 
 LIST_SEAL = "manifest_sha256"
 """What ``source.json`` calls the SHA-256 of the list that was written with it."""
+
+RUN_SIGNS = ("config.toml", "record.json", "backbone.safetensors")
+"""What a folder of the other kind is known by."""
 
 NO_WORK = "Give the folder that fame extract made with -o, or make one from a folder of videos."
 
@@ -158,6 +161,21 @@ def is_work(folder: Path) -> bool:
     return manifest_path(folder).exists() or any(frames)
 
 
+def place_note(data: Path, work: Path) -> str:
+    """What there is to say where WORK lies among the videos; nothing elsewhere.
+
+    Raises ConfigurationError where it is the folder of the videos itself.
+    """
+    videos, results = data.resolve(), work.resolve()
+    if videos == results:
+        raise ConfigurationError(
+            f"-o {work} is the folder of the videos.", "Give a folder of its own for what is made of them."
+        )
+    if not results.is_relative_to(videos):
+        return ""
+    return f"{work} lies inside {data}: what is drawn there may be taken for videos. Better choose one beside it."
+
+
 def manifest_path(work: Path) -> Path:
     return work / "manifest.csv"
 
@@ -212,6 +230,10 @@ def read_once(work: Path) -> Manifest:
     except FileNotFoundError as error:
         if is_work(work):
             raise DamagedManifestError(f"{path} is missing.", list_again(work)) from error
+        if any((work / sign).exists() for sign in RUN_SIGNS):
+            raise ArtefactError(
+                f"{work} is a RUN folder, of a pretraining or an evaluation; expected a WORK folder.", NO_WORK
+            ) from error
         raise ArtefactError(
             f"{work} is not a WORK folder: it has no {manifest_path(work).name}.", NO_WORK
         ) from error

@@ -14,7 +14,7 @@ import tomli_w
 from fame_cli import record, stage
 from fame_cli.advice import command
 from fame_cli.data.manifest import is_work
-from fame_cli.disk import remove_abandoned, write_json, write_text
+from fame_cli.disk import remove_abandoned, translate_os_errors, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 from fame_cli.learning.metrics import read_metrics
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
@@ -86,7 +86,8 @@ class RunFolder:
                     f"{self.config} is missing, so that nobody knows what this run was asked to do.",
                     "Copy it back, or choose another folder with -o.",
                 )
-            self.folder.mkdir(parents=True, exist_ok=True)
+            with translate_os_errors(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.environment, environment())
             write_set(self.pretraining_set, videos)
             asked = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
@@ -146,6 +147,11 @@ class RunFolder:
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
+        if is_work(self.folder):
+            raise ArtefactError(
+                f"{self.folder} is a WORK folder: it holds a manifest.csv.",
+                "Give the RUN of a pretraining.",
+            )
         record.require_as_written(self.config, COPY_BACK)
         try:
             asked = tomllib.loads(self.config.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from fame_cli import record
 from fame_cli.config import PretrainConfig
+from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
@@ -38,6 +39,10 @@ def report_run(run: Path, path: Path) -> None:
     results = read_results(run)
     headings = titles(results)
     folder = RunFolder(run)
+    if is_work(run):
+        raise ArtefactError(
+            f"{run} is a WORK folder: it holds a manifest.csv.", "Give the folder of a pretraining, a RUN."
+        )
     if not (results or folder.config.exists()):
         raise ArtefactError(
             f"{run} holds neither a pretraining nor a result.", "Give the folder that fame pretrain made."

@@ -178,7 +178,9 @@ def test_extraction_killed_in_the_middle_goes_on_to_the_same_end(tmp_path: Path)
     assert manifests[0] == manifests[1]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+)
 def test_pretraining_stopped_in_the_middle_goes_on_to_the_same_end(
     tmp_path: Path, work: Path, how: signal.Signals
 ) -> None:
