@@ -173,7 +173,7 @@ def place_note(data: Path, work: Path) -> str:
         )
     if not results.is_relative_to(videos):
         return ""
-    return f"{work} lies inside {data}: what is drawn there may be taken for videos. Better choose one beside it."
+    return f"{work} lies inside {data}: what is drawn there may be taken for videos. Choose one beside it."
 
 
 def manifest_path(work: Path) -> Path:
