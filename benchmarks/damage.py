@@ -2,9 +2,9 @@
 
     python -m benchmarks.damage WORK RUN --count 200
 
-A damage is done to a copy: a byte flipped, a piece cut off or overwritten, a file emptied, removed or exchanged
-for another of its kind, always with the modification time that the file had. Then ``fame verify`` looks at both
-folders, and the commands that read them are run. Whatever they make must be what they make of the undamaged
+A damage is done to a copy: a byte flipped, a piece cut off or overwritten, a file emptied, removed or
+exchanged for another of its kind, always with the modification time that the file had. Then the commands that
+read both folders are run, and ``fame verify``. Whatever they make must be what they make of the undamaged
 folders, or the damaged file must have been named. Anything else is silent, and counts against the toolkit, as
 does exit code 70.
 """

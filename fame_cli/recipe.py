@@ -95,7 +95,7 @@ def read_recipe(name: str) -> Recipe:
     text = recipe_text(name)
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"the recipe {name} is no TOML file: {error}.") from error
     if unknown := sorted(content.keys() - TABLES.keys() - OTHER_TABLES):
         raise ConfigurationError(

@@ -1,6 +1,8 @@
 """JSON files that carry a seal: the fingerprint of all else that they say, so that a change is noticed."""
 
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ def read_sealed(path: Path | str, *, seal_required: bool = True) -> dict[str, An
         ValueError: it is not what was written.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise ValueError("it is no regular file")
         with open(path, "rb") as file:
             values = json.loads(file.read().decode("utf-8", "surrogateescape"))
     except RecursionError as error:

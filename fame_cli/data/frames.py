@@ -25,6 +25,7 @@ from fame_cli.advice import DEFAULTS, command, extract_command, stage_command
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode
 from fame_cli.data.decode import DecodedVideo
+from fame_cli.data.layout import require_plain
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.errors import ArtefactError, InputError
@@ -255,7 +256,7 @@ def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
         file = h5py.File(path, "r")
-        jpeg = file["jpeg"]
+        jpeg = require_plain(file, "jpeg")
         places = np.zeros(-(-jpeg.size // jpeg.chunks[0]), np.int64)
 
         def note_place(chunk: Any) -> None:
@@ -265,13 +266,13 @@ def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
         return OpenShard(
             file,
             file.id.get_vfd_handle(),
-            file["offsets"][()],
-            file["first_frame"][()],
+            require_plain(file, "offsets")[()],
+            require_plain(file, "first_frame")[()],
             jpeg.chunks[0],
             places.tolist(),
             np.cumsum(np.diff(places, prepend=places[:1]) != jpeg.chunks[0]).tolist(),
         )
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise damaged(path, str(error)) from error
 
 

@@ -36,6 +36,7 @@ from fame_cli.data.frames import (
     read_jpegs,
     require_whole,
 )
+from fame_cli.data.layout import require_plain
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
@@ -221,9 +222,10 @@ def open_shard(path: Path, process: int) -> OpenShard:  # noqa: ARG001
     """A shard opened by this process; ``process`` keeps a forked worker from using its parent's handle."""
     try:
         file = h5py.File(path, "r", rdcc_nbytes=0)
-        columns = (file[name][()] for name in ("offsets", "scale", "checksum", "first_clip", "map_size"))
-        return OpenShard(file["packed"], *columns)
-    except (OSError, KeyError) as error:
+        names = ("offsets", "scale", "checksum", "first_clip", "map_size")
+        columns = (require_plain(file, name)[()] for name in names)
+        return OpenShard(require_plain(file, "packed"), *columns)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise damaged(path, str(error)) from error
 
 

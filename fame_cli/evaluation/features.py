@@ -17,6 +17,7 @@ from torch import Tensor
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data.frames import damaged, require_whole
+from fame_cli.data.layout import require_plain
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -41,8 +42,8 @@ class FeatureStore:
         require_whole(path)
         try:
             with h5py.File(path, "r") as file:
-                features = torch.from_numpy(file[str(position % VIDEOS_PER_SHARD)][()])
-        except (OSError, KeyError) as error:
+                features = torch.from_numpy(require_plain(file, str(position % VIDEOS_PER_SHARD))[()])
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise damaged(path, str(error)) from error
         if not features.isfinite().all():
             raise ArtefactError(
