@@ -151,10 +151,18 @@ def one(work: Path, run: Path, name: str, below: Path, damage: Damage, seed: int
         told = use(place / "work", place / "run", place / "made")
         if BUG in told.codes:
             return "bug"
-        if below.stem in told.complaints:
+        if is_named(below, told.complaints):
             return "named"
         same = target.exists() and target.read_bytes() == content
         return "harmless" if same or told.made == whole.made else "silent"
+
+
+def is_named(below: Path, complaints: str) -> bool:
+    """Whether a line tells of the file, or of the shard whose receipt it is, in its own folder."""
+    names = (below.name, f"{below.stem}.h5")
+    return any(
+        below.parent.name in line and any(name in line for name in names) for line in complaints.splitlines()
+    )
 
 
 def damage_all(work: Path, run: Path, count: int, seed: int = 0) -> tuple[Counter[str], list[str]]:

@@ -163,6 +163,16 @@ class RunFolder:
             ) from error
         return asked
 
+    def read_environment(self) -> dict[str, Any]:
+        """Versions and machine that the run was begun on; raises ArtefactError where the file is damaged."""
+        record.require_as_written(self.environment, COPY_BACK)
+        try:
+            return dict(json.loads(self.environment.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArtefactError(f"{self.environment}: cannot be read ({error}).", COPY_BACK) from error
+
     def note(self, line: str) -> None:
         """Add a line with the time to ``log.txt``."""
         if not self.writes:

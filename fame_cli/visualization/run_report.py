@@ -215,16 +215,15 @@ def focus_table(path: Path) -> Table:
 
 def configuration(folder: RunFolder) -> Iterator[Table]:
     """Every option beside its default, which data was read, and on which machine."""
-    record = folder.read()
+    asked = folder.read()
     defaults = dataclasses.asdict(PretrainConfig())
-    options: Mapping[str, Any] = record["pretrain"]
+    options: Mapping[str, Any] = asked["pretrain"]
     rows = [[name, as_text(value), as_text(defaults.get(name, ""))] for name, value in options.items()]
     rows.sort(key=lambda row: row[1] == row[2])
     yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
-    yield Table(["data", "value"], pairs(record["data"]))
-    environment = folder.folder / "environment.json"
-    if environment.exists():
-        yield Table(["environment", "value"], pairs(json.loads(environment.read_text(encoding="utf-8"))))
+    yield Table(["data", "value"], pairs(asked["data"]))
+    if values := folder.read_environment():
+        yield Table(["environment", "value"], pairs(values))
 
 
 def pairs(values: Mapping[str, Any]) -> list[list[str]]:

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fame_cli.cli.app import app
+from fame_cli.streams import ENDING_SIGNALS
 
 SMALL = [
     *("--backbone", "small", "--clip-frames", 4, "--frame-stride", 2, "--crop-px", 32),
@@ -178,9 +179,7 @@ def test_extraction_killed_in_the_middle_goes_on_to_the_same_end(tmp_path: Path)
     assert manifests[0] == manifests[1]
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
-)
+@pytest.mark.parametrize("how", [signal.SIGKILL, *ENDING_SIGNALS])
 def test_pretraining_stopped_in_the_middle_goes_on_to_the_same_end(
     tmp_path: Path, work: Path, how: signal.Signals
 ) -> None:

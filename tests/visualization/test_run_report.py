@@ -122,8 +122,8 @@ def test_folder_of_results_alone_has_a_page_and_an_empty_one_has_none(tmp_path: 
 
 def test_command_writes_the_page_where_it_is_asked_to(tmp_path: Path) -> None:
     begun(tmp_path / "run")
-    page = tmp_path / "pages" / "run.html"
-    printed = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "-o", str(page)])
+    page = tmp_path / "pages" / "report.html"
+    printed = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "-o", str(page.parent)])
     assert printed.exit_code == 0, printed.output
     assert f"Open {page}" in printed.output
     assert "No step was measured yet." in page.read_text()
