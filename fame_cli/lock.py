@@ -83,8 +83,8 @@ def slice_lock(part: Slice) -> str:
     return f".lock-{part[0]}-of-{part[1]}"
 
 
-def hold(file: IO[str], exclusive: bool, attempts: int = ATTEMPTS) -> bool:
-    """Take the lock of an open file, until it is closed; returns whether that could be done."""
+def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool:
+    """Take the lock of an open file or folder, until it is closed; returns whether that could be done."""
     for attempt in range(attempts):
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -95,7 +95,12 @@ def hold(file: IO[str], exclusive: bool, attempts: int = ATTEMPTS) -> bool:
         except OSError as error:
             # Some cluster file systems have no locks. Files are whole there all the same; two processes on
             # the same work are not told of each other.
-            if error.errno in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            if error.errno in (
+                errno.ENOSYS,
+                errno.ENOLCK,
+                errno.EOPNOTSUPP,
+                errno.EBADF,
+            ):  # EBADF: folders on NFS
                 return True
             raise
     return False
