@@ -21,6 +21,9 @@ Slice = tuple[int, int]
 """(i, n): the i-th of n, counted from 1."""
 WHOLE: Slice = (1, 1)
 
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)
+"""What file systems say that have no locks; the last one of folders alone (NFS)."""
+
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.05
 """A lock may be held for an instant by ``holders``, which only looks."""
@@ -95,12 +98,7 @@ def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool
         except OSError as error:
             # Some cluster file systems have no locks. Files are whole there all the same; two processes on
             # the same work are not told of each other.
-            if error.errno in (
-                errno.ENOSYS,
-                errno.ENOLCK,
-                errno.EOPNOTSUPP,
-                errno.EBADF,
-            ):  # EBADF: folders on NFS
+            if error.errno in WITHOUT_LOCKS:
                 return True
             raise
     return False
