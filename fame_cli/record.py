@@ -6,12 +6,13 @@ runs from before this was kept are in no record, and nothing can be told of them
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fame_cli.disk import sha256_of
 from fame_cli.errors import ArtefactError, FameError
-from fame_cli.lock import hold, lock_file
+from fame_cli.lock import hold
 from fame_cli.sealed import read_sealed, write_sealed
 
 RECORD_FILE = "record.json"
@@ -86,16 +87,26 @@ def name_in(run: Path, path: Path) -> str:
 def record_held(run: Path) -> Iterator[dict[str, str]]:
     """The record's files, to be changed by this process alone, and written when the block ends."""
     run.mkdir(parents=True, exist_ok=True)
-    with lock_file(run / f".{RECORD_FILE}.lock") as file:
-        if not hold(file, exclusive=True, attempts=WAIT_ATTEMPTS):
-            raise FameError(
-                f"{run / RECORD_FILE} is held by another process.", "Run the command again when it has ended."
-            )
+    with folder_held(run):
         files = read_record(run)
         before = dict(files)
         yield files
         if files != before or not (run / RECORD_FILE).exists():
             write_record(run, files)
+
+
+@contextlib.contextmanager
+def folder_held(run: Path) -> Iterator[None]:
+    """A lock of the folder itself, which leaves no file behind."""
+    handle = os.open(run, os.O_RDONLY)
+    try:
+        if not hold(handle, exclusive=True, attempts=WAIT_ATTEMPTS):
+            raise FameError(
+                f"{run / RECORD_FILE} is held by another process.", "Run the command again when it has ended."
+            )
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_record(run: Path, files: Mapping[str, str]) -> None:
