@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from fame_cli.cli import console
 from fame_cli.cli.app import app
 from fame_cli.data.manifest import Manifest, Video, write_manifest
+from fame_cli.disk import write_text
+from fame_cli.errors import FameError
 from fame_cli.visualization.confusion import draw_confusion
 
 NASTY = "\x1b[31mred\x07\u202egnp"
@@ -58,7 +60,9 @@ def test_output_names_a_folder_everywhere(tmp_path: Path, work: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.avi").write_text("no video")
     said = fame(2, "extract", tmp_path / "videos", "-o", tmp_path / "file", "-j", 1)
-    assert "there is a file where a folder is needed" in said
+    assert "file is a file; expected a folder" in said
+    with pytest.raises(FameError, match="there is a file where a folder is needed"):
+        write_text(tmp_path / "file" / "a.json", "")
     del work
 
 
