@@ -10,9 +10,11 @@ PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors libraries",
     "option",
-    "config disk child extension",
+    "config disk child extension streams",
+    "sealed limits",
     "lock shard",
-    "workers",
+    "advice",
+    "workers record",
     "foreground recipe stage",
     "distraction",
     "data",

@@ -16,6 +16,7 @@ from torch import Tensor
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data import packed
+from fame_cli.data.frames import require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -37,6 +38,7 @@ class FeatureStore:
     def read(self, video_index: int) -> Tensor:
         """Features (clips, D) float32 of the video at a place in the manifest."""
         path = shard_path(self.folder, shard_title(shard_name(video_index)))
+        require_whole(path)
         features = torch.from_numpy(packed.read_array(path, str(video_index % VIDEOS_PER_SHARD)))
         if not features.isfinite().all():
             raise ArtefactError(
@@ -116,6 +118,8 @@ def feature_writer(
         return str(video_index % VIDEOS_PER_SHARD), features.cpu().numpy()
 
     def write_shard(path: Path, video_indices: tuple[int, ...]) -> Summary:
+        if video_indices:
+            evaluation.videos.frames.require_whole(video_indices[0])
         packed.write_arrays(path, map(features_of, video_indices))
         return {"videos": len(video_indices)}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
+from fame_cli.advice import stage_command
 from fame_cli.config import PretrainConfig
 from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
@@ -223,7 +224,8 @@ def statistics_to_read(
     if kept != hue:
         raise ConfigurationError(
             f"--hue is {hue!r}, but {statistics.folder} was computed with {kept!r}.",
-            f"Give --hue {kept}, or other statistics (fame masks --hue {hue}).",
+            f"Give --hue {kept}, or make others and name them with --statistics-store: "
+            f"{stage_command(statistics.folder, hue=hue)}",
         )
     return statistics
 

@@ -189,7 +189,7 @@ def last_result(run: Path, protocol: str) -> tuple[Path, Result]:
     if not found:
         raise ArtefactError(
             f"{run} holds no result of {protocol} for its own weights.",
-            f"Run fame eval {protocol} WORK {run} first.",
+            f"Evaluate it first: eval {protocol}, with the WORK and this RUN.",
         )
     return found[-1]
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fame_cli import record
 from fame_cli.config import PretrainConfig
+from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
@@ -37,6 +39,10 @@ def report_run(run: Path, path: Path) -> None:
     results = read_results(run)
     headings = titles(results)
     folder = RunFolder(run)
+    if is_work(run):
+        raise ArtefactError(
+            f"{run} is a WORK folder: it holds a manifest.csv.", "Give the folder of a pretraining, a RUN."
+        )
     if not (results or folder.config.exists()):
         raise ArtefactError(
             f"{run} holds neither a pretraining nor a result.", "Give the folder that fame pretrain made."
@@ -92,6 +98,8 @@ def leak_cell(result: Result) -> str:
 def pretraining(folder: RunFolder) -> Iterator[Block]:
     """How the run learned: where it stands, and its curves."""
     rows = folder.read_metrics()
+    if troubles := folder.metrics_troubles():
+        yield Text(f"{folder.metrics.name} is damaged: {'; '.join(troubles)}. Curves show what can be read.")
     if not rows:
         yield Text("No step was measured yet.")
         return
@@ -99,11 +107,15 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     state = "Finished" if folder.backbone.exists() else "Not finished"
     yield Text(
         f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (one that knows nothing: "
-        f"{last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
+        f"{last['chance']:.3f}){accuracy_of(last)}."
     )
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)
     yield PagePicture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
+
+
+def accuracy_of(row: Mapping[str, float]) -> str:
+    return f", accuracy {100 * row['accuracy']:.1f} %" if "accuracy" in row else ""
 
 
 def titles(results: Mapping[str, Result]) -> dict[str, str]:
@@ -182,8 +194,9 @@ def galleries(pictures: Path) -> Iterator[Section]:
 
 def focus_table(path: Path) -> Table:
     """Means of ``cam.json``: how much of the activation lies inside masks."""
+    record.require_as_written(path, "Draw it again (visualize cam).")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        measured = json.loads(path.read_text(encoding="utf-8"))
         rows = [
             [
                 f"{mean['model']} {mean['map']}".strip(),
@@ -191,27 +204,26 @@ def focus_table(path: Path) -> Table:
                 *("–" if mean[key] is None else f"{mean[key]:.1f}" for key in ("percent", "std")),
                 str(mean["clips"]),
             ]
-            for mean in record["means"]
+            for mean in measured["means"]
         ]
-        mask = "{variant}, β {beta:g}".format(**record["mask"])
+        mask = "{variant}, β {beta:g}".format(**measured["mask"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path}: cannot be read ({error}).", "Run fame visualize cam again.") from error
+        raise ArtefactError(f"{path}: cannot be read ({error}).", "Draw it again (visualize cam).") from error
     caption = f"Share of the activation inside masks (mask: {mask}; truth: the true foreground)."
     return Table(["model and map", "inside", "%", "standard deviation", "clips"], rows, caption)
 
 
 def configuration(folder: RunFolder) -> Iterator[Table]:
     """Every option beside its default, which data was read, and on which machine."""
-    record = folder.read()
+    asked = folder.read()
     defaults = dataclasses.asdict(PretrainConfig())
-    options: Mapping[str, Any] = record["pretrain"]
+    options: Mapping[str, Any] = asked["pretrain"]
     rows = [[name, as_text(value), as_text(defaults.get(name, ""))] for name, value in options.items()]
     rows.sort(key=lambda row: row[1] == row[2])
     yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
-    yield Table(["data", "value"], pairs(record["data"]))
-    environment = folder.folder / "environment.json"
-    if environment.exists():
-        yield Table(["environment", "value"], pairs(json.loads(environment.read_text(encoding="utf-8"))))
+    yield Table(["data", "value"], pairs(asked["data"]))
+    if values := folder.read_environment():
+        yield Table(["environment", "value"], pairs(values))
 
 
 def pairs(values: Mapping[str, Any]) -> list[list[str]]:

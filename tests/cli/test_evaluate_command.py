@@ -156,7 +156,7 @@ def test_damaged_result_is_not_replaced_in_silence(work: Path, run: Path) -> Non
     invoke("retrieval", work, run, "--clips", "1")
     (path,) = (run / "results").glob("*.json")
     path.write_text("{")
-    assert "is no whole result" in error_of(invoke("retrieval", work, run, "--clips", "1"), 4)
+    assert "is not what was written" in error_of(invoke("retrieval", work, run, "--clips", "1"), 4)
     assert path.read_text() == "{"
 
 
