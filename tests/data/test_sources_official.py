@@ -229,7 +229,7 @@ def test_range_of_diving48_is_the_length_that_a_file_should_have(diving48: Path)
     assert found.check.expected_frames == {"-mmq0PT-u8k_00155.mp4": 48, "-mmq0PT-u8k_00156.mp4": 70}
     lengths = [50, 90, 7]
     videos = [
-        dataclasses.replace(video, frames=frames, status="ok")
+        dataclasses.replace(video, frame_count=frames, status="ok")
         for video, frames in zip(found.videos, lengths, strict=True)
     ]
     assert other_lengths(found.check, videos).names == ("-mmq0PT-u8k_00156.mp4 (90 frames, published 70)",)
