@@ -6,6 +6,7 @@ what was normalised together (He et al. 2020, section 3.3). Keys that are comput
 videos do not carry those statistics: what the accuracy loses by that was never told by the clip.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,11 +17,13 @@ import torch
 from torch import Tensor
 
 from fame_cli.disk import write_json
+from fame_cli.errors import ArtefactError
 from fame_cli.learning.objectives.losses import info_nce
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.objectives.objective import Views, encode_in_groups
+from fame_cli.learning.run import COPY_BACK
+from fame_cli.record import require_as_written
 
-FILE = "key_leak.json"
 BATCHES = 8
 """Looked at; a mixed group has clips of all of them."""
 QUERIES_OF_A_BATCH = 32
@@ -53,8 +56,19 @@ class KeyLeak:
             f"{self.mixed:.1f} % of {self.queries} queries)"
         )
 
-    def write(self, run: Path) -> None:
-        write_json(run / FILE, {**asdict(self), "points": round(self.points, 3)})
+    def write(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+
+def read_key_leak(path: Path) -> KeyLeak | None:
+    """What ``write`` left; None where nothing was measured. Raises ArtefactError where it was changed."""
+    if not path.exists():
+        return None
+    require_as_written(path, COPY_BACK)
+    try:
+        return KeyLeak(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtefactError(f"{path} cannot be read ({error}).", COPY_BACK) from error
 
 
 @torch.no_grad()

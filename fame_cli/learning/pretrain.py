@@ -143,7 +143,7 @@ def pretrain(
         log.close()
         require_finite(training.model.backbone)
         if leak := find_key_leak(training, clips, positions, total_steps):
-            leak.write(run)
+            leak.write(folder.key_leak)
             folder.note(str(leak))
         if folder.writes:
             training.save(folder.checkpoint, step)

@@ -22,6 +22,7 @@ from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set
 SCHEMA_VERSION = 1
 CONFIG_FILE = "config.toml"
 BACKBONE_FILE = "backbone.safetensors"
+KEY_LEAK_FILE = "key_leak.json"
 
 
 COPY_BACK = "Copy it back from where the run was made, or pretrain again into another folder with -o."
@@ -63,6 +64,7 @@ class RunFolder:
         self.pretraining_set = folder / SET_FILE
         self.environment = folder / "environment.json"
         self.metrics = folder / "metrics.jsonl"
+        self.key_leak = folder / KEY_LEAK_FILE
         self.tensorboard = folder / "tensorboard"
 
     def begin(
@@ -130,7 +132,7 @@ class RunFolder:
                 if path.exists():
                     record.require_as_written(path, COPY_BACK)
             if not self.backbone.exists():
-                record.withdraw(self.folder, self.checkpoint, self.metrics, self.backbone)
+                record.withdraw(self.folder, self.checkpoint, self.metrics, self.backbone, self.key_leak)
             try:
                 yield
             except BaseException:
@@ -143,7 +145,7 @@ class RunFolder:
     def files(self) -> tuple[Path, ...]:
         """What is signed when a process lets go of the run: all that anything is read from later."""
         written = (self.config, self.environment, self.pretraining_set, self.metrics)
-        return (*written, self.checkpoint, self.backbone)
+        return (*written, self.checkpoint, self.backbone, self.key_leak)
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""

@@ -14,6 +14,7 @@ from fame_cli.evaluation.comparable import decisive, describe_test, differing, i
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
+from fame_cli.learning.key_leak import read_key_leak
 from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.confusion import draw_confusion
 from fame_cli.visualization.curves import draw_bars, draw_curves
@@ -95,6 +96,16 @@ def leak_cell(result: Result) -> str:
     return "not known" if result.seen_test_videos is None else str(result.seen_test_videos)
 
 
+KEY_LEAK = (
+    "Own: keys as the training computes them. Mixed: keys computed among clips of other videos. What the "
+    "accuracy loses by that was told by the statistics of a batch, not by the clip; a few points are chance."
+)
+KEY_LEAK_IS_LARGE = (
+    "That is much: queries find their keys by whom they were normalised with, which teaches the backbone "
+    "nothing. Pretrain with a smaller --batch-norm-clips, or a larger --batch-size."
+)
+
+
 def pretraining(folder: RunFolder) -> Iterator[Block]:
     """How the run learned: where it stands, and its curves."""
     rows = folder.read_metrics()
@@ -109,6 +120,9 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
         f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (one that knows nothing: "
         f"{last['chance']:.3f}){accuracy_of(last)}."
     )
+    if leak := read_key_leak(folder.key_leak):
+        told = f"{str(leak).capitalize()}. "
+        yield Text(told + (KEY_LEAK_IS_LARGE if leak.is_large else KEY_LEAK))
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)
     yield PagePicture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
