@@ -179,7 +179,7 @@ class MoCo(Objective):
         return cosines.masked_fill(~negatives.apart[:, None], -math.inf)
 
     def encode_keys(self, view: View) -> Tensor:
-        """The keys (B of all ranks, D) of a view, in the order of the global batch.
+        """The keys (N, D) of a view, N clips of all ranks, in the order of the global batch.
 
         In groups, they are computed in the order of what the role drew for each clip (``draw_place``).
         """
