@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from fame_cli.config import LinearConfig, PretrainConfig
+from fame_cli.configuration import Configuration, options_of
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Configuration, Option, names_own, options_of
+from fame_cli.option import Option, names_own
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ statistics of batch normalisation) is gathered, so that the result is that of on
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +113,23 @@ def require_shares(batch_size: int) -> None:
             f"--batch-size is {batch_size}, which {count} processes cannot share equally.",
             f"It counts the videos of all processes together: give {fitting}, or start fewer processes.",
         )
+
+
+def require_whole_groups(batch_size: int, group_clips: int) -> None:
+    """Raise ConfigurationError unless the share of each of several ranks is made of whole groups.
+
+    ``group_clips`` are normalised together; 0 is the whole batch. A group that lay on two ranks would be two
+    groups, and the result another than that of one process.
+    """
+    count, share = rank_count(), batch_size // rank_count()
+    if count == 1 or group_clips == 0 or share % group_clips == 0:
+        return
+    whole = count * group_clips
+    raise ConfigurationError(
+        f"--batch-norm-clips is {group_clips}, but each of {count} processes has {share} videos of a batch.",
+        f"Give --batch-norm-clips {math.gcd(share, group_clips)}, 0 to normalise the whole batch together, "
+        f"or --batch-size {max(1, round(batch_size / whole)) * whole}.",
+    )
 
 
 def own_rows(share: int) -> slice:

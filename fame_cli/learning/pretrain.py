@@ -26,6 +26,7 @@ from fame_cli.learning.distributed import (
     mean_over_ranks,
     rank,
     require_shares,
+    require_whole_groups,
     together,
     wait_for_all,
 )
@@ -35,6 +36,7 @@ from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
+from fame_cli.method import MocoConfig
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def pretrain(
     """
     started = time.monotonic()
     require_shares(config.batch_size)
+    require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
@@ -115,6 +118,8 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
+        if warning := one_group_warning(config):
+            folder.note(f"warning: {warning}")
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
@@ -146,6 +151,16 @@ def pretrain(
         wait_for_all()
         seconds = time.monotonic() - started
         return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
+
+
+def one_group_warning(config: PretrainConfig) -> str:
+    """What is to be said where MoCo's keys and queries share the statistics of one group; else empty."""
+    if not isinstance(config.objective, MocoConfig) or 0 < config.batch_norm_clips < config.batch_size:
+        return ""
+    return (
+        f"all {config.batch_size} videos of a batch are normalised in one group, so batch statistics may "
+        "tell a query which key is its own. Give a --batch-norm-clips from 1 to below --batch-size."
+    )
 
 
 def require_finite(backbone: Backbone) -> None:

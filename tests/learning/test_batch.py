@@ -31,7 +31,7 @@ class Levels:
     """Videos of one gray each, ten times their number; each frame is one brighter. Stands for both stores."""
 
     def __init__(self, count: int = 4) -> None:
-        self.videos = [Video(f"video {number}", "", frames=9) for number in range(count)]
+        self.videos = [Video(f"video {number}", "", frame_count=9) for number in range(count)]
         self.maps_read = 0
 
     def each_frame(self, position: int, indices: Sequence[int]) -> Iterator[Any]:
