@@ -15,7 +15,6 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from fame_cli.config import GROUPS
@@ -27,6 +26,8 @@ Command = Callable[..., int]
 
 RECIPE_SECTIONS = "fame_cli.recipe_sections"
 """Under which a command's context keeps what its recipe says of sections (``recipes.use_recipe``)."""
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> Callable[[Command], Command]:
@@ -46,7 +47,7 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        parameters: list[inspect.Parameter] = []
+        parameters = [CONTEXT]
         for parameter in own.values():
             if parameter.name == "config":
                 parameters += map(parameter_of, fields)
@@ -59,7 +60,7 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
             if "given" in own:
                 values["given"] = {name: options[name] for name in later}
             options = {name: value for name, value in options.items() if value is not None}
-            context = click.get_current_context(silent=True)
+            context = values.pop(CONTEXT.name, None)
             recipe = context.meta.get(RECIPE_SECTIONS, {}) if context else {}
             config = config_type.from_dict(overlay(config_type, recipe, nest(config_type, options)))
             return command(config=config, **values)

@@ -211,6 +211,22 @@ def synchronise_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
     return model
 
 
+@torch.no_grad()
+def average_running_statistics(model: nn.Module) -> None:
+    """Give all ranks the mean of their running means and variances, where each has groups of its own."""
+    if rank_count() == 1:
+        return
+    endings = "running_mean", "running_var"
+    buffers = [buffer for name, buffer in model.named_buffers() if name.endswith(endings)]
+    if not buffers:
+        return
+    total = torch.cat([buffer.flatten() for buffer in buffers])
+    dist.all_reduce(total)
+    parts = torch.split(total / rank_count(), [buffer.numel() for buffer in buffers])  # type: ignore[no-untyped-call]
+    for buffer, part in zip(buffers, parts, strict=True):
+        buffer.copy_(part.view_as(buffer))
+
+
 class BatchNormOverRanks(_BatchNorm):
     """Batch normalisation over the clips of all ranks, for CPUs, which torch's SyncBatchNorm refuses.
 
