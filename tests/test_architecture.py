@@ -10,6 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "fame_cli"
 FLOORS = [
     "errors libraries",
     "option",
+    "configuration",
+    "method",
     "config disk child extension streams",
     "sealed limits",
     "lock shard",

@@ -55,7 +55,7 @@ def train(
         ("arithmetic", f"{rate:,.0f} GFLOP/s"),
         ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
     ]
-    shape = f"{config.batch_size} x 2 x {config.clip_frames} x {config.crop_px}²"
-    title = f"{config.objective}, {config.backbone}, {shape}, {config.precision} on {target}"
+    shape = f"{config.batch_size} videos, {config.clip_frames} x {config.crop_px}²"
+    title = f"{config.objective.name}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
     return 0

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from fame_cli.config import Hue
 from fame_cli.foreground.of_clips import Maps
+from fame_cli.method import Hue
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from fame_cli.config import Hue, Variant
 from fame_cli.distraction.fame import merge
 from fame_cli.distraction.partners import cycle
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
+from fame_cli.method import Hue, Variant
 
 
 class ForegroundBackgroundMerging(nn.Module):

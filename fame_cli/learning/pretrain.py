@@ -28,6 +28,7 @@ from fame_cli.learning.distributed import (
     rank,
     rank_count,
     require_shares,
+    require_whole_groups,
     together,
     wait_for_all,
 )
@@ -39,6 +40,7 @@ from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
+from fame_cli.method import MocoConfig
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def pretrain(
     """
     started = time.monotonic()
     require_shares(config.batch_size)
+    require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
@@ -121,6 +124,8 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
+        if warning := one_group_warning(config):
+            folder.note(f"warning: {warning}")
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
@@ -178,6 +183,16 @@ def find_key_leak(
             make_views(batch, model.roles, clips.distraction, config.seed, first + number, training.device)
             for number, batch in enumerate(loader)
         ),
+    )
+
+
+def one_group_warning(config: PretrainConfig) -> str:
+    """What is to be said where MoCo's keys and queries share the statistics of one group; else empty."""
+    if not isinstance(config.objective, MocoConfig) or 0 < config.batch_norm_clips < config.batch_size:
+        return ""
+    return (
+        f"all {config.batch_size} videos of a batch are normalised in one group, so batch statistics may "
+        "tell a query which key is its own. Give a --batch-norm-clips from 1 to below --batch-size."
     )
 
 

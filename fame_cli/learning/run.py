@@ -13,13 +13,14 @@ import tomli_w
 
 from fame_cli import record, stage
 from fame_cli.advice import command
+from fame_cli.configuration import flatten
 from fame_cli.data.manifest import is_work
 from fame_cli.disk import remove_abandoned, translate_os_errors, write_json, write_text
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 from fame_cli.learning.metrics import read_metrics
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CONFIG_FILE = "config.toml"
 BACKBONE_FILE = "backbone.safetensors"
 KEY_LEAK_FILE = "key_leak.json"
@@ -157,12 +158,17 @@ class RunFolder:
         record.require_as_written(self.config, COPY_BACK)
         try:
             asked = tomllib.loads(self.config.read_text(encoding="utf-8"))
-            asked["pretrain"], asked["data"]
+            found = asked["pretrain"], asked["data"], asked["schema_version"]
         except (OSError, KeyError, ValueError, RecursionError) as error:
             raise ArtefactError(
                 f"{self.folder} is not the folder of a run: {self.config.name} cannot be read ({error}).",
                 "Give the folder that fame pretrain made with -o.",
             ) from error
+        if found[-1] != SCHEMA_VERSION:
+            raise ArtefactError(
+                f"{self.config} has schema version {found[-1]}, this version reads {SCHEMA_VERSION}.",
+                "Begin another run with -o; weights of the old one are still read by fame eval --weights.",
+            )
         return asked
 
     def read_environment(self) -> dict[str, Any]:
@@ -227,6 +233,12 @@ class RunFolder:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What two records say differently; of a section with another method, that alone."""
+    chosen = [key for key, value in now.items() if isinstance(value, Mapping)]
+    for key in chosen:
+        if before.get(key, {}).get("name") != now[key]["name"]:
+            before, now = ({**record, key: {"name": record[key]["name"]}} for record in (before, now))
+    before, now = flatten(before), flatten(now)
     names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
 

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from fame_cli.config import PretrainConfig
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
-from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
+from fame_cli.learning.distributed import average_running_statistics, rank_count, synchronise_batch_norms
 from fame_cli.learning.objectives.build import build_objective
 from fame_cli.learning.objectives.objective import Figures, Views, mean_figures
 
@@ -36,7 +36,7 @@ class Training:
             compile_backbones(self.model)
         self.network: nn.Module = self.model
         if rank_count() > 1:
-            # Batch normalisation keeps the buffers of all ranks equal by itself.
+            # Buffers of all ranks are kept equal by batch normalisation over all of them, or after each step.
             self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = build_optimizer(config, list(self.model.trainable_parameters()))
 
@@ -64,6 +64,8 @@ class Training:
             group["lr"] = learning_rate
         self.optimizer.step()
         self.model.after_step(step, total_steps)
+        if self.model.batch_norm_clips:
+            average_running_statistics(self.model)
         return {**mean_figures(measured), "loss": torch.stack(losses).sum()}
 
     def exchange(self, wanted: bool) -> AbstractContextManager[None]:

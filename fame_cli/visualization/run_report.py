@@ -1,6 +1,5 @@
 """All that is known of a run on one page: what it was asked, how it learned, what each evaluation found."""
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from fame_cli import record
 from fame_cli.config import PretrainConfig
+from fame_cli.configuration import flatten
 from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
@@ -230,9 +230,13 @@ def focus_table(path: Path) -> Table:
 def configuration(folder: RunFolder) -> Iterator[Table]:
     """Every option beside its default, which data was read, and on which machine."""
     asked = folder.read()
-    defaults = dataclasses.asdict(PretrainConfig())
     options: Mapping[str, Any] = asked["pretrain"]
-    rows = [[name, as_text(value), as_text(defaults.get(name, ""))] for name, value in options.items()]
+    # Each method has its own defaults, so they are those of the methods that were chosen.
+    chosen = {key: {"name": value["name"]} for key, value in options.items() if isinstance(value, Mapping)}
+    defaults = flatten(PretrainConfig.from_dict(chosen).to_dict())
+    rows = [
+        [name, as_text(value), as_text(defaults.get(name, ""))] for name, value in flatten(options).items()
+    ]
     rows.sort(key=lambda row: row[1] == row[2])
     yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
     yield Table(["data", "value"], pairs(asked["data"]))

@@ -52,7 +52,7 @@ def result(protocol: str, **changes: Any) -> Result:
 
 def begun(run: Path, **options: Any) -> RunFolder:
     folder = RunFolder(run)
-    folder.begin(PretrainConfig(**options).to_dict(), {"frames": NASTY}, NOTHING, resume=False)
+    folder.begin(PretrainConfig.from_options(**options).to_dict(), {"frames": NASTY}, NOTHING, resume=False)
     return folder
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fame_cli.config import Branch
 from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
+from fame_cli.method import Branch
 
 Figures = dict[str, Tensor]
 """Scalars without gradient by name, the same names in every step: all of them go to the log of a run."""
