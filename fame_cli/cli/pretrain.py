@@ -85,7 +85,6 @@ def pretrain(
     from fame_cli.data.statistics import open_statistics_store
     from fame_cli.distraction.build import reads_maps
     from fame_cli.learning.distributed import rank, together
-    from fame_cli.learning.pretrain import one_group_warning
     from fame_cli.learning.pretrain import pretrain as learn
 
     with together(), contextlib.ExitStack() as shown:
@@ -96,8 +95,6 @@ def pretrain(
                 work, store, config.clip_frames, config.frame_stride, statistics_store
             )
         speaks = rank() == 0
-        if speaks and (warning := one_group_warning(config)):
-            console.warn(warning)
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None
         outcome = learn(
             run,
@@ -110,6 +107,7 @@ def pretrain(
             compile=compile,
             checkpoint_seconds=checkpoint_seconds,
             tell=tell and (lambda at: tell(at.step, at.total_steps, describe(at))),
+            warn=console.warn,
         )
     if speaks:
         report(outcome)

@@ -1,7 +1,7 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from fame_cli.advice import stage_command
 from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import clip_span, last_start
 from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
@@ -35,6 +36,7 @@ from fame_cli.learning.distributed import (
 from fame_cli.learning.interrupt import loader_process, stop_requested
 from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.log import Log, StepInfo, diverged
+from fame_cli.learning.objectives.build import moco_roles
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.run import RunFolder
@@ -70,6 +72,7 @@ def pretrain(
     compile: bool = False,
     checkpoint_seconds: float = 60,
     tell: Callable[[StepInfo], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Pretrain a backbone with merged clips into the folder ``run``.
 
@@ -88,6 +91,7 @@ def pretrain(
         compile: translate the backbones by torch.compile.
         checkpoint_seconds: time between checkpoints.
         tell: called with where the training stands after each step whose loss is known.
+        warn: called with each thing to mind of the options and the videos, when the training begins.
 
     Raises:
         ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
@@ -124,8 +128,10 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        if warning := one_group_warning(config):
+        for warning in warnings_of(config, [frames.videos[place].frame_count for place in positions]):
             folder.note(f"warning: {warning}")
+            if warn and folder.writes:
+                warn(warning)
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
@@ -186,14 +192,32 @@ def find_key_leak(
     )
 
 
-def one_group_warning(config: PretrainConfig) -> str:
-    """What is to be said where MoCo's keys and queries share the statistics of one group; else empty."""
-    if not isinstance(config.objective, MocoConfig) or 0 < config.batch_norm_clips < config.batch_size:
-        return ""
-    return (
-        f"all {config.batch_size} videos of a batch are normalised in one group, so batch statistics may "
-        "tell a query which key is its own. Give a --batch-norm-clips from 1 to below --batch-size."
-    )
+def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str]:
+    """What to mind of a training with MoCo on videos of so many frames each, before it begins."""
+    moco, found = config.objective, list[str]()
+    if not isinstance(moco, MocoConfig):
+        return found
+    if not 0 < moco.batch_norm_clips < config.batch_size:
+        found.append(
+            f"all {config.batch_size} videos of a batch are normalised in one group, so batch statistics may "
+            "tell a query which key is its own. Give a --batch-norm-clips from 1 to below --batch-size."
+        )
+    if moco.queue_length > len(frame_counts):
+        found.append(
+            f"the queue of {moco.queue_length} keys is longer than the {len(frame_counts)} videos: about "
+            f"{moco.queue_length / len(frame_counts):.0f} of them are of a query's own video. They are left "
+            "out of its negatives; a shorter --queue-length keeps the keys fresher."
+        )
+    negative = next((role for role in moco_roles(config, moco) if role.name == "negative"), None)
+    if negative is not None:
+        span = clip_span(config.clip_frames, config.frame_stride)
+        short = sum(last_start(count, span) < negative.gap_frames for count in frame_counts)
+        if short:
+            found.append(
+                f"{short} of {len(frame_counts)} videos are too short for any clip {negative.gap_frames} "
+                "frames apart: they have no negative of their own."
+            )
+    return found
 
 
 def require_finite(backbone: Backbone) -> None:

@@ -11,7 +11,7 @@ from fame_cli.data.role import Role
 from fame_cli.learning.objectives.build import build_objective
 from fame_cli.learning.objectives.byol import BYOL
 from fame_cli.learning.objectives.moco import MoCo
-from fame_cli.learning.pretrain import one_group_warning
+from fame_cli.learning.pretrain import warnings_of
 
 
 def built(**options: Any) -> Any:
@@ -67,10 +67,27 @@ def test_switches_reach_the_objective() -> None:
 
 
 def test_one_group_of_a_batch_is_warned_of_where_keys_can_be_told_by_it() -> None:
-    def warning(**options: Any) -> str:
-        return one_group_warning(PretrainConfig.from_options(batch_size=16, **options))
+    def warnings(**options: Any) -> list[str]:
+        return warnings_of(PretrainConfig.from_options(batch_size=16, **options), [100] * 5000)
 
-    assert not warning()
-    assert not warning(objective="byol")
+    assert not warnings()
+    assert not warnings(objective="byol")
     for clips in (16, 17, 0):
-        assert "all 16 videos of a batch are normalised in one group" in warning(batch_norm_clips=clips)
+        (told,) = warnings(batch_norm_clips=clips)
+        assert "all 16 videos of a batch are normalised in one group" in told
+
+
+def test_queue_longer_than_the_videos_is_told_with_how_many_keys_are_of_a_querys_own_video() -> None:
+    config = PretrainConfig.from_options(batch_size=16, queue_length=2048)
+    (told,) = warnings_of(config, [100] * 133)
+    assert "queue of 2048 keys is longer than the 133 videos: about 15 of them" in told
+    assert not warnings_of(config, [100] * 2048)
+
+
+def test_videos_too_short_for_a_negative_of_their_own_are_counted() -> None:
+    config = PretrainConfig.from_options(
+        batch_size=16, queue_length=16, clip_frames=16, frame_stride=2, extra_negative="intra-video"
+    )
+    # A clip covers 31 frames and the gap is 15, so a video needs 46 frames.
+    (told,) = warnings_of(config, [30, 45, 46, 100] * 5)
+    assert "10 of 20 videos are too short for any clip 15 frames apart" in told
