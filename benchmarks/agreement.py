@@ -18,7 +18,7 @@ import torch
 from command import command_line, fame
 from torch import Tensor
 
-from fame_cli.config import PretrainConfig, StatisticsConfig, Variant
+from fame_cli.config import PretrainConfig, StatisticsConfig
 from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
 from fame_cli.data.dataset import crop_clip, crop_map
 from fame_cli.data.frames import FrameStore, open_frame_store
@@ -27,6 +27,7 @@ from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import to_clips
 from fame_cli.foreground.mask import top_share
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
+from fame_cli.method import Variant
 
 CONFIG = PretrainConfig()
 SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)

@@ -32,7 +32,7 @@ from copies import linked_copies, linked_work
 from paired import paired, ratio, show
 
 from fame_cli.config import PretrainConfig
-from fame_cli.data.clips import clip_indices
+from fame_cli.data.clips import Indices, clip_indices
 from fame_cli.data.frames import FrameStore, open_frame_store
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
@@ -166,15 +166,16 @@ def cost_of_samples(few: Path, many: Path, repeats: int, samples: int) -> None:
     cv2.setNumThreads(1)
     random = np.random.default_rng(0)
 
-    def load(dataset: PretrainClips) -> None:
-        for position in random.choice(dataset.frames.manifest.positions(), samples).tolist():
+    def load(dataset: PretrainClips, usable: Indices) -> None:
+        for position in random.choice(usable, samples).tolist():
             dataset[0, position]
 
     sets = {}
     for work in (many, few):
         frames, cached = open_both(work)
         name = f"among {len(frames.videos):,}"
-        sets[name] = functools.partial(load, PretrainClips(frames, cached, CONFIG))
+        usable = np.array(frames.manifest.positions())
+        sets[name] = functools.partial(load, PretrainClips(frames, cached, CONFIG), usable)
     seconds = paired(sets, repeats)
     show(seconds, f"among {FEW}", samples, "samples")
     lower, median, upper = ratio(seconds, next(iter(sets)), f"among {FEW}")

@@ -42,7 +42,7 @@ def option_table(command: Any) -> str:
 
 
 def row(parameter: Any) -> str:
-    names = ", ".join(f"`{name}`" for name in parameter.opts)
+    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     value = f"`{escape(parameter.metavar)}`" if parameter.metavar else ""
     return f"| {names} | {value} | {default_of(parameter)} | {escape(parameter.help or '')} |"
 

@@ -58,9 +58,9 @@ class TwoClips(Dataset[tuple[Tensor, Tensor]]):
         return self.clip(self.positions[index]), self.clip(self.positions[index])
 
     def clip(self, position: int) -> Tensor:
-        count = self.frames.videos[position].frames
+        count = self.frames.videos[position].frame_count
         start = int(torch.randint(max(count - clip_span(*self.shape), 0) + 1, ()))
-        frames = torch.from_numpy(self.frames.frames(position, clip_indices(start, *self.shape, count)))
+        frames = torch.from_numpy(self.frames.read(position, clip_indices(start, *self.shape, count)))
         cropped: Tensor = self.crop(frames.movedim(-1, 1))  # (T, 3, S, S): one crop for all frames
         return cropped.movedim(0, 1).float() / 255
 

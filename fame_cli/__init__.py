@@ -4,10 +4,15 @@ What a program of one's own uses, by name: ``from fame_cli import ForegroundBack
 imported when it is first asked for, so that ``import fame_cli`` itself costs nothing (docs/library.md).
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# HDF5 would lock each file, which fails where a file system has no locks. Nothing here needs it: a file has
+# its name only once it is whole.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 __all__ = [
     "BYOL",

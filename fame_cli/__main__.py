@@ -2,11 +2,14 @@
 
 import sys
 
+from fame_cli import streams
 from fame_cli.errors import BUG
 from fame_cli.libraries import advice
 
 
 def main() -> None:
+    # Before all else, since the imports take a moment in which Ctrl-C may come.
+    streams.interrupts_end_at_once()
     try:
         from fame_cli.cli import app  # an untested Typer or Rich fails here, or as it reads the commands
 

@@ -1,5 +1,7 @@
 """Every option of every stage, said once: with its default, bounds, unit, help and group (``option.py``).
 
+Those that belong to one distraction or one objective are in ``method.py``.
+
 The command line, the check of a recipe, the tables in ``docs/commands`` and the written record of a run are
 made from here. A configuration is frozen and made of plain values, so it can be written as TOML, compared,
 and turned into a fingerprint that names the folder of what it made.
@@ -10,7 +12,20 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fame_cli.option import Configuration, Option
+from fame_cli.configuration import Configuration, Section
+from fame_cli.method import (
+    Beta,
+    Branch,
+    DistractionConfig,
+    DistractionMethod,
+    FameConfig,
+    HueOption,
+    MocoConfig,
+    NoDistraction,
+    ObjectiveConfig,
+    VariantOption,
+)
+from fame_cli.option import Option
 
 GROUPS = (
     "Data",
@@ -25,14 +40,8 @@ GROUPS = (
 )
 """Headings of options in ``--help`` and in the docs, in their order."""
 
-Hue = Literal["correct", "published"]
 Motion = Literal["plain", "compensated"]
-Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
-Background = Literal["none", "intra", "inter"]
-Branch = Literal["single", "both"]
-StatisticsSource = Literal["cached", "online"]
 BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
-ObjectiveName = Literal["moco", "simclr", "byol"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
@@ -59,25 +68,6 @@ FlipProbability = Annotated[
         at_least=0,
         at_most=1,
         group="Clips",
-    ),
-]
-Beta = Annotated[
-    float,
-    Option(
-        "Fraction of a clip kept as foreground, β in Eq. 4; 1 keeps all and merges nothing.",
-        above=0,
-        at_most=1,
-        group="Foreground",
-    ),
-]
-VariantOption = Annotated[
-    Variant, Option("How foreground is separated from background (Table 6).", group="Foreground")
-]
-HueOption = Annotated[
-    Hue,
-    Option(
-        "How hue is binned: correctly, or as in the published code, where it wraps (for parity only).",
-        group="Foreground",
     ),
 ]
 MotionOption = Annotated[
@@ -194,7 +184,7 @@ class MaskConfig(Configuration):
 
 
 @dataclass(frozen=True)
-class PretrainConfig(CropConfig, MaskConfig):
+class PretrainConfig(CropConfig):
     """Everything that decides what a pretraining computes (FAME, section 4.2, unless said otherwise)."""
 
     split: Annotated[
@@ -206,61 +196,24 @@ class PretrainConfig(CropConfig, MaskConfig):
         Option("Strength of the colour jitter, a factor on (0.4, 0.4, 0.4, 0.1).", at_least=0, group="Clips"),
     ] = 1.0
     flip_probability: FlipProbability = 0.5
-    statistics: Annotated[
-        StatisticsSource,
-        Option(
-            "Where masks come from: cached by fame masks, or computed online from each crop as in the paper.",
-            group="Foreground",
-        ),
-    ] = "cached"
-    hue: HueOption = "correct"
-    background: Annotated[
-        Background,
-        Option(
-            "Source of the new background (Table 4): none, another time of the same video (intra), or "
-            "another video (inter).",
+    distraction: Annotated[
+        DistractionConfig,
+        Section(
+            "What makes a clip's background say nothing: FAME's merge, a row of BE's Table 4 (noise, mixup, "
+            "cutmix, a still frame of another video or of the clip itself), or one of your own.",
             group="Distraction",
         ),
-    ] = "inter"
-    branch: Annotated[
-        Branch,
-        Option("Give a new background to one clip of a video, or to both (Table 5).", group="Distraction"),
-    ] = "single"
+    ] = FameConfig()  # noqa: RUF009, it is frozen
     objective: Annotated[
-        ObjectiveName | str,
-        Option(
+        ObjectiveConfig,
+        Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, or one of your own.",
             group="Objective",
         ),
-    ] = "moco"
+    ] = MocoConfig()  # noqa: RUF009
     backbone: Annotated[BackboneName | str, Option("3-D encoder, or one of your own.", group="Objective")] = (
         "r2plus1d_18"
     )
-    queue_length: Annotated[
-        int,
-        Option(
-            "Negatives in MoCo's queue, K: 2048 for UCF101, 65536 for Kinetics-400. The others have none.",
-            at_least=1,
-            group="Objective",
-        ),
-    ] = 2048
-    embedding_dim: Annotated[
-        int, Option("Size of the embedding that the loss compares.", at_least=1, group="Objective")
-    ] = 128
-    momentum: Annotated[
-        float,
-        Option(
-            "Momentum of MoCo's key encoder, or of BYOL's target at the start (it rises to 1). SimCLR has "
-            "none.",
-            at_least=0,
-            below=1,
-            group="Objective",
-        ),
-    ] = 0.999
-    temperature: Annotated[
-        float,
-        Option("Temperature of the loss of MoCo and SimCLR. BYOL has none.", above=0, group="Objective"),
-    ] = 0.1
     epochs: Annotated[int, Option("Passes over the videos.", at_least=1, group="Optimisation")] = 200
     steps: Annotated[
         int,
@@ -293,16 +246,28 @@ class PretrainConfig(CropConfig, MaskConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_difference(self)
-        self.require(
-            self.objective != "moco" or self.queue_length >= self.batch_size,
-            "queue_length",
-            f"at least the batch size, {self.batch_size}",
-        )
+        if isinstance(self.objective, MocoConfig):
+            self.objective.require(
+                self.objective.queue_length >= self.batch_size,
+                "queue_length",
+                f"at least the batch size, {self.batch_size}",
+            )
 
     @property
     def merges(self) -> bool:
-        """Whether any clip gets a new background; β = 1 and background "none" are the MoCo baseline."""
-        return self.beta < 1 and self.background != "none"
+        """Whether any clip is distracted; none and FAME with β = 1 are the plain baseline."""
+        keeps_all = isinstance(self.distraction, FameConfig) and self.distraction.beta == 1
+        return not (keeps_all or isinstance(self.distraction, NoDistraction))
+
+    @property
+    def branch(self) -> Branch:
+        """Which clips of a video are distracted."""
+        return self.distraction.branch if isinstance(self.distraction, DistractionMethod) else "single"
+
+    @property
+    def batch_norm_clips(self) -> int:
+        """Clips that are normalised together; 0 is the whole batch."""
+        return self.objective.batch_norm_clips if isinstance(self.objective, MocoConfig) else 0
 
 
 @dataclass(frozen=True)

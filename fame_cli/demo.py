@@ -34,6 +34,7 @@ from fame_cli.evaluation.splits import choose_videos
 from fame_cli.learning.device import choose_device
 from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.run import RunFolder
+from fame_cli.method import FameConfig, MocoConfig
 from fame_cli.stage import Workers
 from fame_cli.visualization import examples
 from fame_cli.visualization.cam import cam_sheet
@@ -46,6 +47,7 @@ from fame_cli.visualization.report import Code, PagePicture, Section, Table, Tex
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
 
+FAME = FameConfig()
 PRETRAIN = PretrainConfig(
     backbone="small",
     clip_frames=CLIP_FRAMES,
@@ -55,8 +57,9 @@ PRETRAIN = PretrainConfig(
     batch_size=64,
     optimizer="adamw",
     learning_rate=3e-3,
-    queue_length=512,
-    momentum=0.99,
+    distraction=FAME,
+    # One group: the demo's figures are of 64 clips normalised together.
+    objective=MocoConfig(queue_length=512, momentum=0.99, batch_norm_clips=0),
     crop_scale_min=0.5,
     color_jitter=0.5,
     flip_probability=0,  # left and right are different motions
@@ -67,7 +70,7 @@ EVALUATION = EvaluationConfig(
 LINEAR = LinearConfig(**EVALUATION, train_on="features")
 RETRIEVAL = RetrievalConfig(**EVALUATION)
 
-METHODS = {"MoCo": replace(PRETRAIN, beta=1.0), "MoCo+FAME": PRETRAIN}
+METHODS = {"MoCo": PRETRAIN.with_options(beta=1.0), "MoCo+FAME": PRETRAIN}
 SETS = {"neutral": "background tells nothing", "biased": "background misleads"}
 
 
@@ -197,13 +200,13 @@ def draw_pictures(
 ) -> None:
     """All pictures of the report: ``fame visualize``."""
     frames, biased = stores["pretrain"], stores["biased"]
-    options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, PRETRAIN.beta, PRETRAIN.variant)
+    options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, FAME.beta, FAME.variant)
     positions = examples.choose_positions(frames, [], 6)
     masks = [
         examples.mask_example(frames, statistics, position, options, true_mask(demo, frames, position))
         for position in positions
     ]
-    save_png(demo.picture("masks.png"), mask_sheet(masks, PRETRAIN.beta, frames_shown=2))
+    save_png(demo.picture("masks.png"), mask_sheet(masks, FAME.beta, frames_shown=2))
     merges = [
         examples.merge_example(frames, statistics, front, back, options)
         for front, back in pairwise(positions[:5])

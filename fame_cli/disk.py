@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import glob
 import hashlib
 import json
@@ -46,6 +47,12 @@ def remove_abandoned(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@functools.lru_cache(maxsize=1024)
+def remove_abandoned_once(folder: Path) -> None:
+    """The same, the first time that this process writes into a folder."""
+    remove_abandoned(folder)
+
+
 def is_alive(thread: int) -> bool:
     """Whether a thread or process of this machine is at work; signal 0 asks and does nothing."""
     try:
@@ -65,6 +72,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     beside = unfinished(path)
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned_once(path.parent.absolute())
         try:
             with beside.open("wb") as file:
                 file.write(content)
@@ -123,11 +131,16 @@ def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
         errno.EFBIG: "the file-size limit is reached",
         errno.EACCES: "permission was denied",
         errno.EROFS: "the disk is read-only",
+        errno.EEXIST: "there is a file where a folder is needed",
+        errno.ENOTDIR: "there is a file where a folder is needed",
+        errno.EISDIR: "there is a folder where a file is needed",
         errno.ENOENT: "the folder is not there (all machines of a cluster must see it by this path)",
     }.get(number, getattr(error, "strerror", None) or str(error))
+    if number in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return FameError(f"cannot write {place}: {what}.", "Choose another folder with -o.")
     return FameError(
         f"cannot write {place}: {what}.",
-        "Everything finished so far is kept: hint that and run the same command again.",
+        "Everything finished so far is kept: mend that and run the same command again.",
     )
 
 

@@ -6,7 +6,6 @@
 import contextlib
 import functools
 import os
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fame_cli import stage
-from fame_cli.config import ExtractConfig, StatisticsConfig, fingerprint
+from fame_cli.advice import DEFAULTS, as_words, options_of
+from fame_cli.config import fingerprint
 from fame_cli.data.manifest import Manifest, read_manifest, shard_slices
-from fame_cli.disk import sha256_of
 from fame_cli.errors import ArtefactError
 from fame_cli.lock import holders, locked
-from fame_cli.option import option_name
-from fame_cli.shard import read_receipt, receipt_path, shard_path
+from fame_cli.shard import damage_of, read_receipt, receipt_path, shard_path
 
-DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}
-"""The stages of a WORK folder, by the name of their folder, and the options of each."""
+MOST_THREADS = 64
+"""That read shards at a time: more would wait for the same disk."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,7 @@ class StageState:
     @property
     def options(self) -> list[str]:
         """Those that are not the default, as on the command line."""
-        configuration = self.description.configuration if self.description else {}
-        changed = (name for name, value in configuration.items() if DEFAULTS[self.kind].get(name) != value)
-        return [part for name in changed for part in (option_name(name), str(configuration[name]))]
+        return [str(word) for word in as_words(self.kind, options_of(self.folder))]
 
 
 @dataclass(frozen=True)
@@ -92,17 +88,7 @@ class Inventory:
 
     def command(self, state: StageState) -> str:
         """What makes the shards of a stage that are missing or damaged."""
-        if state.kind == "frames":
-            words = ["extract", str(self.manifest.root), "-o", str(self.work)]
-            for name in ("source", "annotations", "split"):
-                if (value := self.manifest.source.get(name, "")) not in ("", "folder"):
-                    words += [option_name(name), str(value)]
-        else:
-            words = ["masks", str(self.work)]
-            if len(self.frame_stores) > 1 and state.description:
-                words += ["--frames", self.frame_stores.get(state.description.parent, "FRAMES")]
-        unknown = "" if state.description else " (with the options that it was begun with)"
-        return shlex.join(["fame", *words, *state.options]) + unknown
+        return stage.command_of(state.folder)
 
 
 def take_inventory(work: Path) -> Inventory:
@@ -163,13 +149,19 @@ def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
     )
 
 
+def feature_shards(folder: Path) -> list[str]:
+    """Names of the shards of a stage of features, as far as the shard or its receipt is there."""
+    paths = [*folder.glob("videos-*.h5"), *folder.glob("videos-*.json")]
+    return sorted({path.stem for path in paths})
+
+
 def find_damage(
-    state: StageState, names: Sequence[str], jobs: int, progress: stage.Progress | None = None
+    folder: Path, names: Sequence[str], jobs: int, progress: stage.Progress | None = None
 ) -> dict[str, str]:
     """What is wrong with each shard of a stage that is not as it was written, by its name."""
     found = {}
-    with ThreadPoolExecutor(jobs) as threads:
-        results = threads.map(functools.partial(damage_of, state.folder), names)
+    with ThreadPoolExecutor(min(jobs, MOST_THREADS)) as threads:
+        results = threads.map(functools.partial(damage_or_refusal, folder), names)
         for number, (name, what) in enumerate(zip(names, results, strict=True)):
             if what:
                 found[name] = what
@@ -178,22 +170,28 @@ def find_damage(
     return found
 
 
-def damage_of(folder: Path, name: str) -> str:
-    """What is wrong with a shard, or nothing; reads all of it."""
-    receipt, path = read_receipt(folder, name), shard_path(folder, name)
-    if receipt is None:
-        return "has no receipt" if path.exists() else "is missing"
-    if receipt.bytes < 0:
-        return "has a receipt that cannot be read"
+def mend_index(state: StageState, videos: int) -> str:
+    """What was wrong with the index of a stage that is complete and whole, or nothing; it is made again.
+
+    Raises FameError where it cannot be written, ArtefactError where a shard is none after all.
+    """
+    from fame_cli.data import shard_index
+
+    if state.kind == "frames":
+        from fame_cli.data.frames import JPEGS, outcomes_of
+
+        return shard_index.mend_index(state.folder, videos, JPEGS, outcomes_of)
+    from fame_cli.data.statistics import CLIPS, count_clips
+
+    return shard_index.mend_index(state.folder, videos, CLIPS, count_clips)
+
+
+def damage_or_refusal(folder: Path, name: str) -> str:
+    """What is wrong with a shard, or what kept us from reading it."""
     try:
-        size = path.stat().st_size
-        if size != receipt.bytes:
-            return f"has {size} bytes where {receipt.bytes} were written"
-        return "" if sha256_of(path) == receipt.sha256 else "does not hold the bytes that were written"
-    except FileNotFoundError:
-        return "is missing"
+        return damage_of(folder, name)
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({error.strerror}), so nobody knows whether it is whole"
 
 
 def contradicts_its_shards(state: StageState, names: Sequence[str]) -> bool:
@@ -209,11 +207,15 @@ def withdraw(state: StageState, damaged: Sequence[str]) -> None:
     """Take a stage for unfinished: remove the receipts of shards that are still damaged now.
 
     A shard of the same size and time looks whole to the next run of the stage; without its receipt it is
-    made again. Until then, whatever would read the stage says that it is not finished.
+    made again. Until then, whatever would read the stage says that it is not finished. What cannot be read
+    now may be whole: it keeps its receipt.
     """
     with locked(state.folder):
+        removed = 0
         for name in damaged:
-            if damage_of(state.folder, name):
-                receipt_path(state.folder, name).unlink(missing_ok=True)
-        if state.description is not None:
+            with contextlib.suppress(OSError):
+                if damage_of(state.folder, name):
+                    receipt_path(state.folder, name).unlink(missing_ok=True)
+                    removed += 1
+        if state.description is not None and (removed or not damaged):
             stage.write_description(state.folder, replace(state.description, complete=False))

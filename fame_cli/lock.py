@@ -21,6 +21,9 @@ Slice = tuple[int, int]
 """(i, n): the i-th of n, counted from 1."""
 WHOLE: Slice = (1, 1)
 
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)
+"""What file systems say that have no locks; the last one of folders alone (NFS)."""
+
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.05
 """A lock may be held for an instant by ``holders``, which only looks."""
@@ -83,8 +86,8 @@ def slice_lock(part: Slice) -> str:
     return f".lock-{part[0]}-of-{part[1]}"
 
 
-def hold(file: IO[str], exclusive: bool, attempts: int = ATTEMPTS) -> bool:
-    """Take the lock of an open file, until it is closed; returns whether that could be done."""
+def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool:
+    """Take the lock of an open file or folder, until it is closed; returns whether that could be done."""
     for attempt in range(attempts):
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -95,7 +98,7 @@ def hold(file: IO[str], exclusive: bool, attempts: int = ATTEMPTS) -> bool:
         except OSError as error:
             # Some cluster file systems have no locks. Files are whole there all the same; two processes on
             # the same work are not told of each other.
-            if error.errno in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            if error.errno in WITHOUT_LOCKS:
                 return True
             raise
     return False

@@ -1,8 +1,6 @@
 """How an option is said: one field of a configuration with its type, default, bounds, unit, help and group.
 
-    @dataclass(frozen=True)
-    class CropConfig(Configuration):
-        crop_px: Annotated[int, Option("Side of the square crop.", unit="pixels", at_least=16)] = 112
+    crop_px: Annotated[int, Option("Side of the square crop.", unit="pixels", at_least=16)] = 112
 
 Everything else that knows the option reads it from there: the command's signature and its ``--help``
 (``cli/options.py``), the check of a recipe (``recipe.py``), the tables in ``docs/commands`` and the written
@@ -12,10 +10,10 @@ Everything else that knows the option reads it from there: the command's signatu
 import difflib
 import math
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 from fame_cli.errors import ConfigurationError
 
@@ -82,11 +80,13 @@ class Field:
 
     name: str
     kind: Any
-    """``int``, ``float``, ``str``, a ``Literal``, ``Literal | str``, or a tuple of ints or floats."""
+    """``bool``, ``int``, ``float``, ``str``, ``Literal``, ``Literal | str``, or a tuple of ints or floats."""
     default: Any
     option: Option
     default_shown: str = ""
     """What stands for the default where that is only known later, such as "as pretrained"."""
+    section: str = ""
+    """The section that chooses or has it (``configuration.py``); empty for an option of every method."""
 
     @property
     def flag(self) -> str:
@@ -118,8 +118,8 @@ class Field:
         if self.choices:
             names = [*self.choices, *([OWN_CLASS] if self.open else [])]
             return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
-        if self.kind is str:
-            return "text"
+        if self.kind in (str, bool):
+            return "text" if self.kind is str else "true or false"
         noun = {int: "an integer", float: "a number"}[self.element or self.kind]
         if self.element:
             noun = f"{noun.split()[1]}s"
@@ -149,8 +149,8 @@ class Field:
             if not isinstance(value, str) or not (value in self.choices or (self.open and names_own(value))):
                 raise self.refused(value, did_you_mean(value, self.choices))
             return value
-        if self.kind is str:
-            if not isinstance(value, str):
+        if self.kind in (str, bool):
+            if not isinstance(value, self.kind):
                 raise self.refused(value)
             return value
         if self.element is None:
@@ -179,62 +179,6 @@ class Field:
         )
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """Base of all configurations: checked on creation, convertible to and from plain values.
-
-    Fields are written ``name: Annotated[kind, Option(...)] = default``. What takes two options to say is
-    checked in ``__post_init__`` of the configuration, with ``require``. A subclass that gives a field another
-    default writes ``name: kind = default``; the rest is inherited.
-    """
-
-    defaults_shown: ClassVar[Mapping[str, str]] = {}
-    """By name, what stands for the default of an option where that is only known later."""
-
-    def __post_init__(self) -> None:
-        for field in options_of(type(self)):
-            # Frozen: this is the one place where a value is replaced, by the same one in its own type.
-            object.__setattr__(self, field.name, field.check(getattr(self, field.name)))
-
-    def require(self, holds: bool, name: str, expected: str) -> None:
-        """Raise ConfigurationError naming the option, its value and what was expected unless ``holds``."""
-        if not holds:
-            value = shown(getattr(self, name))
-            raise ConfigurationError(f"{option_name(name)} is {value}; expected {expected}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values; an unknown key is an error, a missing one takes its default."""
-        known = [field.name for field in options_of(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise ConfigurationError(
-                f"unknown option {', '.join(map(printable, unknown))}.",
-                " ".join(filter(None, [did_you_mean(unknown[0], known), f"Known: {', '.join(known)}."])),
-            )
-        return cls(**values)
-
-
-def options_of(config_type: type[Configuration]) -> tuple[Field, ...]:
-    """The options of a configuration in the order of its fields.
-
-    Raises TypeError, for the programmer, where a field does not say its Option.
-    """
-    # A subclass may have said another default and no more: the nearest class that says an Option counts.
-    hints = [get_type_hints(owner, include_extras=True) for owner in config_type.__mro__]
-    found = []
-    for field in fields(config_type):
-        said = [get_args(hint[field.name]) for hint in hints if get_origin(hint.get(field.name)) is Annotated]
-        if not said or not isinstance(said[0][1], Option):
-            raise TypeError(f"{config_type.__name__}.{field.name}: expected Annotated[kind, Option(...)].")
-        kind, option = said[0][:2]
-        later = config_type.defaults_shown.get(field.name, "")
-        found.append(Field(field.name, kind, field.default, option, later))
-    return tuple(found)
-
-
 def option_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
@@ -254,6 +198,8 @@ def did_you_mean(wrong: object, known: Iterable[str]) -> str:
 def as_text(value: Any) -> str:
     """A value as a person would type it: with commas between, 0.0001 rather than 1e-4."""
     match value:
+        case bool():
+            return str(value).lower()
         case float():
             return f"{value:g}"
         case tuple() | list():

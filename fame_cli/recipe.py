@@ -25,8 +25,9 @@ from fame_cli.config import (
     RetrievalConfig,
     StatisticsConfig,
 )
+from fame_cli.configuration import Configuration, overlay
 from fame_cli.errors import ConfigurationError, InputError
-from fame_cli.option import Configuration, did_you_mean, printable, shown
+from fame_cli.option import did_you_mean, printable, shown
 
 TABLES: dict[str, type[Configuration]] = {
     "extract": ExtractConfig,
@@ -137,7 +138,7 @@ def complete(name: str, above: tuple[str, ...]) -> dict[str, Any]:
     check_description(name, content.get("recipe", {}))
     base = content.get("recipe", {}).get("base")
     if base is not None:
-        content = overlay(complete(locate(base, name), chain), content)
+        content = laid_over(complete(locate(base, name), chain), content)
     for table in TABLES.keys() & content.keys():
         check_table(name, table, content[table])
     return content
@@ -150,7 +151,7 @@ def locate(base: str, name: str) -> str:
     return os.path.normpath(Path(name).parent / base)
 
 
-def overlay(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe with what it does not say taken from its base; rows are of the recipe alone."""
     about, own = base.get("recipe", {}), content.get("recipe", {})
     notes = [*about.get("notes", []), *own.get("notes", [])]
@@ -160,7 +161,7 @@ def overlay(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, An
         if not isinstance(options, dict):
             merged[table] = options  # for check_table to refuse
         elif table in base or options:
-            merged[table] = {**base.get(table, {}), **options}
+            merged[table] = overlay(TABLES[table], base.get(table, {}), options)
     return merged
 
 

@@ -8,20 +8,17 @@ and the file is the one that was signed.
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fame_cli.config import fingerprint
-from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished, write_json
+from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished
 from fame_cli.errors import FameError
+from fame_cli.sealed import read_sealed, write_sealed
 
 SUFFIX = ".h5"
-SEAL = "seal"
-"""What a receipt calls the fingerprint of all else that it says."""
 
 Summary = dict[str, Any]
 Compute = Callable[[Path, Any], Summary]
@@ -38,6 +35,8 @@ class Shard:
     """Videos in the shard, for the progress."""
     task: Any
     """Handed to the computation, in another process: plain, picklable values."""
+    made_with: dict[str, Any] = field(default_factory=dict)
+    """Kept in the receipt, so that what the stage says of itself can be told again where it is lost."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class Receipt:
     bytes: int
     modified_ns: int
     summary: Summary
+    made_with: dict[str, Any] = field(default_factory=dict)
+    """Options and origin of the stage, and what its shard was given; none in receipts of older versions."""
 
 
 def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]:
@@ -67,7 +68,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
             os.replace(beside, target)
         finally:
             beside.unlink(missing_ok=True)
-    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary)
+    receipt = Receipt(shard.inputs, sha256, status.st_size, status.st_mtime_ns, summary, shard.made_with)
     write_receipt(folder, shard.name, receipt)
     remove_progress(folder, shard.name)
     return shard.name, receipt
@@ -95,25 +96,21 @@ def remove_progress(folder: Path, name: str) -> None:
 
 
 def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
-    values = asdict(receipt)
-    write_json(receipt_path(folder, name), {**values, SEAL: fingerprint(values)})
+    write_sealed(receipt_path(folder, name), asdict(receipt))
 
 
 def read_receipt(folder: Path, name: str) -> Receipt | None:
     """The receipt of a shard, if there is one.
 
-    One that cannot be read or that was changed since signs nothing: an empty one makes its shard stale.
+    One that is damaged or was changed since signs nothing: an empty one makes its shard stale. Raises OSError
+    where the system does not let us read it, which says nothing of the shard.
     """
     try:
-        with open(f"{folder}/{name}.json", encoding="utf-8") as file:  # half the cost of a Path
-            values = json.load(file)
-        if values.pop(SEAL) == fingerprint(values):
-            return Receipt(**values)
+        return Receipt(**read_sealed(f"{folder}/{name}.json"))  # half the cost of a Path
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass
-    return Receipt("", "", -1, -1, {})
+    except (IsADirectoryError, ValueError, TypeError):
+        return Receipt("", "", -1, -1, {})
 
 
 def is_done(folder: Path, shard: Shard) -> bool:
@@ -145,6 +142,27 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
         again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
         write_receipt(folder, shard.name, again)
     return True
+
+
+def damage_of(folder: Path, name: str) -> str:
+    """What is wrong with a shard, or nothing; reads all of it.
+
+    Raises OSError where the system does not let us read it: it may be whole.
+    """
+    receipt, path = read_receipt(folder, name), shard_path(folder, name)
+    if receipt is None:
+        return "has no receipt" if path.exists() else "is missing"
+    if receipt.bytes < 0:
+        return "has a receipt that cannot be read"
+    try:
+        size = path.stat().st_size
+        if size != receipt.bytes:
+            return f"has {size} bytes where {receipt.bytes} were written"
+        return "" if sha256_of(path) == receipt.sha256 else "does not hold the bytes that were written"
+    except FileNotFoundError:
+        return "is missing"
+    except IsADirectoryError:
+        return "is a folder"
 
 
 def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:

@@ -10,19 +10,20 @@ those of this machine or of a cluster.
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fame_cli.advice import stage_command
 from fame_cli.child import ChildDiedError, Children
 from fame_cli.config import fingerprint
-from fame_cli.disk import require_space, translate_os_errors, write_json
+from fame_cli.disk import require_space, translate_os_errors
 from fame_cli.errors import DONE, ArtefactError, FameError
 from fame_cli.lock import WHOLE
 from fame_cli.lock import locked as locked
+from fame_cli.sealed import read_sealed, write_sealed
 from fame_cli.shard import (
     Compute,
     Receipt,
@@ -57,6 +58,8 @@ class Description:
     complete: bool = False
     content: str = ""
     """Fingerprint of all that the finished stage holds."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """What it was made from, in words that its command takes."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -97,6 +100,7 @@ def run(
     progress: Progress | None = None,
     after_crash: Callable[[Any], Any] | None = None,
     versions: Mapping[str, str] | None = None,
+    origin: Mapping[str, Any] | None = None,
     in_process: bool = False,
 ) -> Report:
     """Compute every shard that is not done, and nothing else.
@@ -106,17 +110,25 @@ def run(
     with ``after_crash(task)``: the same work with each input by itself.
 
     Of a slice, raises SliceDoneError as long as others are not done; whoever finds all done says so in
-    ``stage.json``.
+    ``stage.json``. That file and each receipt keep ``configuration`` and ``origin``: what the videos were and
+    how they were indexed, for instance.
     """
     started = time.monotonic()
+    told = {"kind": kind, "configuration": dict(configuration), "origin": dict(origin or {})}
     with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
     with locked(folder, workers.slice):
         remove_leftovers(folder, mine if workers.slice != WHOLE else None)
         receipts, remade = finished(folder, mine)
-        pending = [shard for shard in mine if shard.name not in receipts]
-        description = Description(kind, dict(configuration), parent, dict(versions or {}))
+        pending = [
+            dataclasses.replace(shard, made_with=told | shard.made_with)
+            for shard in mine
+            if shard.name not in receipts
+        ]
+        description = Description(
+            kind, dict(configuration), parent, dict(versions or {}), origin=dict(origin or {})
+        )
         if pending:
             write_description(folder, description)
         signed = published(folder, pending, compute, workers, after_crash, in_process)
@@ -199,7 +211,8 @@ def published(
     calls = (
         (place, shard, dataclasses.replace(shard, task=with_care(shard.task)), compute) for shard in pending
     )
-    for name, receipt in each_result(publish_in_child, calls, workers):
+    used = dataclasses.replace(workers, jobs=min(workers.jobs, len(pending)))
+    for name, receipt in each_result(publish_in_child, calls, used):
         if not shard_path(folder, name).exists():
             raise FameError(
                 f"{shard_path(folder, name)} was written on another machine and is not here.",
@@ -229,24 +242,30 @@ def publish_in_child(
 
 
 def write_description(folder: Path, description: Description) -> None:
-    write_json(folder / "stage.json", asdict(description))
+    write_sealed(folder / "stage.json", asdict(description))
 
 
 def read_description(folder: Path) -> Description:
     """The ``stage.json`` of a stage; raises ArtefactError where there is none or it cannot be read."""
     try:
-        values = json.loads((folder / "stage.json").read_text())
+        values = read_sealed(folder / "stage.json", seal_required=False)
         version = values["schema_version"]
         if version == SCHEMA_VERSION:
             return Description(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
-            f"{folder} holds no readable stage.json ({error}).", "Run the stage's command again to repair it."
+            f"{folder} holds no readable stage.json ({error}).",
+            f"This writes it anew and makes nothing again that is whole: {command_of(folder)}",
         ) from error
     raise ArtefactError(
         f"{folder} was written with schema version {version}, this version reads {SCHEMA_VERSION}.",
-        "Run the stage's command again with this version: it makes a new folder.",
+        f"This version makes a new folder: {command_of(folder)}",
     )
+
+
+def command_of(folder: Path) -> str:
+    """What makes a stage, in words where its options are lost or it is none of WORK's."""
+    return stage_command(folder) or "run the command that made it again."
 
 
 def is_described(folder: Path, description: Description) -> bool:

@@ -1,6 +1,7 @@
 """Who does the work of a stage: processes of this machine, or a cluster through joblib's backends."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import Any, Literal
 from fame_cli.child import Children
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.lock import WHOLE, Slice
+
+JOBS_A_CORE = 32
+"""More than this is a slip of the hand, and would use up the processes that the system allows."""
 
 Backend = Literal["processes", "dask", "ray"]
 
@@ -24,6 +28,14 @@ class Workers:
     """Of the cluster's scheduler, as ``tcp://host:8786`` (dask) or ``host:6379`` (ray; "" finds it)."""
     slice: Slice = WHOLE
     """(i, n): the i-th of n processes that share the work, counted from 1."""
+
+    def __post_init__(self) -> None:
+        most = JOBS_A_CORE * (os.cpu_count() or 1)
+        if self.jobs > most:
+            raise ConfigurationError(
+                f"--jobs is {self.jobs}, and this machine has {os.cpu_count()} cores.",
+                f"More processes than cores make nothing faster: give {most} or less.",
+            )
 
 
 ONE_PROCESS = Workers()

@@ -119,7 +119,7 @@ def test_file_that_a_killed_process_left_half_written_is_removed_and_no_other(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(FameError, match=r"cannot write .*a\.bin: File exists"):
+    with pytest.raises(FameError, match=r"cannot write .*a\.bin: there is a file where a folder is needed"):
         disk.write_whole(tmp_path / "file" / "a.bin", b"data")
 
 

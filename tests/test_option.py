@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from fame_cli.config import LinearConfig, PretrainConfig
+from fame_cli.configuration import Configuration, options_of
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Configuration, Option, names_own, options_of
+from fame_cli.option import Option, names_own
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Kinds(Configuration):
     kind: Annotated[Literal["sgd", "adamw"], Option("Kind.")] = "sgd"
     network: Annotated[Literal["i3d", "s3d"] | str, Option("Network.")] = "i3d"
     epochs: Annotated[tuple[int, ...], Option("Epochs.", at_least=0)] = (60, 120)
+    mixes: Annotated[bool, Option("Mixes.")] = True
     rates: Annotated[tuple[float, ...], Option("Rates.", above=0)] = ()
 
 
@@ -49,6 +51,8 @@ class Kinds(Configuration):
         ({"rate": 1e39}, r"--rate is 1e\+39; expected at most 3e\+38"),
         ({"name": 3}, r"--name is 3; expected text"),
         ({"kind": "adam"}, r"--kind is 'adam'; expected sgd or adamw\.\nDid you mean adamw\?"),
+        ({"mixes": 1}, r"--mixes is 1; expected true or false\.$"),
+        ({"mixes": "no"}, r"--mixes is 'no'; expected true or false"),
         ({"kind": ["sgd"]}, r"--kind is \['sgd'\]; expected sgd or adamw"),
         ({"kind": "a.b:c"}, r"--kind is 'a\.b:c'; expected sgd or adamw"),
         ({"network": "i3"}, r"expected i3d, s3d or package\.module:name\.\nDid you mean i3d\?"),

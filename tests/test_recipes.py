@@ -10,8 +10,9 @@ from conftest import find_real_data, moving_square, write_video
 from typer.testing import CliRunner
 
 from fame_cli.cli.app import app
-from fame_cli.config import PretrainConfig
+from fame_cli.configuration import flatten
 from fame_cli.errors import ConfigurationError, FameError
+from fame_cli.method import MocoConfig
 from fame_cli.option import option_name
 from fame_cli.recipe import TABLES, parse, read_recipe, shipped_recipes
 
@@ -43,8 +44,9 @@ def test_recipes_cover_every_row_of_tables_1_to_6() -> None:
 def test_recipe_states_every_option_so_that_a_changed_default_changes_no_recipe(name: str) -> None:
     recipe = read_recipe(name)
     for table, configuration in TABLES.items():
-        fields = {field.name for field in dataclasses.fields(configuration)}
-        assert set(recipe.options(table)) == fields, table
+        # A section states the options of its own method, each of which is made whole by reading it.
+        stated = recipe.options(table)
+        assert flatten(stated).keys() == flatten(configuration.from_dict(stated).to_dict()).keys(), table
     assert recipe.notes
 
 
@@ -58,16 +60,17 @@ def test_one_recipe_is_complete_and_the_others_say_only_what_differs_from_their_
             continue
         below = read_recipe(base)
         for table in own.keys() & TABLES.keys():
-            assert own[table].items().isdisjoint(below.options(table).items()), f"{name} [{table}]"
+            stated, given = flatten(own[table]), flatten(below.options(table))
+            assert stated.items().isdisjoint(given.items()), f"{name} [{table}]"
     assert complete == ["ucf101-r2plus1d-fame"]
 
 
 def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
-    base = read_recipe("ucf101-i3d-fame").options("pretrain")
+    base = flatten(read_recipe("ucf101-i3d-fame").options("pretrain"))
 
     def changed(name: str) -> dict[str, object]:
         options = read_recipe(name).options("pretrain")
-        return {key: value for key, value in options.items() if base[key] != value}
+        return {key: value for key, value in flatten(options).items() if base[key] != value}
 
     assert changed("ucf101-i3d-moco") == {"beta": 1.0}
     assert changed("ucf101-i3d-fame-beta0.7") == {"beta": 0.7}
@@ -87,10 +90,31 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[pretrain]\nbeta2 = 0.3\n", r"\[pretrain\]: unknown option beta2.\nDid you mean beta\?"),
-        ("[pretrain]\nbeta = 3\n", r"--beta is 3; expected above 0, at most 1.\nSee fame pretrain --help"),
-        ("[pretrain]\nbeta = true\n", r"--beta is True; expected a number above 0, at most 1"),
-        ("[pretrain]\nbeta = [0.5]\n", r"--beta is \[0.5\]; expected a number above 0, at most 1"),
+        (
+            "[pretrain.distraction]\nbeta2 = 0.3\n",
+            r"\[pretrain\]: unknown option beta2.\nDid you mean beta\?",
+        ),
+        (
+            "[pretrain.distraction]\nbeta = 3\n",
+            r"--beta is 3; expected above 0, at most 1.\nSee fame pretrain --help",
+        ),
+        ("[pretrain.distraction]\nbeta = true\n", r"--beta is True; expected a number above 0, at most 1"),
+        (
+            "[pretrain.distraction]\nbeta = [0.5]\n",
+            r"--beta is \[0.5\]; expected a number above 0, at most 1",
+        ),
+        ("[pretrain]\nbeta = 0.3\n", r"unknown option beta.\nIt belongs into the table of distraction"),
+        ("[pretrain]\nobjective = 'moco'\n", r"objective is 'moco'; expected a table of its name and its"),
+        ("[pretrain.objective]\nsymmetric = 1\n", r"--symmetric is 1; expected true or false"),
+        ("[pretrain.objective]\nname = 'mocco'\n", r"--objective is 'mocco'; [\s\S]*Did you mean moco\?"),
+        (
+            "[pretrain.objective]\nname = 'simclr'\nqueue_length = 64\n",
+            r"--queue-length belongs to moco; the objective is simclr.\nLeave it out, or choose with --objec",
+        ),
+        (
+            "[recipe]\nbase = 'ucf101-i3d-fame'\n[pretrain.distraction]\nname = 'none'\nbeta = 1\n",
+            r"--beta belongs to fame; the distraction is none",
+        ),
         ("[pretrain]\nbatch_size = '8'\n", r"--batch-size is '8'; expected an integer of at least 2"),
         ("[pretrain]\nbatch_size = 8.0\n", r"--batch-size is 8.0; expected an integer of at least 2"),
         ("[pretrain]\nsteps = 1e20\n", r"--steps is 1e\+20; expected an integer of at least 0"),
@@ -99,7 +123,10 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
         ("[pretrain]\nweight_decay = inf\n", r"--weight-decay is inf; expected a number of at least 0"),
         ("[pretrain]\nlearning_rate = nan\n", r"--learning-rate is nan; expected a number above 0"),
         ("[pretrain]\nsplit = 3\n", r"--split is 3; expected text"),
-        ("[pretrain]\nvariant = 'guass'\n", r"--variant is 'guass'; expected fame.*\nDid you mean gauss\?"),
+        (
+            "[pretrain.distraction]\nvariant = 'guass'\n",
+            r"--variant is 'guass'; expected fame.*\nDid you mean gauss\?",
+        ),
         ("[pretrain]\nbackbone = 'i3'\n", r"--backbone is 'i3'; expected .* package.module:name.\nDid you"),
         ("[linear]\nmilestones = 60\n", r"--milestones is 60; expected integers of at least 0 with commas"),
         ("[linear]\nmilestones = [60, 0.5]\n", r"--milestones is \[60, 0.5\]; expected integers"),
@@ -108,7 +135,10 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
         ("pretrain = 3\n", "expected a table of options"),
         ("[pretrain", "is not valid TOML"),
         (f"a = {'[' * 1000}{']' * 1000}\n", "is not valid TOML: its values are nested too deeply"),
-        (f"[pretrain]\nbeta = {'[' * 90}{']' * 90}\n", r"--beta is \[\[\[.*; expected a number above 0"),
+        (
+            f"[pretrain.distraction]\nbeta = {'[' * 90}{']' * 90}\n",
+            r"--beta is \[\[\[.*; expected a number above 0",
+        ),
         (f"[{'a.' * 1000}a]\n", "unknown table a"),
         (f"[pretrain.{'a.' * 1000}a]\n", "unknown option a"),
         ('["\\u001b[31m"]\n', r"unknown table \\x1b\[31m\."),
@@ -220,13 +250,16 @@ def test_recipe_trains_for_two_steps_with_its_own_options(
 
 def test_option_given_by_hand_wins_over_the_recipe(work: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
-    mine.write_text("[pretrain]\nbackbone = 'small'\nbeta = 0.3\nlearning_rate = 1\nseed = 7\n")
+    mine.write_text(
+        "[pretrain]\nbackbone = 'small'\nlearning_rate = 1\nseed = 7\n[pretrain.distraction]\nbeta = 0.3\n"
+    )
     given = ["--seed", "9", *flags(SMALL), "--recipe", str(mine)]
     run("pretrain", work, "-o", tmp_path / "run", *given)
     options = read_recipe(str(tmp_path / "run" / "config.toml")).options("pretrain")
+    options = flatten(options)
     assert [options[key] for key in ("backbone", "beta", "seed")] == ["small", 0.3, 9]
     assert repr(options["learning_rate"]) == "1.0"
-    assert options["momentum"] == PretrainConfig.momentum
+    assert options["momentum"] == MocoConfig.momentum
 
 
 def test_configuration_of_a_run_repeats_it(work: Path, tmp_path: Path) -> None:

@@ -20,8 +20,7 @@ from fame_cli.evaluation.evaluation import Phase
 from fame_cli.stage import Workers
 
 MADE = replace(PRETRAIN, split="pretrain", epochs=30, learning_rate=1e-3)
-REAL = replace(
-    MADE,
+REAL = MADE.with_options(
     split="train",
     frame_stride=4,
     epochs=100,

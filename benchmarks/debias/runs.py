@@ -1,6 +1,5 @@
 """One run: a network trained by one method from one seed, and what linear probes make of its features."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def trained_weights(material: Material, method: str, seed: int, folder: Path, ph
         learner = evaluation(material, untrained, config, folder, phase)
         classify.finetune(learner, config)
         return read_weights(learner.evaluation_folder("finetune", config) / classify.CLASSIFIER)
-    options = replace(material.pretrain, seed=seed, **PRETRAINED[method])
+    options = material.pretrain.with_options(seed=seed, **PRETRAINED[method])
     with phase(f"{method}, seed {seed}", "steps") as tell:
         pretrain(
             folder,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.cam import cam
 from fame_cli.cli.compare import compare
@@ -19,6 +20,7 @@ from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
 from fame_cli.errors import FameError
+from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
@@ -117,9 +119,15 @@ command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 
 def main() -> None:
-    console.stop_like_interrupt()
-    console.show_any_name()
+    streams.interrupts_end_at_once()
+    streams.guard_streams()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ["FAME_DEBUG"] = "1"
-    app(arguments, prog_name="fame")
+    try:
+        require_current_folder()
+        require_memory(arguments)
+        app(arguments, prog_name="fame")
+    except FameError as error:
+        # Raised before any command could catch it: by these checks, or by output that cannot be written.
+        sys.exit(console.explain(error))

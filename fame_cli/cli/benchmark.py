@@ -67,8 +67,8 @@ def train(
         ("of a 3-D convolution's rate", f"{speed.share_of_convolution_rate:.0%} of {best:,.0f} GFLOP/s"),
     ]
     rows += [(f"{name}, a small step", f"{1000 * seconds:,.0f} ms") for name, seconds in formats.items()]
-    shape = f"{config.batch_size} x 2 x {config.clip_frames} x {config.crop_px}²"
-    title = f"{config.objective}, {config.backbone}, {shape}, {config.precision} on {target}"
+    shape = f"{config.batch_size} videos, {config.clip_frames} x {config.crop_px}²"
+    title = f"{config.objective.name}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
     used, faster = choose_memory_format(memory_format), min(formats, key=formats.__getitem__)
     advice = "it was used" if used == faster else f"give --memory-format {faster}, to pretrain as well"

@@ -111,7 +111,7 @@ def require_one_protocol(models: "Sequence[CamModel]") -> None:
     """Say whose classifiers are asked; raise ConfigurationError where some are probes, some finetuned."""
     for model in models:
         if model.classifier is None:
-            console.warn(f"{model.name} has no classifier: only class-agnostic maps (see fame eval linear).")
+            console.warn(f"{model.name} has no classifier: only class-agnostic maps (eval linear makes one).")
         else:
             console.say(f"{model.name}: classifier of {model.evaluation}")
     if len({model.evaluation.rpartition("-")[0] for model in models if model.classifier}) > 1:

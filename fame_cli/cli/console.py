@@ -1,14 +1,12 @@
 """What the terminal shows: messages, progress, tables; and the one place where errors become exit codes."""
 
 import contextlib
+import errno
 import functools
-import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
 
 import typer
 from rich.console import Console
@@ -25,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from fame_cli import streams
 from fame_cli.errors import BUG, INTERRUPTED, FameError
 from fame_cli.libraries import advice
 
@@ -39,13 +38,29 @@ def debugging() -> bool:
     return os.environ.get("FAME_DEBUG", "") not in ("", "0")
 
 
+def visible(text: object) -> str:
+    """The text with whatever a terminal would obey rather than show written out: a name may hold anything.
+
+    Line breaks and tabs stay: messages and recipes are made of lines.
+    """
+    named = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in named
+    )
+
+
+def shown(text: object) -> str:
+    """The same with square brackets that rich does not take for its own."""
+    return escape(visible(text))
+
+
 def say(message: str) -> None:
     """One plain line on standard output."""
-    out.print(escape(message))
+    out.print(shown(message))
 
 
 def warn(message: str) -> None:
-    err.print(f"[yellow]warning:[/yellow] {escape(message)}")
+    err.print(f"[yellow]warning:[/yellow] {shown(message)}")
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -53,6 +68,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: object, **options: object) -> None:
+        streams.interrupts_save_first()
         try:
             code = command(*args, **options) or 0
         except FameError as error:
@@ -62,7 +78,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             err.print(f"interrupted; finished shards, checkpoints and results are kept: {how}.")
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
-            code = refused_by_system(error) if isinstance(error, OSError) and error.filename else admit(error)
+            code = refuse(error)
         raise typer.Exit(code)
 
     return run
@@ -71,17 +87,25 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 def explain(error: FameError) -> int:
     if debugging():
         err.print_exception()
-    err.print(f"[bold red]error:[/bold red] {escape(error.message)}")
+    err.print(f"[bold red]error:[/bold red] {shown(error.message)}")
     if error.hint:
-        err.print(escape(error.hint))
+        err.print(shown(error.hint))
     return error.exit_code
 
 
-def refused_by_system(error: OSError) -> int:
-    """What the operating system did not let us do with a file is no fault of the program."""
-    return explain(
-        FameError(f"{error.filename}: {error.strerror}.", "Check the path, and who may read and write there.")
-    )
+def refuse(error: Exception) -> int:
+    """Say what a machine has no more of, or its system does not allow; what is left is a bug of ours."""
+    from fame_cli.limits import limit_reached
+
+    if limit := limit_reached(error):
+        return explain(limit)
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename if error.filename is not None else "a file"
+        hint = "Check the path, and who may read and write there."
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            hint = "A file is where a folder is needed, or the other way round: choose another with -o."
+        return explain(FameError(f"{where}: {error.strerror}.", hint))
+    return admit(error)
 
 
 def admit(error: Exception) -> int:
@@ -89,29 +113,13 @@ def admit(error: Exception) -> int:
     told = advice() or "This is a bug."
     if debugging():
         err.print_exception()
-        err.print(escape(told))
+        err.print(shown(told))
     else:
         what = f"{type(error).__name__}: {error}"
-        err.print(f"[bold red]unexpected error:[/bold red] {escape(what)}")
-        err.print(escape(told))
+        err.print(f"[bold red]unexpected error:[/bold red] {shown(what)}")
+        err.print(shown(told))
         err.print("Run the command again with --debug for the details to report.")
     return BUG
-
-
-def show_any_name() -> None:
-    """Let names of files that are not UTF-8 be printed, escaped, instead of ending a command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def stop_like_interrupt() -> None:
-    """Let SIGTERM, as batch systems send it, end a command the way Ctrl-C does: saving first."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 class RateColumn(ProgressColumn):
@@ -133,6 +141,7 @@ def progress(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 @contextlib.contextmanager
 def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
     """The same with a note, such as the loss, behind it."""
+    title = visible(title)
     if not err.is_terminal:
         yield plain_lines(title, unit)
         return
@@ -145,7 +154,7 @@ def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, st
         TextColumn("{task.fields[note]}"),
     ]
     with Progress(*columns, console=err, transient=True, speed_estimate_period=60) as bar:
-        task = bar.add_task(title, total=None, note="")
+        task = bar.add_task(escape(title), total=None, note="")
 
         def tell(done: int, total: int, note: str) -> None:
             if bar.tasks[task].total is None:
@@ -194,9 +203,9 @@ def size(count: float) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are figures."""
-    grid = Table(title=escape(title), title_justify="left")
+    grid = Table(title=shown(title), title_justify="left")
     for number, column in enumerate(columns):
-        grid.add_column(escape(column), justify="left" if number == 0 else "right")
+        grid.add_column(shown(column), justify="left" if number == 0 else "right")
     for row in rows:
-        grid.add_row(*(escape(cell) for cell in row))
+        grid.add_row(*(shown(cell) for cell in row))
     out.print(grid)

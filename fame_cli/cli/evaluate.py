@@ -79,7 +79,7 @@ def protocol(
             device: Device = "auto",
             workers: Workers = None,
         ) -> int:
-            refuse_wrong_folders(run, weights)
+            refuse_wrong_folders(work, run, weights)
             from fame_cli.data.frames import open_frame_store
             from fame_cli.data.manifest import read_manifest
             from fame_cli.evaluation.evaluation import Evaluation, clip_options
@@ -162,14 +162,15 @@ def knn(evaluation: "Evaluation", config: KnnConfig) -> "Result":
     return knn(evaluation, config)
 
 
-def refuse_wrong_folders(run: Path, weights: str | None) -> None:
+def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
     """Raise unless RUN can be the folder of a pretraining, or of a result to be made."""
     from fame_cli.data.manifest import is_work
+    from fame_cli.learning.run import resume_command
 
     if is_work(run):
         raise ConfigurationError(
             f"{run} is a WORK folder: it holds a manifest.csv.",
-            "Give both folders, first WORK, then the RUN of a pretraining: fame eval linear WORK RUN",
+            "Give both folders, first WORK, then the RUN of a pretraining.",
         )
     if not run.is_dir() and (weights is None or run.exists()):
         raise InputError(
@@ -179,7 +180,7 @@ def refuse_wrong_folders(run: Path, weights: str | None) -> None:
     if weights is None and not (run / BACKBONE_FILE).exists():
         raise ArtefactError(
             f"{run} holds no {BACKBONE_FILE}: no pretraining was finished there.",
-            f"Finish it (fame pretrain WORK -o {run} --resume), or give other weights: --weights PATH.",
+            f"Give other weights (--weights PATH), or finish it: {resume_command(work, run)}",
         )
 
 

@@ -68,13 +68,15 @@ def extract(
     """
     workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
+    from fame_cli.data.manifest import place_note, write_manifest
     from fame_cli.data.sources.index import index_videos
 
+    if note := place_note(data, work):
+        console.warn(note)
     found = index_videos(data.absolute(), source, annotations, split)
     if check:
         return tell_findings(found.check, work)
     from fame_cli.data.frames import extract as extract_frames
-    from fame_cli.data.manifest import write_manifest
     from fame_cli.disk import translate_os_errors
     from fame_cli.lock import locked
     from fame_cli.stage import SliceDoneError
@@ -100,6 +102,7 @@ def extract(
 def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
     from fame_cli.data.manifest import DamagedManifestError, carry_over, is_work, read_manifest
+    from fame_cli.data.rebuild import carry_over_receipts
     from fame_cli.data.sources.check import Finding
 
     if not is_work(work):
@@ -108,7 +111,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
         old = read_manifest(work)
     except DamagedManifestError as error:
         console.warn(f"{error.message} The videos are listed anew.")
-        return found
+        return carry_over_receipts(work, found)
     manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}
     gone = Finding(

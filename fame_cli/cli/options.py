@@ -18,10 +18,16 @@ from typing import Annotated, Any
 import typer
 
 from fame_cli.config import GROUPS
+from fame_cli.configuration import Configuration, nest, options_of, overlay
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Configuration, Field, Option, as_text, options_of
+from fame_cli.option import Field, Option, as_text
 
 Command = Callable[..., int]
+
+RECIPE_SECTIONS = "fame_cli.recipe_sections"
+"""Under which a command's context keeps what its recipe says of sections (``recipes.use_recipe``)."""
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> Callable[[Command], Command]:
@@ -32,14 +38,16 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
     A command with a parameter ``given`` also gets, by name, the values of those options whose default is only
     known later (``Configuration.defaults_shown``), None where there is none. In ``config`` they stand with
     the class's default, so that all others are checked before anything is read.
+
+    Options of a section have no default here, so that only those given are laid over the recipe's.
     """
     fields = [field for field in options_of(config_type) if field.name not in leave_out]
     fields.sort(key=lambda field: GROUPS.index(field.option.group) if field.option.group else -1)
-    later = [field.name for field in fields if field.default_shown]
+    later = [field.name for field in fields if field.default_shown and not field.section]
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        parameters: list[inspect.Parameter] = []
+        parameters = [CONTEXT]
         for parameter in own.values():
             if parameter.name == "config":
                 parameters += map(parameter_of, fields)
@@ -52,7 +60,10 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
             if "given" in own:
                 values["given"] = {name: options[name] for name in later}
             options = {name: value for name, value in options.items() if value is not None}
-            return command(config=config_type.from_dict(options), **values)
+            context = values.pop(CONTEXT.name, None)
+            recipe = context.meta.get(RECIPE_SECTIONS, {}) if context else {}
+            config = config_type.from_dict(overlay(config_type, recipe, nest(config_type, options)))
+            return command(config=config, **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -69,11 +80,14 @@ def parameter_of(field: Field) -> inspect.Parameter:
         default = ",".join(map(as_text, field.default))
     else:
         default = field.default
+    # A bool is a pair of flags, which take no value to be read.
+    is_flag = field.kind is bool
+    flag = f"{field.flag}/--no-{field.flag.removeprefix('--')}" if is_flag else field.flag
     option = typer.Option(
-        field.flag,
+        flag,
         *field.option.flags,
-        parser=parser_of(field),
-        metavar=metavar_of(field),
+        parser=None if is_flag else parser_of(field),
+        metavar=None if is_flag else metavar_of(field),
         help=help_of(field),
         rich_help_panel=field.option.group or None,
         show_default=field.default_text if default in (None, "") else True,
@@ -82,7 +96,7 @@ def parameter_of(field: Field) -> inspect.Parameter:
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[str | None, option],
+        annotation=Annotated[bool | None if is_flag else str | None, option],
     )
 
 

@@ -118,6 +118,7 @@ def pretrain(
             memory_format=memory_format,
             checkpoint_seconds=checkpoint_seconds,
             tell=tell and (lambda at: tell(at.step, at.total_steps, describe(at))),
+            warn=console.warn,
         )
     if speaks:
         report(outcome)
@@ -135,6 +136,13 @@ def report(outcome: "Outcome") -> None:
         begun = f" from step {outcome.first_step}" if outcome.first_step else ""
         took = console.duration(outcome.seconds)
         console.say(f"Done in {took}: {outcome.total_steps} steps{begun}, {figures}, in {outcome.run}")
+    if leak := outcome.key_leak:
+        console.say(f"{leak}.")
+        if leak.is_large:
+            console.warn(
+                "queries find their keys by whom they were normalised with, which teaches the backbone "
+                "nothing. Give a smaller --batch-norm-clips, or a larger --batch-size."
+            )
 
 
 def describe(standing: "StepInfo") -> str:

@@ -7,6 +7,9 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.options import require_folder
+from fame_cli.errors import ConfigurationError
+
+PAGE = "report.html"
 
 
 def report(
@@ -14,11 +17,7 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output",
-            "-o",
-            help="Folder for report.html, or the page itself, as NAME.html.",
-            metavar="OUT",
-            show_default="RUN",
+            "--output", "-o", help="Folder for the page, report.html.", metavar="OUT", show_default="RUN"
         ),
     ] = None,
 ) -> int:
@@ -29,10 +28,18 @@ def report(
     """
     from fame_cli.visualization.run_report import report_run
 
-    path = output or run
-    if path.suffix != ".html" or path.is_dir():
-        require_folder(path)
-        path = path / "report.html"
+    path = page_in(output or run)
     report_run(run, path)
     console.say(f"Open {path}")
     return 0
+
+
+def page_in(folder: Path) -> Path:
+    """Where the page goes: -o names a folder, as it does everywhere."""
+    if folder.suffix == ".html":
+        raise ConfigurationError(
+            f"-o {folder} looks like a page; it names the folder, which receives {PAGE}.",
+            f"Give the folder: -o {folder.parent}",
+        )
+    require_folder(folder)
+    return folder / PAGE

@@ -1,7 +1,5 @@
 """``fame status``: how far the stages of a WORK folder are."""
 
-import contextlib
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def status(
-    work: Annotated[
-        Path, typer.Argument(help="Folder that fame extract made, or a run of fame pretrain.", metavar="WORK")
+    folder: Annotated[
+        Path, typer.Argument(help="Folder that fame extract or fame pretrain made.", metavar="WORK|RUN")
     ],
 ) -> int:
     """Show the videos and stages of WORK: what is done, missing, damaged or failed, its size and age.
@@ -28,12 +26,15 @@ def status(
     Nothing is read but names, sizes and receipts: fame verify reads everything back. Of a run, shows the last
     step and its loss, and how old the checkpoint is.
     """
-    if (work / "config.toml").exists():
-        show_run(work)
+    from fame_cli.data.manifest import is_work
+    from fame_cli.learning.run import is_run
+
+    if is_run(folder) and not is_work(folder):
+        show_run(folder)
         return DONE
     from fame_cli.inventory import take_inventory
 
-    inventory = take_inventory(work)
+    inventory = take_inventory(folder)
     show_videos(inventory)
     show_stages(inventory)
     for state in inventory.stages:
@@ -53,7 +54,7 @@ def show_run(run: Path) -> None:
             "running" if holders(run) else "done" if (run / "backbone.safetensors").exists() else "stopped",
         ],
         ["step", f"{last['step'] + 1:.0f}" if last else ""],
-        ["epoch", f"{last['epoch'] + 1:.0f}" if last else ""],
+        ["epoch", f"{last['epoch'] + 1:.0f}" if "epoch" in last else ""],
         ["loss (chance)", f"{last['loss']:.3f} ({last['chance']:.3f})" if last else ""],
         ["checkpoint", f"{age(checkpoint.stat().st_mtime)} ago" if checkpoint.exists() else "none"],
     ]
@@ -62,14 +63,20 @@ def show_run(run: Path) -> None:
 
 def last_row(metrics: Path) -> dict[str, float]:
     """The last line of a run's metrics that can be read, or nothing: it is there from the first step on."""
+    from fame_cli.learning.metrics import read_row
+
     if not metrics.exists():
         return {}
     with metrics.open("rb") as file:
         file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
         lines = file.read().split(b"\n")[:-1]
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError, TypeError):
-            return dict(json.loads(line))
+    for broken, line in enumerate(reversed(lines)):
+        if row := read_row(line):
+            if broken:
+                console.warn(f"{metrics}: its last {broken} lines cannot be read.")
+            return row
+    if lines:
+        console.warn(f"{metrics}: its last lines cannot be read.")
     return {}
 
 

@@ -152,6 +152,8 @@ def curves(runs: Runs, output: Output = None) -> int:
     for run, name in zip(runs, names_of(runs), strict=True):
         folder = RunFolder(run)
         folder.read()
+        for trouble in folder.metrics_troubles():
+            console.warn(f"{folder.metrics}: {trouble}.")
         if measured := folder.read_metrics():
             rows[name] = measured
         else:
@@ -180,12 +182,13 @@ def open_frames(work: Path, name: str | None) -> "FrameStore":
 def open_stores(
     work: Path, frames: str | None, statistics: str | None, mask: MaskConfig, size_px: int
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
+    from fame_cli.advice import command
     from fame_cli.data.statistics import StatisticsStore
     from fame_cli.data.store import choose_store
     from fame_cli.visualization.examples import MaskOptions
 
     store = open_frames(work, frames)
-    folder = choose_store(work / "statistics", statistics, "--statistics-store", f"fame masks {work}")
+    folder = choose_store(work / "statistics", statistics, "--statistics-store", command("masks", work))
     opened = StatisticsStore(folder, store)
     clip = opened.config
     options = MaskOptions(clip.clip_frames, clip.frame_stride, size_px, mask.beta, mask.variant)

@@ -61,6 +61,7 @@ class PretrainClips(Dataset[Sample]):
     - ``seed`` (h, w) float32 and ``bins`` (h, w) int64: cached statistics in the same crop, if they are read;
     - ``other_time`` (T, H, W, 3) uint8: another time of the video in the same crop, if that is read;
     - ``distraction``: the choices of the distraction, where the role takes one;
+    - ``video``: the video's place in the manifest;
     - ``apart``: whether the clip is as far from the first role's as the role asks, if it asks;
     - ``objective``: what the role draws for the objective, if it does.
 
@@ -158,6 +159,7 @@ class PretrainClips(Dataset[Sample]):
         )
         if role.draw is not None:
             view["objective"] = dict(role.draw(generator_for(config.seed, "objective", *address)))
+        view["video"] = video_index
         return start, view
 
     def _read(self, video_index: int, start: int) -> Iterator[Frame]:

@@ -17,26 +17,25 @@ import numpy as np
 import simplejpeg
 
 from fame_cli import stage
+from fame_cli.advice import extract_command
 from fame_cli.config import ExtractConfig, fingerprint
 from fame_cli.data import decode, packed
 from fame_cli.data.film import Film, FilmProgress, begin, go_on
 from fame_cli.data.manifest import COLUMN_OF, VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
-from fame_cli.data.names import to_disk
-from fame_cli.data.open_shard import open_shard
-from fame_cli.data.packed import PackedFormat, PackedWriter
+from fame_cli.data.open_shard import layout_of_file, open_shard
+from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
 from fame_cli.data.picture import Frame
 from fame_cli.data.progress import ShardProgress
-from fame_cli.data.shard_index import complete_index, open_index
+from fame_cli.data.shard_index import complete_index, open_index, wrong_index
 from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError, InputError
-from fame_cli.shard import Shard, Summary, shard_path
+from fame_cli.names import to_disk
+from fame_cli.shard import Shard, Summary, damage_of, shard_path
 
 OUTCOME = ("frame_count", "fps", "width", "height", "status", "reason", "notes")
 """What the manifest takes from what a shard's receipt tells of each video, which calls it as a column."""
 
-JPEGS = PackedFormat(
-    "frame", "jpeg", {"offsets": "<i8", "first_frame": "<i8"}, 256 << 10, "fame extract DATA -o {work}"
-)
+JPEGS = PackedFormat("frame", "jpeg", {"offsets": "<i8", "first_frame": "<i8"}, 256 << 10)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Outcomes = dict[str, list[Any]]
@@ -71,6 +70,7 @@ def extract(
         progress=progress,
         after_crash=lambda task: dataclasses.replace(task, in_own_process=True),
         versions={"decoder": decode.decoder_versions(), "h5py": packed.VERSION},
+        origin=manifest.origin,
     )
     complete_index(folder, len(manifest.videos), JPEGS, outcomes_of)
     return report, with_outcome(manifest, outcomes_of(report.summaries))
@@ -79,7 +79,7 @@ def extract(
 def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:
     inputs = fingerprint([config.to_dict(), [identity(root, video) for video in videos]])
     task = ExtractTask(root, tuple(video.path for video in videos), config, name, inputs)
-    return Shard(name, inputs, len(videos), task)
+    return Shard(name, inputs, len(videos), task, {"videos": [video.identity for video in videos]})
 
 
 def identity(root: Path, video: Video) -> list[Any]:
@@ -180,6 +180,12 @@ def drop_video(writer: PackedWriter, progress: ShardProgress) -> None:
     progress.forget()
 
 
+def require_whole(path: Path) -> None:
+    """Read a shard back before anything is derived from it and signed; raises ArtefactError if it changed."""
+    if what := damage_of(path.parent, path.stem):
+        raise damaged(path, f"it {what}")
+
+
 class FrameStore:
     """Reads clips from a finished frame store. Safe to hand to worker processes.
 
@@ -205,7 +211,7 @@ class FrameStore:
         if description.parent != manifest.fingerprint:
             raise ArtefactError(
                 f"{folder} is out of date: videos were added, removed or changed since it was made.",
-                "Run fame extract again with the same options: it redoes only what changed.",
+                f"This redoes only what changed: {stage.command_of(folder)}",
             )
         self.folder = folder
         self.index = open_index(folder, len(manifest.videos), JPEGS, outcomes_of)
@@ -235,6 +241,16 @@ class FrameStore:
         shard = open_shard(path, JPEGS, self.index.layout, video_index // VIDEOS_PER_SHARD)
         return (decode_jpeg(jpeg, path) for jpeg in shard.read(row, indices))
 
+    def require_whole(self, video_index: int) -> None:
+        """Read the shard of a video back before anything is derived from it and signed.
+
+        Raises ArtefactError where it is not what was written, or the index says that it lies there otherwise.
+        """
+        path, _ = self.locate(video_index)
+        require_whole(path)
+        if layout_of_file(path, JPEGS) != self.index.layout(video_index // VIDEOS_PER_SHARD):
+            raise wrong_index(self.folder)
+
     def locate(self, video_index: int) -> tuple[Path, int]:
         """The shard file that holds a video, and its row there."""
         return shard_path(self.folder, shard_name(video_index)), video_index % VIDEOS_PER_SHARD
@@ -255,7 +271,7 @@ def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
     try:
         return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise JPEGS.damaged(path, f"a frame in it is no JPEG: {error}") from error
+        raise damaged(path, f"a frame in it is no JPEG: {error}") from error
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:
@@ -270,5 +286,5 @@ def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) 
         ArtefactError: there is none, or videos were added or changed since it was made.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    folder = choose_store(work / "frames", wanted, "--frames", f"fame extract DATA -o {work}")
+    folder = choose_store(work / "frames", wanted, "--frames", extract_command(work) or "extract the videos.")
     return FrameStore(folder, manifest)

@@ -1,20 +1,25 @@
 """The manifest: which videos there are, and what became of each (``WORK/manifest.csv``)."""
 
+import contextlib
 import csv
 import dataclasses
+import gc
+import hashlib
 import io
-import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from fame_cli.advice import INDEXING, extract_command
 from fame_cli.config import fingerprint
-from fame_cli.data.names import to_disk, to_text
-from fame_cli.disk import write_json, write_text
-from fame_cli.errors import ArtefactError
+from fame_cli.disk import write_text
+from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.names import to_disk, to_text
+from fame_cli.sealed import read_sealed, write_sealed
 
 VIDEOS_PER_SHARD = 8
 """Videos in a shard of every stage: the most a killed worker has to do again."""
@@ -23,6 +28,18 @@ Status = Literal["pending", "ok", "partial", "failed", "removed"]
 """A removed video was listed once and is not now: it keeps its row, so that no other video's place moves,
 without label and split, and its frames, so that they need not be decoded again should it come back."""
 STATUSES = get_args(Status)
+
+
+REWRITE_SECONDS = 0.1
+"""In which ``fame extract``, which may be at it right now, has written both files."""
+
+LIST_SEAL = "manifest_sha256"
+"""What ``source.json`` calls the SHA-256 of the list that was written with it."""
+
+RUN_SIGNS = ("config.toml", "record.json", "backbone.safetensors")
+"""What a folder of the other kind is known by."""
+
+NO_WORK = "Give the folder that fame extract made with -o, or make one from a folder of videos."
 
 
 class DamagedManifestError(ArtefactError):
@@ -88,7 +105,18 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint([video.identity for video in self.videos])
+        with garbage_left():
+            return fingerprint([video.identity for video in self.videos])
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Which folder was indexed, and how, for the command that does it again."""
+        given = {**self.source, "root": str(self.root)}
+        return {
+            name: to_text(value) if isinstance(value, str) else value
+            for name, value in given.items()
+            if name in (*INDEXING, "root")
+        }
 
     @property
     def class_names(self) -> list[str]:
@@ -98,6 +126,18 @@ class Manifest:
     def positions(self, split: str = "") -> list[int]:
         """Places of the usable videos, of one split or of all."""
         return [n for n, video in enumerate(self.videos) if video.usable and split in ("", video.split)]
+
+
+@contextlib.contextmanager
+def garbage_left() -> Iterator[None]:
+    """Look for no garbage meanwhile: among many new objects that stay, Python would look again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def shard_slices(videos: Sequence[Video]) -> Iterator[tuple[str, Sequence[Video]]]:
@@ -148,7 +188,23 @@ def updated(before: Video, video: Video | None) -> Video:
 
 def is_work(folder: Path) -> bool:
     """Whether a folder is a WORK folder, whole or damaged."""
-    return manifest_path(folder).exists()
+    frames = (path for name in ("stage", "00000") for path in folder.glob(f"frames/*-*/{name}.json"))
+    return manifest_path(folder).exists() or any(frames)
+
+
+def place_note(data: Path, work: Path) -> str:
+    """What there is to say where WORK lies among the videos; nothing elsewhere.
+
+    Raises ConfigurationError where it is the folder of the videos itself.
+    """
+    videos, results = data.resolve(), work.resolve()
+    if videos == results:
+        raise ConfigurationError(
+            f"-o {work} is the folder of the videos.", "Give a folder of its own for what is made of them."
+        )
+    if not results.is_relative_to(videos):
+        return ""
+    return f"{work} lies inside {data}: what is drawn there may be taken for videos. Choose one beside it."
 
 
 def manifest_path(work: Path) -> Path:
@@ -169,10 +225,15 @@ def write_manifest(work: Path, manifest: Manifest) -> None:
         row = values_of(video)
         # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
         (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
+    # The list is signed in source.json: after a kill between the two they do not agree, which is told.
     source = {**manifest.source, "root": str(manifest.root)}
     told = {key: to_text(value) if isinstance(value, str) else value for key, value in source.items()}
-    write_json(source_path(work), told)
+    write_sealed(source_path(work), {**told, LIST_SEAL: list_seal(text.getvalue())})
     write_text(manifest_path(work), text.getvalue())
+
+
+def list_seal(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def read_manifest(work: Path) -> Manifest:
@@ -180,27 +241,52 @@ def read_manifest(work: Path) -> Manifest:
 
     Raises ArtefactError where the manifest is missing or was damaged.
     """
+    try:
+        return read_once(work)
+    except DamagedManifestError:
+        time.sleep(REWRITE_SECONDS)
+        return read_once(work)
+
+
+def read_once(work: Path) -> Manifest:
     path = source_path(work)
     try:
-        source = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+        source = read_sealed(path, seal_required=False)
         root = Path(to_disk(source["root"]))
         path = manifest_path(work)
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
-            videos = parse(lines)
+        digest = hashlib.sha256()
+        with path.open("rb") as lines:
+            videos = parse(digested(lines, digest))
+        # That of an older version is not signed.
+        if source.pop(LIST_SEAL, digest.hexdigest()) != digest.hexdigest():
+            raise ValueError(f"it is not the list that {source_path(work).name} was written with")
     except FileNotFoundError as error:
-        if manifest_path(work).exists():
-            raise DamagedManifestError(
-                f"{path} is missing.", f"Make it again: fame extract DATA -o {work}"
+        if is_work(work):
+            raise DamagedManifestError(f"{path} is missing.", list_again(work)) from error
+        if any((work / sign).exists() for sign in RUN_SIGNS):
+            raise ArtefactError(
+                f"{work} is a RUN folder, of a pretraining or an evaluation; expected a WORK folder.", NO_WORK
             ) from error
         raise ArtefactError(
-            f"{work} is not a WORK folder: it has no {path.name}.",
-            f"Make one: fame extract DATA -o {work}",
+            f"{work} is not a WORK folder: it has no {manifest_path(work).name}.", NO_WORK
         ) from error
-    except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise DamagedManifestError(
-            f"{path} cannot be read: {error}.", f"Make it again: fame extract DATA -o {work}"
-        ) from error
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise DamagedManifestError(f"{path} cannot be read: {error}.", list_again(work)) from error
     return Manifest(root, source, videos)
+
+
+def digested(lines: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[str]:
+    """The text of lines as they stream by; ``digest`` has seen all of them in the end."""
+    for line in lines:
+        digest.update(line)
+        yield line.decode("utf-8", "surrogateescape")
+
+
+def list_again(work: Path) -> str:
+    """What to say where the list of WORK's videos is lost."""
+    if make := extract_command(work):
+        return f"This lists the videos anew and makes no frames again that are whole: {make}"
+    return "Extract the videos again into the same folder: no frames are made again that are whole."
 
 
 def parse(lines: Iterable[str]) -> tuple[Video, ...]:
@@ -210,11 +296,12 @@ def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
-    for row in rows:
-        try:
-            videos.append(parse_row(row, columns))
-        except ValueError as error:
-            raise ValueError(f"line {rows.line_num}: {error}") from error
+    with garbage_left():
+        for row in rows:
+            try:
+                videos.append(parse_row(row, columns))
+            except ValueError as error:
+                raise ValueError(f"line {rows.line_num}: {error}") from error
     if len({video.id for video in videos}) < len(videos):
         raise ValueError("two rows have the same id")
     return tuple(videos)

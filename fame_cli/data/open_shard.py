@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fame_cli.data.packed import NOT_READ, OFFSETS, Layout, PackedFormat, read_layout
+from fame_cli.data.packed import NOT_READ, OFFSETS, Layout, PackedFormat, damaged, read_layout, unreadable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LayoutOf = Callable[[int], Layout]
@@ -68,7 +68,7 @@ class OpenShard:
         try:
             return self._read_column(name, first, count)
         except OSError as error:
-            raise self.form.unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
 
     def _read_column(self, name: str, first: int, count: int) -> Array:
         kind = self.kinds[name]
@@ -101,14 +101,14 @@ class OpenShard:
         starts, ends = offsets[wanted - low].tolist(), offsets[wanted - low + 1].tolist()
         first, last = min(starts), max(ends)
         if first < 0 or last > self.layout.item_bytes:
-            raise self.form.damaged(self.path, "its offsets are not those that were written")
+            raise damaged(self.path, "its offsets are not those that were written")
         try:
             if last - first > SPARSE * (sum(ends) - sum(starts)):
                 spans = zip(starts, ends, strict=True)
                 return [np.frombuffer(self._read_items(*span), np.uint8) for span in spans]
             data = np.frombuffer(self._read_items(first, last), np.uint8)
         except OSError as error:
-            raise self.form.unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
         return [data[start - first : end - first] for start, end in zip(starts, ends, strict=True)]
 
     def _read_items(self, start: int, end: int) -> bytes:
@@ -140,7 +140,7 @@ def open_shard(
             forget()  # something else here needs more files than was left to it
             return keeper()(path, form, layout_of, number)
     except NOT_READ as error:
-        raise form.unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def layout_of_file(path: Path, form: PackedFormat) -> Layout:
@@ -148,7 +148,7 @@ def layout_of_file(path: Path, form: PackedFormat) -> Layout:
     try:
         return OpenShard(path, form).layout
     except NOT_READ as error:
-        raise form.unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def forget() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 
-from fame_cli.data.names import to_text
 from fame_cli.data.picture import Frame, Picture, Shape, Size, Source, believable_aspect
 from fame_cli.errors import InputError
+from fame_cli.names import to_text
 
 
 def open_file(path: Path) -> Source | None:

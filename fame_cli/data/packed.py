@@ -21,6 +21,8 @@ import h5py
 import numpy as np
 
 from fame_cli import disk
+from fame_cli.advice import DEFAULTS, command, stage_command
+from fame_cli.data.layout import require_plain
 from fame_cli.errors import ArtefactError, FameError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +35,7 @@ OFFSETS = "offsets"
 BUFFER_BYTES = 4 << 20
 """What is written at once. So much, too, that glibc learns to keep memory of the size of frames for later."""
 
-NOT_READ = (OSError, KeyError, ValueError, RuntimeError)
+NOT_READ = (OSError, KeyError, ValueError, TypeError, RuntimeError)
 """What h5py raises of a file that is no shard, or not a whole one."""
 
 
@@ -60,35 +62,26 @@ class PackedFormat:
     """All datasets beside the items in the order of writing, each with NumPy's name of a row's type."""
     chunk_bytes: int
     """What HDF5 keeps in one piece; the last chunk of a shard is half empty on average."""
-    command: str = ""
-    """What makes a damaged shard anew; "{work}" stands for the WORK folder."""
 
     @property
     def first(self) -> str:
         """The dataset of the item that each video starts at, and the end of the last."""
         return f"first_{self.item}"
 
-    def damaged(self, path: Path, why: str) -> ArtefactError:
-        """What to say of a shard that cannot be used."""
-        return damaged(path, why, self.command)
 
-    def unreadable(self, path: Path, error: Exception) -> FameError:
-        return unreadable(path, error, self.command)
-
-
-def damaged(path: Path, why: str, command: str = "") -> ArtefactError:
-    """What to say of a shard that cannot be used, with what makes it anew."""
-    work = path.parent.parent.parent
+def damaged(path: Path, why: str) -> ArtefactError:
+    """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
+    stages = path.parent.parent
+    again = stage_command(path.parent) or "then run the command that made it again."
     return ArtefactError(
         f"{path} is missing or damaged: {why}.",
-        f"fame verify {work} finds all that is damaged; {command.format(work=work)}, with the same options, "
-        "makes it anew."
-        if command
+        f"Find all that is damaged, and make it anew:\n{command('verify', stages.parent)}\n{again}"
+        if stages.name in DEFAULTS
         else "Delete it and run the same command again: it makes that shard anew.",
     )
 
 
-def unreadable(path: Path, error: Exception, command: str = "") -> FameError:
+def unreadable(path: Path, error: Exception) -> FameError:
     """What to say of a shard that did not open: files and memory that ran out are no damage."""
     number = getattr(error, "errno", None) or disk.errno_of(error)
     if number in (errno.EMFILE, errno.ENFILE):
@@ -98,7 +91,7 @@ def unreadable(path: Path, error: Exception, command: str = "") -> FameError:
         )
     if number in (errno.ENOMEM, errno.EACCES, errno.EPERM):
         return FameError(f"cannot read {path}: {os.strerror(number)}.", "Remove the cause and run it again.")
-    return damaged(path, getattr(error, "strerror", None) or str(error), command)
+    return damaged(path, getattr(error, "strerror", None) or str(error))
 
 
 class PackedWriter:
@@ -203,15 +196,17 @@ def read_layout(descriptor: int, form: PackedFormat) -> Layout:
     About half a millisecond: a store keeps what it says (``shard_index.py``).
     """
     with open(descriptor, "rb", closefd=False) as plain, h5py.File(plain, "r") as file:
-        items = file[form.data]
-        if items.chunks is None:
-            raise OSError(f"{form.data} in it is not in chunks")
+        file_bytes = os.fstat(descriptor).st_size
+        items = require_plain(file, form.data, file_bytes)
+        if items.chunks is None or items.ndim != 1 or items.dtype != np.uint8:
+            raise OSError(f"{form.data} in it is not bytes in chunks")
+        columns = {name: require_plain(file, name, file_bytes) for name in form.columns}
         starts, places = runs_of(items)
         return Layout(
-            file_bytes=os.fstat(descriptor).st_size,
+            file_bytes=file_bytes,
             item_bytes=items.size,
-            rows=file[form.first][()].tolist(),
-            columns={name: place_of(file[name], kind) for name, kind in form.columns.items()},
+            rows=columns[form.first][()].tolist(),
+            columns={name: place_of(columns[name], kind) for name, kind in form.columns.items()},
             starts=starts,
             places=places,
         )
@@ -226,7 +221,7 @@ def runs_of(items: h5py.Dataset) -> tuple[list[int], list[int]]:
         places[chunk.chunk_offset[0] // size] = chunk.byte_offset
 
     items.id.chunk_iter(note_place)
-    begins = np.flatnonzero(np.diff(places, prepend=-1) != size)
+    begins = np.flatnonzero(np.diff(places, prepend=places[:1]) != size)
     return (begins * size).tolist(), places[begins].tolist()
 
 
@@ -251,6 +246,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> list[Array]:
     """Arrays of such a shard, opened once; raises ArtefactError where it is damaged."""
     try:
         with h5py.File(path, "r") as file:
-            return [file[name][()] for name in names]
+            size = path.stat().st_size
+            return [require_plain(file, name, size)[()] for name in names]
     except NOT_READ as error:
         raise unreadable(path, error) from error

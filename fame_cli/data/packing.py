@@ -86,6 +86,7 @@ def written_bits(left: Any, above: Any, corner: Any) -> Any:
 def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> int:
     """Codes of a seed (h, w) float32 and their lengths in bits; returns how many there are."""
     height, width = seed.shape
+    # A border of one pixel above and to the left, so that every pixel has all three neighbours.
     levels = np.zeros((height + 1, width + 1), np.int32)
     for y in range(height):
         above, row = levels[y], levels[y + 1]
@@ -94,9 +95,11 @@ def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> in
             row[x + 1] = level_of(seed[y, x], greatest)
         row_codes, row_lengths = codes[y * width :], lengths[y * width :]
         for x in range(width):
+            # Differences of either sign as numbers from 0: 0, -1, 1, -2, 2 …
             difference = row[x + 1] - prediction(row[x], above[x + 1], above[x])
             unsigned = (difference << ONE) ^ (difference >> np.int32(31))
             bits = written_bits(row[x], above[x + 1], above[x])
+            # Golomb-Rice: the upper bits as so many ones, then a zero and the lower bits as they are.
             run = min(unsigned >> bits, LONGEST_RUN)
             rest = SEED_BITS if run == LONGEST_RUN else bits
             gap = ONE - np.int32(run == LONGEST_RUN)
@@ -118,6 +121,7 @@ def bin_symbols(bins: Array, codes: Array, lengths: Array, end: int) -> int:
             row[x + 1] = bins[y, x]
         row_codes, row_lengths = codes[end + y * width :], lengths[end + y * width :]
         for x in range(width):
+            # The step to the left neighbour, if it is a common one; else the bin is written out.
             value, left = row[x + 1], row[x]
             step = OTHER_STEP
             for number in range(len(STEPS)):
@@ -156,6 +160,7 @@ def gamma_symbols(value: Any, codes: Array, lengths: Array, end: int) -> int:
 @compiled
 def joined(codes: Array, lengths: Array, packed: Array) -> int:
     """The bits of all codes to ``packed``, zeros so far; returns the bytes used, with zeros for a window."""
+    # Codes gather in 64 bits, from which whole groups of 32 go out.
     held, count, at = np.uint64(0), np.int64(0), 0
     for i in range(codes.size):
         held = (held << np.uint64(lengths[i])) | np.uint64(codes[i])
@@ -189,6 +194,7 @@ def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
     """Read ``seed`` (h, w) float32; returns the bit after it."""
     height, width = seed.shape
     levels = np.zeros((height + 1, width + 1), np.int32)
+    # ``ahead`` holds the next bits from its top, ``known`` of them.
     ahead, known, byte = np.uint64(0), np.int64(0), 0
     for y in range(height):
         above, row = levels[y], levels[y + 1]
@@ -197,6 +203,7 @@ def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
             if known < 32:
                 ahead |= next_bits(packed, byte) << np.uint64(32 - known)
                 known, byte = known + 32, byte + 4
+            # How many ones lead, by table; then the bits that belong to them.
             run = np.int32(RUNS[ahead >> np.uint64(64 - LONGEST_RUN)])
             is_long = run == LONGEST_RUN
             rest = SEED_BITS if is_long else written_bits(row[x], above[x + 1], above[x])
@@ -226,6 +233,7 @@ def bins_in(packed: Array, at: int, bins: Array) -> Any:
             if known < 32:
                 ahead |= next_bits(packed, byte) << np.uint64(32 - known)
                 known, byte = known + 32, byte + 4
+            # 1: as to the left. 01: as above. 00 and three bits: a step, or the bin itself.
             value, length = row[x], ONE
             if not ahead >> np.uint64(63):
                 value, length = above[x + 1], TWO
@@ -275,6 +283,7 @@ def counts_in(packed: Array, at: int, counts: Array) -> None:
 
 @compiled
 def gamma_in(packed: Array, at: int) -> tuple[Any, int]:
+    # So many zeros lead as bits follow the first one.
     bits = 0
     while not (window(packed, at) >> 31):
         at, bits = at + 1, bits + 1

@@ -7,7 +7,6 @@ written after them, whole or not at all, and signs them. Whatever does not fit t
 
 import contextlib
 import hashlib
-import json
 import os
 import time
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fame_cli.config import fingerprint
 from fame_cli.data.picture import Frame
-from fame_cli.disk import require_space, write_json
+from fame_cli.disk import require_space
 from fame_cli.errors import FameError
-from fame_cli.shard import SEAL, progress_paths
+from fame_cli.sealed import read_sealed, write_sealed
+from fame_cli.shard import progress_paths
 
 SAVE_SECONDS = 5.0
 """At least this long between two saves: the most work that a kill loses."""
@@ -81,7 +80,7 @@ class ShardProgress:
                 "outcomes": self.outcomes,
                 "film": film,
             }
-            write_json(self.signature, {**values, SEAL: fingerprint(values)})
+            write_sealed(self.signature, values)
         except (OSError, FameError):
             # The shard itself may still have room, and tells where it has none.
             self.forget()
@@ -117,8 +116,8 @@ class ShardProgress:
         if not self.is_kept:
             return
         try:
-            values = json.loads(self.signature.read_bytes())
-            if values.pop(SEAL) != fingerprint(values) or values["inputs"] != self.inputs:
+            values = read_sealed(self.signature)
+            if values["inputs"] != self.inputs:
                 raise ValueError("of other inputs")
             self.hash = hash_of(self.data, values["bytes"])
             if self.hash.hexdigest() != values["sha256"]:

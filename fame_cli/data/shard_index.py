@@ -3,7 +3,8 @@
 A store of 240,000 videos is 30,000 shards: opening each by HDF5, and reading each receipt at the start, would
 cost a sample half as much again and every command many seconds. The index (``index.npz``) is written when a
 stage is complete. It is good for the shards that it was made from and no others, which their SHA-256 tell;
-one that is missing, damaged or of other shards is made again by whoever finds it so.
+one that is missing, damaged or of other shards is made again by whoever finds it so. Nothing is signed by it:
+what is derived from frames and signed asks the shard itself, and ``fame verify`` compares all of it.
 """
 
 import io
@@ -11,6 +12,7 @@ import json
 import logging
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +22,13 @@ from typing import Any
 import numpy as np
 
 from fame_cli import stage
+from fame_cli.advice import command
 from fame_cli.config import fingerprint
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name
 from fame_cli.data.open_shard import forget, layout_of_file
-from fame_cli.data.packed import Layout, PackedFormat
+from fame_cli.data.packed import Layout, PackedFormat, damaged
 from fame_cli.disk import write_whole
-from fame_cli.errors import FameError
+from fame_cli.errors import ArtefactError, FameError
 from fame_cli.shard import Summary, read_receipt, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,6 +36,8 @@ Summarize = Callable[[Iterable[Summary]], Any]
 """What a store keeps of its receipts' summaries: plain values. Takes them one by one, never all in memory."""
 
 VERSION = 1
+MOST = 1 << 60
+"""More than any place in a file."""
 NAME = "index.npz"
 WITHOUT_RECEIPT = "it has no receipt that can be read"
 
@@ -92,7 +97,7 @@ def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summari
     content = stage.read_description(folder).content
     known = read_index(folder, form, summarize)
     if known is not None and is_of(known, content, videos):
-        require_receipts(folder, videos, form)
+        require_receipts(folder, videos)
         return known
     log.warning(
         "%s has no index of today's shards yet: looking into %d of them, once.", folder, shard_count(videos)
@@ -125,12 +130,12 @@ def shard_names(videos: int) -> list[str]:
     return [shard_name(first) for first in range(0, videos, VIDEOS_PER_SHARD)]
 
 
-def require_receipts(folder: Path, videos: int, form: PackedFormat) -> None:
+def require_receipts(folder: Path, videos: int) -> None:
     """Raise ArtefactError where a shard has lost its receipt: nobody vouches for it any more."""
     there = set(os.listdir(folder))
     for name in shard_names(videos):
         if f"{name}.json" not in there:
-            raise form.damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+            raise damaged(shard_path(folder, name), WITHOUT_RECEIPT)
 
 
 def make_index(
@@ -143,7 +148,7 @@ def make_index(
         for name in names:
             receipt = read_receipt(folder, name)
             if receipt is None or not receipt.sha256:
-                raise form.damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+                raise damaged(shard_path(folder, name), WITHOUT_RECEIPT)
             hashes.append(receipt.sha256)
             yield receipt.summary
 
@@ -157,7 +162,7 @@ def make_index(
         path = shard_path(folder, name)
         layout = layout_of_file(path, form)
         if len(layout.rows) - 1 != min(VIDEOS_PER_SHARD, videos - number * VIDEOS_PER_SHARD):
-            raise form.damaged(path, f"it holds {len(layout.rows) - 1} videos")
+            raise damaged(path, f"it holds {len(layout.rows) - 1} videos")
         layouts.append(layout)
     full = [[*one.rows, *one.rows[-1:] * (VIDEOS_PER_SHARD + 1 - len(one.rows))] for one in layouts]
     return ShardIndex(
@@ -190,11 +195,95 @@ def write_index(folder: Path, index: ShardIndex, version: str) -> None:
 def read_index(folder: Path, form: PackedFormat, summarize: Summarize) -> ShardIndex | None:
     """The index of a store, whatever shards it is of, if it is there and whole."""
     try:
-        with np.load(folder / NAME) as arrays:
-            about = json.loads(arrays["about"].tobytes())
-            if about.pop("version") != version_of(form, summarize):
-                return None
-            names = tuple(about.pop("names"))
-            return ShardIndex(**{name: arrays[name] for name in ARRAYS}, names=names, **about)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        arrays: dict[str, Any] = {**read_arrays(folder / NAME)}
+        about = json.loads(arrays.pop("about").tobytes())
+        if about.pop("version") != version_of(form, summarize):
+            return None
+        index = ShardIndex(**arrays, names=tuple(about.pop("names")), **about)
+        require_sound(index, summarize)
+    except UNSOUND:
         return None
+    return index
+
+
+UNSOUND = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading an index raises that is damaged, or was made by hand."""
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an index, after every byte was compared with its checksum."""
+    if not path.is_file():  # a pipe would be waited for
+        raise OSError("it is no regular file")
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise ValueError("it would unpack to more than it is")
+        content = {name: archive.read(f"{name}.npy") for name in ("about", *ARRAYS)}
+    return {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in content.items()}
+
+
+def require_sound(index: ShardIndex, summarize: Summarize) -> None:
+    """Raise ValueError where the parts of an index do not fit together: it was not written here."""
+    shards, runs = shard_count(index.videos), len(index.starts)
+    shapes = {
+        "sha256": (shards,),
+        "sizes": (shards, 2),
+        "rows": (shards, VIDEOS_PER_SHARD + 1),
+        "columns": (shards, len(index.names)),
+        "first_run": (shards + 1,),
+        "starts": (runs,),
+        "places": (runs,),
+    }
+    for name, shape in shapes.items():
+        array = getattr(index, name)
+        if array.shape != shape or array.dtype.kind != ("S" if name == "sha256" else "i"):
+            raise ValueError(f"{name} are of another kind")
+        if name != "sha256" and not ((array >= 0) & (array < MOST)).all():
+            raise ValueError(f"{name} are no places in a file")
+    firsts = index.first_run
+    empty = np.diff(firsts) == 0
+    if firsts[0] != 0 or firsts[-1] != runs or (np.diff(firsts) < 0).any() or index.sizes[empty, 1].any():
+        raise ValueError("runs are of no shard")
+    if index.starts[firsts[:-1][~empty]].any():
+        raise ValueError("runs do not begin where their shard does")
+    kind = summarize(())
+    if type(index.summary) is not type(kind):
+        raise ValueError("its summary is of another kind")
+    if isinstance(kind, dict):
+        if index.summary.keys() != kind.keys():
+            raise ValueError("its summary tells something else")
+        if any(len(values) != index.videos for values in index.summary.values()):
+            raise ValueError("its summary is of other videos")
+
+
+def mend_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> str:
+    """Compare an index with the shards themselves; one that is wrong is made again.
+
+    Returns what was wrong, or nothing; a store without an index gets one when it is read. Raises
+    ArtefactError where a shard cannot be read.
+    """
+    if not (folder / NAME).exists():
+        return ""
+    known = read_index(folder, form, summarize)
+    index = make_index(folder, videos, form, summarize, None)
+    if known is not None and is_same(known, index):
+        return ""
+    write_index(folder, index, version_of(form, summarize))
+    return "was damaged, or of other shards; it was made again"
+
+
+def is_same(one: ShardIndex, other: ShardIndex) -> bool:
+    told = [[index.names, index.videos, json.dumps(index.summary)] for index in (one, other)]
+    return told[0] == told[1] and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS
+    )
+
+
+def wrong_index(folder: Path) -> ArtefactError:
+    """What to say of an index that contradicts a shard which is as it was written."""
+    return ArtefactError(
+        f"{folder / NAME} does not tell where things lie in the shards.",
+        f"This makes it again: {command('verify', folder.parent.parent)}",
+    )

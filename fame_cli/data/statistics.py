@@ -17,16 +17,17 @@ import cv2
 import numpy as np
 
 from fame_cli import stage
+from fame_cli.advice import command
 from fame_cli.config import StatisticsConfig, fingerprint
 from fame_cli.data import packed
 from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
 from fame_cli.data.clip_statistics import statistics_of_frames
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.frames import FrameStore, decode_jpeg, read_jpegs
+from fame_cli.data.frames import FrameStore, decode_jpeg, read_jpegs, require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.open_shard import open_shard
-from fame_cli.data.packed import PackedFormat, PackedWriter
+from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
 from fame_cli.data.shard_index import complete_index, open_index
@@ -44,7 +45,6 @@ CLIPS = PackedFormat(
     "packed",
     {"offsets": "<i8", "scale": "<f4", "checksum": "<u4", "first_clip": "<i8", "map_size": "(2,)<i8"},
     64 << 10,
-    "fame masks {work}",
 )
 
 FRAMES_AT_ONCE = 32
@@ -83,6 +83,7 @@ def compute(
         workers=workers,
         progress=progress,
         versions={"format": str(FORMAT), "opencv": cv2.__version__, "h5py": packed.VERSION},
+        origin={"frames": frames.folder.name},
     )
     complete_index(folder, len(frames.videos), CLIPS, count_clips)
     return report
@@ -116,6 +117,7 @@ def compute_shard(path: Path, task: StatisticsTask) -> Summary:
     (height and width of each video's maps).
     """
     cv2.setNumThreads(1)
+    require_whole(task.frames)
     scales: list[float] = []
     checksums: list[int] = []
     map_sizes: list[tuple[int, ...]] = []
@@ -200,12 +202,12 @@ class StatisticsStore:
         if description.parent != frames.fingerprint:
             raise ArtefactError(
                 f"{folder} is out of date: the frames it was computed from have changed.",
-                "Run fame masks again with the same options: it redoes only what changed.",
+                f"This redoes only what changed: {stage.command_of(folder)}",
             )
         if (found := description.versions.get("format", "2")) != str(FORMAT):
             raise ArtefactError(
                 f"{folder} was computed by another version of fame: its format is {found}, not {FORMAT}.",
-                "Run fame masks again with the same options: it makes all of it again.",
+                f"This makes all of it again: {stage.command_of(folder)}",
             )
         self.folder = folder
         self.index = open_index(folder, len(frames.videos), CLIPS, count_clips)
@@ -239,11 +241,11 @@ class StatisticsStore:
         nearest = int(np.abs(self.starts(video_index) - start).argmin())
         clips = shard.items_of(row)
         if nearest >= len(clips):
-            raise CLIPS.damaged(path, f"it holds too few clips of row {row}")
+            raise damaged(path, f"it holds too few clips of row {row}")
         (packed_clip,) = shard.read(row, [nearest])
         clip = clips[nearest]
         if zlib.crc32(packed_clip.data) != shard.column("checksum", clip, 1)[0]:
-            raise CLIPS.damaged(path, f"clip {clip} in it is not what was written")
+            raise damaged(path, f"clip {clip} in it is not what was written")
         height, width = shard.column("map_size", row, 1)[0].tolist()
         return unpack(packed_clip, height, width, float(shard.column("scale", clip, 1)[0]))
 
@@ -264,13 +266,13 @@ def open_statistics_store(
         ArtefactError: there is none, it is for other clips, or frames have changed.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    command = f"fame masks {work} --clip-frames {clip_frames} --frame-stride {frame_stride}"
-    folder = choose_store(work / "statistics", wanted, "--statistics-store", command)
+    make = command("masks", work, "--clip-frames", clip_frames, "--frame-stride", frame_stride)
+    folder = choose_store(work / "statistics", wanted, "--statistics-store", make)
     store = StatisticsStore(folder, frames)
     if (store.config.clip_frames, store.config.frame_stride) != (clip_frames, frame_stride):
         raise ArtefactError(
             f"{folder} is of clips of {store.config.clip_frames} frames at stride "
             f"{store.config.frame_stride}, not {clip_frames} at {frame_stride}.",
-            f"Compute them: {command}",
+            f"Compute them: {make}",
         )
     return store

@@ -10,6 +10,8 @@ from fame_cli.errors import ArtefactError, ConfigurationError
 def choose_store(parent: Path, wanted: str | None, option: str, command: str) -> Path:
     """The stage folder to read: the one named, or the only one there is.
 
+    ``command`` is what makes one where there is none yet.
+
     Raises ArtefactError where none is finished, ConfigurationError where several are and none is named.
     """
     if wanted is not None:
@@ -18,14 +20,14 @@ def choose_store(parent: Path, wanted: str | None, option: str, command: str) ->
             have = ", ".join(path.name for path in sorted(parent.glob("*-*"))) or "nothing"
             raise ConfigurationError(f"{option} {wanted}: {parent} has no such folder; it has {have}.")
         if not stage.is_complete(folder):
-            raise ArtefactError(f"{folder} is not finished.", f"Run {command} with its options to finish it.")
+            raise ArtefactError(f"{folder} is not finished.", f"Finish it: {stage.command_of(folder)}")
         return folder
     finished = [path for path in sorted(parent.glob("*-*")) if stage.is_complete(path)]
     if not finished:
-        begun = any(parent.glob("*-*"))
-        raise ArtefactError(
-            f"{parent} {'is not finished' if begun else 'does not exist yet'}.", f"Run {command} first."
-        )
+        if begun := [path for path in sorted(parent.glob("*-*")) if path.is_dir()]:
+            commands = "\n".join(stage.command_of(path) for path in begun)
+            raise ArtefactError(f"{parent} is not finished.", f"Finish it:\n{commands}")
+        raise ArtefactError(f"{parent} does not exist yet.", f"Make it first: {command}")
     if len(finished) > 1:
         raise ConfigurationError(
             f"{parent} holds several results: {', '.join(told_apart(finished))}.",

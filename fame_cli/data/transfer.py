@@ -23,10 +23,10 @@ def move_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tenso
         return list(tensors)
     sizes = [padded(tensor.numel() * tensor.element_size()) for tensor in tensors]
     packed = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=device.type == "cuda")
-    for place, tensor in zip(packed.split(sizes), tensors, strict=True):
+    for place, tensor in zip(torch.split(packed, sizes), tensors, strict=True):
         view_as(place, tensor).copy_(tensor)
     moved = packed.to(device, non_blocking=True)
-    return [view_as(place, tensor) for place, tensor in zip(moved.split(sizes), tensors, strict=True)]
+    return [view_as(place, tensor) for place, tensor in zip(torch.split(moved, sizes), tensors, strict=True)]
 
 
 def padded(count: int) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from fame_cli.config import Hue
 from fame_cli.foreground.of_clips import Maps
+from fame_cli.method import Hue
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class Distraction:
     """
 
     reads: Reads = Reads()
+    augmented: bool = False
+    """Whether it is applied to clips that are augmented and normalised already, as in BE, rather than to
+    pixels in [0, 1], as in FAME."""
 
     def draw(self, generator: np.random.Generator) -> Mapping[str, Any]:  # noqa: ARG002
         """The random choices of one clip, by name: numbers or arrays of one shape for all clips.
@@ -67,10 +70,11 @@ class Distraction:
     def apply(
         self, clips: Tensor, drawn: Mapping[str, Tensor], extras: Extras, partners: Tensor | None
     ) -> Tensor:
-        """The distracted clips, (B, C, T, H, W) float in [0, 1] as those given, which may be overwritten.
+        """The distracted clips, (B, C, T, H, W) float as those given, which may be overwritten.
 
         Args:
-            clips: (B, C, T, H, W) float32 in [0, 1], cropped, neither augmented nor normalised.
+            clips: (B, C, T, H, W) float32, cropped: in [0, 1], neither augmented nor normalised, or both if
+                the distraction is ``augmented``. So are the partners and ``extras.other_time``.
             drawn: what ``draw`` drew, (B, …) by name, on the device of the clips; floats are float32.
             extras: what ``reads`` asks for of each clip's own video.
             partners: (B, C, T, H, W) the clips of other videos, if ``reads`` asks for them.

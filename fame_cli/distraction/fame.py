@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fame_cli.config import Background, Hue, StatisticsSource, Variant
 from fame_cli.distraction.distraction import Distraction, Extras, Reads
-from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import maps_of_clips, masks_of_maps
+from fame_cli.method import Background, Hue, StatisticsSource, Variant
 
 
 class FAME(Distraction):
@@ -20,9 +19,6 @@ class FAME(Distraction):
         background: of another video ("inter") or of another time of the same one ("intra"; Table 4).
         statistics: "cached" seed and colour bins, or "online": from each cropped clip, as in the paper.
         hue: of the colour bins.
-
-    Raises:
-        ConfigurationError: ``background`` is "none", which is no distraction.
     """
 
     def __init__(
@@ -34,8 +30,6 @@ class FAME(Distraction):
         statistics: StatisticsSource = "online",
         hue: Hue = "correct",
     ) -> None:
-        if background == "none":
-            raise ConfigurationError("FAME needs a background: inter or intra. For none, leave FAME out.")
         self.beta, self.variant, self.hue = beta, variant, hue
         self.reads = Reads(
             maps=statistics == "cached",

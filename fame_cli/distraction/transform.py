@@ -5,11 +5,11 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from fame_cli.config import Hue, Variant
 from fame_cli.distraction.fame import merge
 from fame_cli.distraction.partners import cycle
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
+from fame_cli.method import Hue, Variant
 
 
 class ForegroundBackgroundMerging(nn.Module):
@@ -19,6 +19,10 @@ class ForegroundBackgroundMerging(nn.Module):
     Use it as torchvision's ``MixUp`` and ``CutMix``: on a batch, on any device, after the spatial crop and
     before the photometric augmentation and normalisation. It has no weights, does the same in training and
     evaluation mode, and never makes the host wait for a GPU. Labels stay those of the clips given.
+
+        merging = ForegroundBackgroundMerging(beta=0.5)
+        merged = merging(clips)  # (B, 3, T, H, W), each clip on another's background
+        foreground = merging.mask(clips)  # (B, H, W) bool
 
     Args:
         beta: share of the pixels kept as foreground, β in Eq. 4, from 0 to 1; with 1 clips stay as they are.

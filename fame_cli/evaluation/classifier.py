@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fame_cli import record
 from fame_cli.config import BackboneName, Precision
 from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
@@ -101,6 +102,7 @@ def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
 
     ``name`` is that of its backbone, needed only where that is one of the user's own that was finetuned.
     """
+    record.require_as_written(path, "Copy it back, or evaluate again in a new RUN.")
     tensors, metadata = read_safetensors(path)
     try:
         weight, bias = tensors.pop("weight"), tensors.pop("bias")
@@ -111,7 +113,7 @@ def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
             raise ValueError(f"it names an unknown backbone, {declared!r}")
     except (KeyError, ValueError) as error:
         raise ArtefactError(
-            f"{path}: holds no classifier ({error}).", "Run its fame eval command again in a new RUN."
+            f"{path}: holds no classifier ({error}).", "Evaluate again in a new RUN."
         ) from error
     trained = {key.removeprefix(BACKBONE_PREFIX): value for key, value in tensors.items()}
     if not trained:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fame_cli import stage
+from fame_cli import record, stage
 from fame_cli.config import ClassifierConfig, FinetuneConfig, LinearConfig
 from fame_cli.data.views import augment, to_clips
 from fame_cli.disk import remove_abandoned
@@ -77,6 +77,7 @@ def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *,
         result = dataclasses.replace(
             result, notes=(*result.notes, *notes), training={"learning_rate": used.learning_rate}
         )
+        record.sign(evaluation.run, folder / CLASSIFIER)
         return write_result(path, result)
 
 

@@ -130,7 +130,7 @@ def find_results(path: Path, protocol: str | None) -> list[Result]:
             )
     if not chosen:
         raise ArtefactError(
-            f"{path} holds no result{f' of {protocol}' if protocol else ''}.", "Run fame eval first."
+            f"{path} holds no result{f' of {protocol}' if protocol else ''}.", "Evaluate first."
         )
     return chosen
 

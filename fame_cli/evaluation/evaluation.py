@@ -22,6 +22,9 @@ from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
 from fame_cli.learning.pretraining_set import NOTHING, PretrainingSet, find_set
 from fame_cli.learning.weights import KeyCount
 
+MOST_OF_A_CLIP = 4096
+"""Frames, stride and pixels that a file may ask for: no network was pretrained on larger clips."""
+
 CLIP_OPTIONS = ("clip_frames", "frame_stride", "crop_px")
 
 ProgressWithNote = Callable[[int, int, str], None]
@@ -66,7 +69,9 @@ def read_weights(path: Path, name: str | None = None) -> Weights:
     loaded = read_backbone(path, name)
     metadata = loaded.metadata
     try:
-        options = {option: int(metadata[option]) for option in CLIP_OPTIONS if option in metadata}
+        options = {option: int(metadata[option][:20]) for option in CLIP_OPTIONS if option in metadata}
+        if not all(1 <= value <= MOST_OF_A_CLIP for value in options.values()):
+            raise ValueError(f"{options}; expected 1 to {MOST_OF_A_CLIP}")
     except ValueError as error:
         raise ArtefactError(
             f"{path}: the clips of its pretraining are no whole numbers ({error}).",

@@ -17,6 +17,7 @@ from torch import Tensor
 from fame_cli import stage
 from fame_cli.config import EvaluationConfig, Precision, fingerprint
 from fame_cli.data import packed
+from fame_cli.data.frames import require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
@@ -53,6 +54,7 @@ class FeatureStore:
         """Features (clips, D) of each video in turn; a shard is opened once for those in a row."""
         for name, indices in itertools.groupby(video_indices, shard_name):
             path = shard_path(self.folder, shard_title(name))
+            require_whole(path)
             for values in packed.read_arrays(path, map(name_in_shard, indices)):
                 features = torch.from_numpy(values)
                 if not features.isfinite().all():
@@ -129,6 +131,8 @@ def feature_writer(
     )
 
     def write_shard(path: Path, video_indices: tuple[int, ...]) -> Summary:
+        if video_indices:
+            evaluation.videos.frames.require_whole(video_indices[0])
         # Skips what another process finished between planning and now.
         videos = [next(clips for found, clips in items if found == wanted) for wanted in video_indices]
         features = encode_videos(encoder, videos, evaluation.device)
@@ -150,14 +154,14 @@ def encode_videos(
         return []
     together = torch.cat([clips.to(device, non_blocking=True) for clips in videos])
     features = in_parts(encoder, together, device).cpu()
-    return [part.numpy() for part in features.split([len(clips) for clips in videos])]
+    return [part.numpy() for part in torch.split(features, [len(clips) for clips in videos])]
 
 
 @torch.no_grad()
 def in_parts(network: Callable[[Tensor], Tensor], clips: Tensor, device: torch.device) -> Tensor:
     """What a network makes, (N, …), of clips (N, T, H, W, 3) uint8, as many at a time as suit the device."""
     most = CLIPS_TOGETHER_ON_GPU if device.type == "cuda" else CLIPS_TOGETHER
-    parts = clips.to(device, non_blocking=True).split(most)
+    parts = torch.split(clips.to(device, non_blocking=True), most)
     return torch.cat([network(prepare(to_clips(part, device))) for part in parts])
 
 

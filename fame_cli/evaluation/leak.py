@@ -24,7 +24,7 @@ def refuse_leak(evaluation: Evaluation, allowed: bool) -> None:
         )
     raise ConfigurationError(
         found,
-        "A test on them tells nothing of unseen videos. Pretrain without them (fame pretrain --split), name "
+        "A test on them tells nothing of unseen videos. Pretrain without them (--split), name "
         "another --test-split, or go on all the same with --allow-leak, and the result will say so.",
     )
 

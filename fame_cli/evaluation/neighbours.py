@@ -20,7 +20,8 @@ def nearest(train: Tensor, test: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     keys = functional.normalize(train, dim=1).T
     similarities, places = [], []
-    for queries in functional.normalize(test, dim=1).split(max(1, SIMILARITIES_TOGETHER // len(train))):
+    together = max(1, SIMILARITIES_TOGETHER // len(train))
+    for queries in torch.split(functional.normalize(test, dim=1), together):
         best, where = greatest(queries @ keys, count)
         similarities.append(best)
         places.append(where)

@@ -1,15 +1,17 @@
 """The result of an evaluation: one JSON file that tells every figure and what made it (``RUN/results/``)."""
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fame_cli.disk import write_json
+from fame_cli import record
 from fame_cli.errors import ArtefactError
+from fame_cli.sealed import read_sealed, write_sealed
 
 SCHEMA_VERSION = 3
+RESULTS = "results"
+"""Folder in RUN."""
 
 
 @dataclass(frozen=True)
@@ -125,25 +127,29 @@ def leak_mark(seen: int | None, related: int | None) -> str:
 
 
 def write_result(path: Path, result: Result) -> Result:
-    """Write a result whole or not at all; returns it as it will be read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, dataclasses.asdict(result))
+    """Write a result sealed, and sign it where it lies in a RUN folder; returns it as it is read again."""
+    write_sealed(path, dataclasses.asdict(result))
+    if path.parent.name == RESULTS:
+        record.sign(path.parent.parent, path)
     return read_result(path)
 
 
 def read_result(path: Path) -> Result:
-    """The result that ``write_result`` wrote; raises ArtefactError where it is missing, damaged or other."""
+    """The result that ``write_result`` wrote.
+
+    Raises ArtefactError where it is missing, damaged or of another version, or was changed since.
+    """
+    again = f"Copy it back, or delete {path} and evaluate again."
     try:
-        values = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        record.require_as_written(path, again)
+        values = read_sealed(path, seal_required=False)
         found = values["schema_version"]
         if found == SCHEMA_VERSION:
             return parse_result(values)
     except FileNotFoundError as error:
-        raise ArtefactError(f"{path}: there is no such result.", "Run fame eval first.") from error
+        raise ArtefactError(f"{path}: there is no such result.", "Evaluate first.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtefactError(
-            f"{path}: is no whole result ({error}).", "Delete it and run its fame eval command again."
-        ) from error
+        raise ArtefactError(f"{path} is not what was written: {error}.", again) from error
     raise ArtefactError(
         f"{path}: has schema version {found}, this version reads {SCHEMA_VERSION}.",
         "Evaluate again with this version.",

@@ -98,6 +98,7 @@ def seed_and_mean(
     """
     pixels = seed.size
     per_frame, per_pair = f32(1 / (255 * frames)), f32(1 / (255 * (frames - 1)))
+    # Running sums wrap around at their own width; the difference is exact once it is cut to that width.
     wrap = (1 << 8 * colour.itemsize) - 1
     for i in range(pixels):
         total = np.int32(0)
@@ -115,11 +116,13 @@ def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
     red, green, blue = planes[0], planes[1], planes[2]
     factor = f32(hue_factor)
     for i in range(bins.size):
+        # Value and chroma of the HSV hexcone.
         r, g, b = red[i], green[i], blue[i]
         value = r if r > g else g
         value = value if value > b else b
         least = r if r < g else g
         chroma = value - (least if least < b else b)
+        # Hue in turns: the sextant of the greatest channel, and the way through it by the two others.
         offset = ZERO if value == r else (TWO if value == g else FOUR)
         slope = g - b if value == r else (b - r if value == g else r - g)
         turns = (slope / (chroma if chroma > ZERO else ONE) + offset) * SIXTH
@@ -132,6 +135,7 @@ def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
         sine = angle + angle * square * (SINE[0] + square * (SINE[1] + square * sine))
         cosine = COSINE[2] + square * COSINE[3]
         cosine = ONE + square * (COSINE[0] + square * (COSINE[1] + square * cosine))
+        # A quarter turn swaps sine and cosine, two of them change the sign.
         quarter = np.int32(quarters)
         x = cosine if quarter & 1 == 0 else sine
         y = sine if quarter & 1 == 0 else cosine
@@ -148,6 +152,7 @@ def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
 @compiled
 def ordered(values: Array) -> Array:
     """Integers (n,) int32 that order as float32 ``values`` (n,) do."""
+    # Bits of positive floats order as integers do; those of negative ones order backwards, and are flipped.
     bits = (values + ZERO).view(np.int32)  # -0 becomes 0
     for i in range(bits.size):
         bits[i] ^= (bits[i] >> 31) & np.int32(2**31 - 1)
@@ -165,6 +170,7 @@ def extremes(keys: Array) -> tuple[Any, Any]:
 @compiled
 def histogram_of(keys: Array, histogram: Array) -> tuple[Any, int]:
     """Count ``keys`` in 2048 levels, into zeros; returns the least key and how many bits a level spans."""
+    # As few bits a level as let all keys fit, so that each level is narrow.
     low, high = extremes(keys)
     shift = 0
     while (high - low) >> shift >= LEVELS:
@@ -177,6 +183,7 @@ def histogram_of(keys: Array, histogram: Array) -> tuple[Any, int]:
 @compiled
 def reached_by(keys: Array, histogram: Array, low: Any, shift: int, count: int) -> Any:
     """The value that ``count`` of ``keys`` reach, or as few more as ties make it; ``count`` at least 1."""
+    # The level in which the count is reached, from the greatest down.
     level, above = LEVELS - 1, 0
     while above + histogram[level] < count:
         above += histogram[level]
@@ -210,6 +217,7 @@ def mark_greatest(keys: Array, counts: tuple[int, ...], marked: Array) -> None:
         for i in range(keys.size):
             marks[i] = keys[i] >= threshold
             reaching += np.int32(keys[i] >= threshold)
+        # Ties at the threshold that are too many: the last ones in row-major order go.
         i = keys.size
         while reaching > count and i > 0:
             i -= 1
@@ -277,12 +285,14 @@ def blur(maps: Array, weights: Array, blurred: Array) -> None:
     rows = np.empty(padded.size - 2 * radius, np.float32)
     both = np.empty((H, pitch), np.float32)
     for b in range(B):
+        # Mirror the border, without repeating the edge itself.
         for y in range(H + 2 * radius):
             source = maps[b, H - 1 - abs(H - 1 - abs(y - radius))]
             for x in range(W):
                 padded[y, radius + x] = source[x]
             for x in range(radius):
                 padded[y, x], padded[y, radius + W + x] = source[radius - x], source[W - 2 - x]
+        # Across, then down: the same sum over neighbours that are 1 and one row apart.
         weighted_sum(padded.ravel(), weights, 1, rows)
         weighted_sum(rows, weights, pitch, both.ravel()[: both.size - 2 * radius])
         for y in range(H):
@@ -296,6 +306,7 @@ def rescale(maps: Array, rounding_share: float, scaled: Array) -> None:
     ends = np.empty(2, np.int32)
     for b in range(len(maps)):
         ends[0], ends[1] = extremes(ordered(maps[b]))
+        # From ordered integers back to floats.
         for end in range(2):
             ends[end] ^= (ends[end] >> 31) & np.int32(2**31 - 1)
         low, high = ends.view(np.float32)
@@ -319,8 +330,10 @@ def fame(
     B, pixels = bins.shape
     blurred, posterior = np.empty(seed.shape, np.float32), np.empty(seed.shape, np.float32)
     counts = np.zeros((B, 3, COLOUR_BINS), np.int32)
+    # Which colours move and which stand still (section 3.2) …
     blur(seed, weights, blurred)
     colour_counts(blurred.reshape((B, pixels)), bins, foreground, background, counts)
+    # … how likely each pixel's colour makes it foreground (Eq. 3), smoothed and stretched to [0, 1].
     shares = counts[:, 0].astype(np.float32), counts[:, 2].astype(np.float32)
     colour_posterior(bins, shares[0], shares[1], posterior.reshape((B, pixels)))
     blur(posterior, weights, blurred)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
-from fame_cli.config import Variant
 from fame_cli.foreground import kernels
 from fame_cli.foreground.kernels import BACKGROUND_SHARE, COLOUR_BINS, FOREGROUND_SHARE
 from fame_cli.foreground.statistics import colour_counts, compilable, rows_of, top_pixels
+from fame_cli.method import Variant
 
 GRID_CELLS = 4
 GAUSS_SIGMA_SHARE = 0.25

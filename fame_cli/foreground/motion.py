@@ -57,11 +57,13 @@ class CameraMotion:
         factor = min(1.0, FLOW_SHORT_SIDE_PX / min(height, width))
         if min(height, width) * factor < SMALLEST_SIDE_PX:
             return previous
+        # Where each pixel of the reduced frame went, and the motion that most of them share.
         earlier, later = self._grey(previous, factor), self._grey(current, factor)
         self.last = current, later
         flow = self.flow.calc(earlier, later, None)  # type: ignore[call-overload]
         origin = invert(fit_affine(flow, FLOW_GRID_PX, ROUNDS, FLOW_NOISE_PX))
         origin[:, 2] /= factor
+        # Believe it only where undoing it makes the frames clearly more alike, judged on a grid of pixels.
         some = warp(previous, current, origin, COMPARED_GRID_PX)
         still, moving = median_changes(previous, some, current, origin, COMPARED_GRID_PX)
         return warp(previous, current, origin, 1) if moving < CLEARLY_ALIKE * still else previous
@@ -99,15 +101,18 @@ def fit_affine(flow: Array, grid_px: int, rounds: int, noise_px: float) -> Array
         # Centred and scaled, so that the normal equations are well conditioned.
         places[n, 0], places[n, 1], places[n, 2] = 1.0, 2 * x / W - 1, 2 * y / H - 1
         moved[n, 0], moved[n, 1] = flow[y, x, 0], flow[y, x, 1]
+    # Begin with a shift alone: the median flow.
     fit: Array = np.zeros((3, 2))
     fit[0, 0], fit[0, 1] = np.median(moved[:, 0]), np.median(moved[:, 1])
     residuals = np.empty(count)
     for _ in range(rounds):
+        # How far each place is from the last fit, and how far is far here (1.48 median = one deviation).
         for n in range(count):
             across = moved[n, 0] - fit[0, 0] - fit[1, 0] * places[n, 1] - fit[2, 0] * places[n, 2]
             down = moved[n, 1] - fit[0, 1] - fit[1, 1] * places[n, 1] - fit[2, 1] * places[n, 2]
             residuals[n] = across * across + down * down
         scale = max(noise_px, 1.48 * np.sqrt(np.median(residuals)))
+        # Weighted normal equations of the next fit.
         normal, right = np.zeros((3, 3)), np.zeros((3, 2))
         for n in range(count):
             weight = 1 / (1 + residuals[n] / (scale * scale)) ** 2
@@ -117,6 +122,7 @@ def fit_affine(flow: Array, grid_px: int, rounds: int, noise_px: float) -> Array
                 for j in range(2):
                     right[i, j] += weight * places[n, i] * moved[n, j]
         fit = np.linalg.solve(normal, right)
+    # Back from centred and scaled places to pixels; the identity is added, since the flow is a difference.
     motion = np.empty((2, 3))
     for j in range(2):
         motion[j, 0], motion[j, 1] = 2 * fit[1, j] / W, 2 * fit[2, j] / H
@@ -135,6 +141,7 @@ def warp(previous: Array, current: Array, origin: Array, grid_px: int) -> Array:
     H, W = current.shape[:2]
     rows, columns = (H + grid_px - 1) // grid_px, (W + grid_px - 1) // grid_px
     warped = np.empty((rows, columns, 3), np.uint8)
+    # Origins in fixed point, advanced by a constant step along each row.
     one = 1 << FIXED
     step_x, step_y = np.int64(round(origin[0, 0] * one)), np.int64(round(origin[1, 0] * one))
     for row in range(rows):
@@ -145,6 +152,7 @@ def warp(previous: Array, current: Array, origin: Array, grid_px: int) -> Array:
             left: Any = at_x >> FIXED
             top: Any = at_y >> FIXED
             if 0 <= left < W - 1 and 0 <= top < H - 1:
+                # Bilinear weights of eight bits each, which sum to 256.
                 across, down = (at_x >> (FIXED - 8)) & 255, (at_y >> (FIXED - 8)) & 255
                 far = (across * down + 128) >> 8
                 for channel in range(3):
@@ -172,6 +180,7 @@ def median_changes(
     At the places that ``warped`` has, every ``grid_px``-th, where their ``origin`` (2, 3) lies in the frame.
     """
     H, W = current.shape[:2]
+    # Histograms of the summed changes, 0 to 3·255.
     still: Array = np.zeros(766, np.int64)
     moving: Array = np.zeros(766, np.int64)
     for row in range(warped.shape[0]):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fame_cli.config import Hue, Variant
 from fame_cli.foreground.mask import soft_mask, top_share
 from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.method import Hue, Variant
 
 
 class Maps(NamedTuple):

@@ -10,10 +10,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fame_cli.config import Hue
 from fame_cli.foreground import kernels
 from fame_cli.foreground.kernels import BACKGROUND_SHARE, FOREGROUND_SHARE
 from fame_cli.foreground.kernels import COLOUR_BINS as COLOUR_BINS
+from fame_cli.method import Hue
 
 
 def seed_region(clips: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """From a loaded batch to the views that an objective asks for, on the training device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,23 +42,45 @@ def make_views(
         device: where the views are made.
         memory_format: of their clips.
     """
-    views = {}
-    for number, role in enumerate(roles):
-        loaded = batch[role.name]
-        frames = loaded["frames"].to(device, non_blocking=True)
-        clips, rows = to_clips(frames, device), None
-        if distraction is not None and role.distracted:
-            if distraction.reads.partner:
-                (rows,) = move_together([partner_rows(len(frames), seed, step, number)], device)
-            clips = distract(distraction, clips, frames, rows, loaded)
-        clips = normalise(augment(clips, loaded["augmentation"]))
-        views[role.name] = View(
-            clips.contiguous(memory_format=memory_format),
-            partners=rows,
-            apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
-            drawn=drawn_values(loaded.get("objective", {}), device),
-        )
-    return views
+    return {
+        role.name: make_view(batch[role.name], role, number, distraction, seed, step, device, memory_format)
+        for number, role in enumerate(roles)
+    }
+
+
+def make_view(
+    loaded: Loaded,
+    role: Role,
+    number: int,
+    distraction: Distraction | None,
+    seed: int,
+    step: int,
+    device: torch.device,
+    memory_format: torch.memory_format,
+) -> View:
+    """The view of one role, the ``number``-th of its objective."""
+    frames = loaded["frames"].to(device, non_blocking=True)
+    clips, rows = to_clips(frames, device), None
+    augmentation = partial(augment_and_normalise, drawn=loaded["augmentation"])
+    chosen = distraction if role.distracted else None
+    if chosen is not None and chosen.reads.partner:
+        (rows,) = move_together([partner_rows(len(frames), seed, step, number)], device)
+    if chosen is not None and not chosen.augmented:
+        clips = distract(chosen, clips, loaded, lambda: to_clips(gather(frames)[rows], device))
+    augmented = clips = augmentation(clips)
+    if chosen is not None and chosen.augmented:
+        clips = distract(chosen, augmented, loaded, lambda: gather(augmented)[rows], augmentation)
+    return View(
+        clips.contiguous(memory_format=memory_format),
+        partners=rows,
+        apart=loaded["apart"].to(device, non_blocking=True) if "apart" in loaded else None,
+        drawn=drawn_values(loaded.get("objective", {}), device),
+        videos=loaded["video"].to(device, non_blocking=True),
+    )
+
+
+def augment_and_normalise(clips: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+    return normalise(augment(clips, drawn))
 
 
 def partner_rows(share: int, seed: int, step: int, number: int) -> Tensor:
@@ -70,20 +93,23 @@ def partner_rows(share: int, seed: int, step: int, number: int) -> Tensor:
 
 
 def distract(
-    distraction: Distraction, clips: Tensor, frames: Tensor, rows: Tensor | None, loaded: Loaded
+    distraction: Distraction,
+    clips: Tensor,
+    loaded: Loaded,
+    donors: Callable[[], Tensor],
+    augmentation: Callable[[Tensor], Tensor] = lambda clips: clips,
 ) -> Tensor:
     """Apply the distraction to clips (B, C, T, H, W) with what it reads.
 
-    ``frames`` (B, T, H, W, 3) uint8 are those of the clips, which all ranks exchange where it reads partners;
-    ``rows`` (B,) say whose each clip gets.
+    ``donors`` gives the clips of the partners, which all ranks exchange where it reads them; what it reads of
+    the clip's own video goes through ``augmentation``.
     """
-    device, maps, other_time, partners = clips.device, None, None, None
-    if rows is not None:
-        partners = to_clips(gather(frames)[rows], device)
+    device, maps, other_time = clips.device, None, None
+    partners = donors() if distraction.reads.partner else None
     if distraction.reads.maps:
         maps = Maps(*(loaded[part].to(device, non_blocking=True) for part in Maps._fields))
     if distraction.reads.other_time:
-        other_time = to_clips(loaded["other_time"], device)
+        other_time = augmentation(to_clips(loaded["other_time"], device))
     drawn = drawn_values(loaded["distraction"], device)
     shape, dtype = clips.shape, clips.dtype
     distracted = distraction.apply(clips, drawn, Extras(maps, other_time), partners)

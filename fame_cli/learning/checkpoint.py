@@ -20,17 +20,23 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from fame_cli import record
 from fame_cli.config import BackboneName
 from fame_cli.disk import sha256_of, write_whole
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.extension import is_own
 from fame_cli.learning.backbones import Backbone
-from fame_cli.learning.torch_file import read_torch
+from fame_cli.learning.torch_file import read_torch, require_no_bomb
 from fame_cli.learning.weights import Fit, KeyCount, first_few, fit_backbone
 
 METADATA = "fame"
 
 PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
+
+CHANGED_WEIGHTS = (
+    "Copy it back, or pretrain again. If the change is meant, move the file out of the run and give it with "
+    "--weights."
+)
 
 DAMAGE_SIGNS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
 """What the zip reader raises on bytes that are not what they should be."""
@@ -56,6 +62,7 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
         raise ArtefactError(
             f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
         )
+    record.require_as_written(path, "Copy it back, or delete its folder and start the training anew.")
     require_sound_archive(path)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
@@ -121,6 +128,7 @@ def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, 
 def read_backbone(path: Path, name: str | None = None) -> Loaded:
     """As ``load_backbone``, with all that is known of the file."""
     entries, metadata = read_entries(path)
+    require_numbers(path, entries)
     declared = metadata.get("backbone", name)
     if declared is not None and is_own(declared):
         declared = require_named(path, declared, name)
@@ -132,6 +140,7 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
     if name not in (None, declared):
         raise ConfigurationError(f"{path} holds {declared}, not {name}.", "Leave --backbone out.")
     backbone, fit = fit_backbone(path, entries, declared)
+    require_finite(path, fit.matched)
     return Loaded(backbone, fit, metadata)
 
 
@@ -145,8 +154,49 @@ def require_named(path: Path, declared: str, name: str | None) -> str:
     return name
 
 
+def require_numbers(path: Path, entries: Mapping[str, Tensor]) -> None:
+    """Raise ArtefactError where entries are no weights by their kind, which a conversion would hide."""
+    kinds = {
+        key: kind
+        for key, values in entries.items()
+        if (kind := odd_kind(values)) and not (kind == "whole numbers" and values.ndim <= 1)
+    }
+    if kinds:
+        named = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items())[:3])
+        raise ArtefactError(
+            f"{path}: {len(kinds)} of {len(entries)} entries are no weights: {named}.",
+            "Save the network's weights as dense floating-point tensors.",
+        )
+
+
+def odd_kind(values: Tensor) -> str:
+    """What a tensor is instead of dense floating-point numbers, if it is; counters are whole numbers too."""
+    if values.is_meta:
+        return "without values"
+    if values.layout != torch.strided:
+        return "sparse"
+    if values.is_quantized:
+        return "quantized"
+    if values.is_complex():
+        return "complex"
+    return "" if values.is_floating_point() else "whole numbers"
+
+
+def require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ArtefactError where weights are NaN or infinite: whatever is made of them would be as well."""
+    bad = [key for key, values in tensors.items() if not values.isfinite().all()]
+    if bad:
+        raise ArtefactError(
+            f"{path}: its weights are not finite ({len(bad)} of {len(tensors)} entries: {first_few(bad)}).",
+            "The training that made them has diverged: pretrain again with a smaller --learning-rate.",
+        )
+
+
 def read_entries(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Named tensors and metadata of a file, of which the first bytes tell the kind."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ArtefactError(f"{path} is no regular file, but a pipe or a device.", "Give a file of weights.")
+    record.require_as_written(path, CHANGED_WEIGHTS)
     if path.is_file():
         with path.open("rb") as file:
             start = file.read(9)
@@ -194,12 +244,20 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, not a dict
-            return tensors, json.loads((file.metadata() or {}).get(METADATA, "{}"))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+            return tensors, parse_metadata((file.metadata() or {}).get(METADATA, "{}"))
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise ArtefactError(
             f"{path}: is not a whole safetensors file ({error}).",
             "Give the backbone.safetensors of a finished run; a damaged one must be copied or made again.",
         ) from error
+
+
+def parse_metadata(text: str) -> dict[str, str]:
+    """What ``write_safetensors`` packed; raises ValueError where it is anything but words by name."""
+    values = json.loads(text)
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("its metadata are not words by name")
+    return values
 
 
 def match_keys(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> KeyCount:
@@ -222,6 +280,7 @@ def require_sound_archive(path: Path) -> None:
     """Compare every checksum in the file, which torch writes and does not read, with its content."""
     try:
         with zipfile.ZipFile(path) as archive:
+            require_no_bomb(path, archive)
             by_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
             if by_torch and archive.testzip() is None:
                 return

@@ -5,6 +5,7 @@ statistics of batch normalisation) is gathered, so that the result is that of on
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -114,6 +115,23 @@ def require_shares(batch_size: int) -> None:
         )
 
 
+def require_whole_groups(batch_size: int, group_clips: int) -> None:
+    """Raise ConfigurationError unless the share of each of several ranks is made of whole groups.
+
+    ``group_clips`` are normalised together; 0 is the whole batch. A group that lay on two ranks would be two
+    groups, and the result another than that of one process.
+    """
+    count, share = rank_count(), batch_size // rank_count()
+    if count == 1 or group_clips == 0 or share % group_clips == 0:
+        return
+    whole = count * group_clips
+    raise ConfigurationError(
+        f"--batch-norm-clips is {group_clips}, but each of {count} processes has {share} videos of a batch.",
+        f"Give --batch-norm-clips {math.gcd(share, group_clips)}, 0 to normalise the whole batch together, "
+        f"or --batch-size {max(1, round(batch_size / whole)) * whole}.",
+    )
+
+
 def own_rows(share: int) -> slice:
     """Which rows of the global batch are this rank's, of equal shares in the order of ranks."""
     return slice(rank() * share, (rank() + 1) * share)
@@ -191,6 +209,22 @@ def synchronise_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
         if isinstance(module, _BatchNorm):
             module.__class__ = BatchNormOverRanks  # the same attributes; forward alone differs
     return model
+
+
+@torch.no_grad()
+def average_running_statistics(model: nn.Module) -> None:
+    """Give all ranks the mean of their running means and variances, where each has groups of its own."""
+    if rank_count() == 1:
+        return
+    endings = "running_mean", "running_var"
+    buffers = [buffer for name, buffer in model.named_buffers() if name.endswith(endings)]
+    if not buffers:
+        return
+    total = torch.cat([buffer.flatten() for buffer in buffers])
+    dist.all_reduce(total)
+    parts = torch.split(total / rank_count(), [buffer.numel() for buffer in buffers])  # type: ignore[no-untyped-call]
+    for buffer, part in zip(buffers, parts, strict=True):
+        buffer.copy_(part.view_as(buffer))
 
 
 class BatchNormOverRanks(_BatchNorm):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
 from types import FrameType
 
+from fame_cli.streams import ENDING_SIGNALS
+
 ECHO_SECONDS = 1.0
 """A batch system signals every process, and torchrun passes on what it got: within this it is one request."""
 
@@ -26,7 +28,8 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.append(time.monotonic())
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield lambda: bool(asked)
     finally:
@@ -55,7 +58,7 @@ def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
         # The parent may stop in the middle of what a thread here sends to it: that is no error to print.
         sys.excepthook = lambda *_: None
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING_SIGNALS:
         signal.signal(number, end_with_the_parent)
 
 

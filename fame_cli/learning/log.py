@@ -62,7 +62,7 @@ def send(step: int, figures: Mapping[str, Tensor], learning_rate: float) -> Wait
         values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(
             values, non_blocking=True
         )
-        copied = torch.cuda.Event()
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record()
     return Waiting(step, tuple(figures), values, copied, learning_rate)
 

@@ -1,7 +1,7 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from fame_cli.advice import stage_command
 from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import clip_span, last_start
 from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
 from fame_cli.data.statistics import StatisticsStore
@@ -28,17 +30,22 @@ from fame_cli.learning.distributed import (
     rank,
     rank_count,
     require_shares,
+    require_whole_groups,
     together,
     wait_for_all,
 )
 from fame_cli.learning.interrupt import loader_process, stop_requested
+from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.log import Log, StepInfo, diverged
 from fame_cli.learning.memory_format import MemoryFormat
+from fame_cli.learning.objectives.build import moco_roles
+from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, exhaustion_named, require_loader_resources
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
+from fame_cli.method import MocoConfig
 
 TENSORS = 16
 """Of a loaded view, about: a clip, its maps, and what was drawn for it."""
@@ -54,6 +61,8 @@ class Outcome:
     last: dict[str, float]
     """The last row of metrics.jsonl."""
     seconds: float
+    key_leak: KeyLeak | None = None
+    """How far keys are told by batch statistics, where that was measured now."""
 
 
 @together()
@@ -71,6 +80,7 @@ def pretrain(
     memory_format: MemoryFormat = "auto",
     checkpoint_seconds: float = 60,
     tell: Callable[[StepInfo], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Pretrain a backbone with merged clips into the folder ``run``.
 
@@ -90,6 +100,7 @@ def pretrain(
         memory_format: of weights and clips, see ``choose_memory_format``.
         checkpoint_seconds: time between checkpoints.
         tell: called with where the training stands after each step whose loss is known.
+        warn: called with each thing to mind of the options and the videos, when the training begins.
 
     Raises:
         ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
@@ -98,6 +109,7 @@ def pretrain(
     """
     started = time.monotonic()
     require_shares(config.batch_size)
+    require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
@@ -125,6 +137,10 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
+        for warning in warnings_of(config, [frames.videos[place].frame_count for place in positions]):
+            folder.note(f"warning: {warning}")
+            if warn and folder.writes:
+                warn(warning)
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, positions, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
@@ -156,6 +172,9 @@ def pretrain(
                 raise KeyboardInterrupt("run the same command again with --resume")
         log.close()
         require_finite(training.model, step)
+        if leak := find_key_leak(training, clips, positions, total_steps):
+            leak.write(folder.key_leak)
+            folder.note(str(leak))
         if folder.writes:
             training.save(folder.checkpoint, step)
             metadata = {
@@ -165,7 +184,67 @@ def pretrain(
         folder.note(f"finished after step {step}")
         wait_for_all()
         seconds = time.monotonic() - started
-        return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds)
+        return Outcome(run, total_steps - len(loader), total_steps, folder.last_metrics(), seconds, leak)
+
+
+def find_key_leak(
+    training: Training, clips: PretrainClips, positions: list[int], total_steps: int
+) -> KeyLeak | None:
+    """How far keys are told by batch statistics; None where there is nothing to measure it with.
+
+    That is with other objectives than MoCo, on several processes, and where the videos make one batch only.
+    """
+    config, model = training.config, training.model
+    steps_per_epoch = len(positions) // config.batch_size
+    count = min(BATCHES, steps_per_epoch)
+    if not isinstance(model, MoCo) or rank_count() > 1 or count < 2:
+        return None
+    # Batches of one further epoch, so that no video is in two of them.
+    first = -(-total_steps // steps_per_epoch) * steps_per_epoch
+    loader = make_loader(clips, positions, config, first, first + count, training.device, workers=0)
+    return measure_key_leak(
+        model,
+        (
+            make_views(
+                batch,
+                model.roles,
+                clips.distraction,
+                config.seed,
+                first + number,
+                training.device,
+                training.memory_format,
+            )
+            for number, batch in enumerate(loader)
+        ),
+    )
+
+
+def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str]:
+    """What to mind of a training with MoCo on videos of so many frames each, before it begins."""
+    moco, found = config.objective, list[str]()
+    if not isinstance(moco, MocoConfig):
+        return found
+    if not 0 < moco.batch_norm_clips < config.batch_size:
+        found.append(
+            f"all {config.batch_size} videos of a batch are normalised in one group, so batch statistics may "
+            "tell a query which key is its own. Give a --batch-norm-clips from 1 to below --batch-size."
+        )
+    if moco.queue_length > len(frame_counts):
+        found.append(
+            f"the queue of {moco.queue_length} keys is longer than the {len(frame_counts)} videos: about "
+            f"{moco.queue_length / len(frame_counts):.0f} of them are of a query's own video. They are left "
+            "out of its negatives; a shorter --queue-length keeps the keys fresher."
+        )
+    negative = next((role for role in moco_roles(config, moco) if role.name == "negative"), None)
+    if negative is not None:
+        span = clip_span(config.clip_frames, config.frame_stride)
+        short = sum(last_start(count, span) < negative.gap_frames for count in frame_counts)
+        if short:
+            found.append(
+                f"{short} of {len(frame_counts)} videos are too short for any clip {negative.gap_frames} "
+                "frames apart: they have no negative of their own."
+            )
+    return found
 
 
 def require_finite(model: nn.Module, step: int) -> None:
@@ -211,7 +290,8 @@ def statistics_to_read(
     if kept != hue:
         raise ConfigurationError(
             f"--hue is {hue!r}, but {statistics.folder} was computed with {kept!r}.",
-            f"Give --hue {kept}, or other statistics (fame masks --hue {hue}).",
+            f"Give --hue {kept}, or make others and name them with --statistics-store: "
+            f"{stage_command(statistics.folder, hue=hue)}",
         )
     return statistics
 

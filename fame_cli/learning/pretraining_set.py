@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fame_cli import record
 from fame_cli.data.manifest import Manifest
 from fame_cli.data.sources.files import stem
 from fame_cli.disk import write_json
@@ -72,6 +73,8 @@ def write_set(path: Path, videos: PretrainingSet) -> None:
 
 def read_set(path: Path) -> PretrainingSet | None:
     """The set that ``write_set`` wrote, or None; raises ArtefactError where it is damaged."""
+    hint = "Copy it again from where the pretraining was made; without it, no test can tell what was seen."
+    record.require_as_written(path, hint)
     if not path.exists():
         return None
     try:
@@ -80,10 +83,7 @@ def read_set(path: Path) -> PretrainingSet | None:
             raise ValueError(f"its schema version is {found}, this version reads {SCHEMA_VERSION}")
         return PretrainingSet(values["root"], values["source"], dict(values["videos"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtefactError(
-            f"{path}: cannot be read ({error}).",
-            "Copy it again from where the pretraining was made; without it, no test can tell what was seen.",
-        ) from error
+        raise ArtefactError(f"{path}: cannot be read ({error}).", hint) from error
 
 
 def find_set(weights: Path) -> PretrainingSet | None:

@@ -11,13 +11,41 @@ from typing import Any
 
 import tomli_w
 
-from fame_cli import stage
+from fame_cli import record, stage
+from fame_cli.advice import command
+from fame_cli.configuration import flatten
 from fame_cli.data.manifest import is_work
-from fame_cli.disk import remove_abandoned, write_json, write_text
-from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.disk import remove_abandoned, translate_os_errors, write_json, write_text
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError
+from fame_cli.learning.metrics import read_metrics
 from fame_cli.learning.pretraining_set import SET_FILE, PretrainingSet, read_set, write_set
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+CONFIG_FILE = "config.toml"
+BACKBONE_FILE = "backbone.safetensors"
+KEY_LEAK_FILE = "key_leak.json"
+
+
+COPY_BACK = "Copy it back from where the run was made, or pretrain again into another folder with -o."
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a RUN folder, whole or damaged, of a pretraining or of evaluations alone."""
+    signs = (CONFIG_FILE, BACKBONE_FILE, record.RECORD_FILE, "checkpoints/last.pt", "results")
+    return any((folder / sign).exists() for sign in signs)
+
+
+def resume_command(work: Path, run: Path) -> str:
+    """What goes on with a run that was stopped, or begins one where there is none yet."""
+    if not (run / CONFIG_FILE).exists():
+        return command("pretrain", work, "-o", run)
+    return command("pretrain", work, "-o", run, "--resume", "--recipe", run / CONFIG_FILE)
+
+
+def signed_files(run: Path) -> list[Path]:
+    """The files of a run that are signed once they are whole, as far as they are there."""
+    others = [*run.glob("results/*.json"), *run.glob("evaluations/*/classifier.safetensors")]
+    return [path for path in (*RunFolder(run).files, *sorted(others)) if path.exists()]
 
 
 class RunFolder:
@@ -31,11 +59,13 @@ class RunFolder:
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = folder
         self.writes = writes
-        self.config = folder / "config.toml"
+        self.config = folder / CONFIG_FILE
         self.checkpoint = folder / "checkpoints" / "last.pt"
-        self.backbone = folder / "backbone.safetensors"
+        self.backbone = folder / BACKBONE_FILE
         self.pretraining_set = folder / SET_FILE
+        self.environment = folder / "environment.json"
         self.metrics = folder / "metrics.jsonl"
+        self.key_leak = folder / KEY_LEAK_FILE
         self.tensorboard = folder / "tensorboard"
 
     def begin(
@@ -59,11 +89,12 @@ class RunFolder:
                     f"{self.config} is missing, so that nobody knows what this run was asked to do.",
                     "Copy it back, or choose another folder with -o.",
                 )
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / "environment.json", environment())
+            with translate_os_errors(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.environment, environment())
             write_set(self.pretraining_set, videos)
-            record = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
-            write_text(self.config, tomli_w.dumps(record))
+            asked = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
+            write_text(self.config, tomli_w.dumps(asked))
             return
         before = self.read()
         if changes := differences(before["pretrain"], pretrain):
@@ -98,19 +129,57 @@ class RunFolder:
         with stage.locked(self.folder):
             for folder in (self.folder, self.checkpoint.parent):
                 remove_abandoned(folder)
-            yield
+            for path in self.files:
+                if path.exists():
+                    record.require_as_written(path, COPY_BACK)
+            if not self.backbone.exists():
+                record.withdraw(self.folder, self.checkpoint, self.metrics, self.backbone, self.key_leak)
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(FameError):  # what ended the training is to be told
+                    record.sign(self.folder, *self.files)
+                raise
+            record.sign(self.folder, *self.files)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is signed when a process lets go of the run: all that anything is read from later."""
+        written = (self.config, self.environment, self.pretraining_set, self.metrics)
+        return (*written, self.checkpoint, self.backbone, self.key_leak)
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
+        if is_work(self.folder):
+            raise ArtefactError(
+                f"{self.folder} is a WORK folder: it holds a manifest.csv.",
+                "Give the RUN of a pretraining.",
+            )
+        record.require_as_written(self.config, COPY_BACK)
         try:
-            record = tomllib.loads(self.config.read_text(encoding="utf-8"))
-            record["pretrain"], record["data"]
-        except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+            asked = tomllib.loads(self.config.read_text(encoding="utf-8"))
+            found = asked["pretrain"], asked["data"], asked["schema_version"]
+        except (OSError, KeyError, ValueError, RecursionError) as error:
             raise ArtefactError(
                 f"{self.folder} is not the folder of a run: {self.config.name} cannot be read ({error}).",
                 "Give the folder that fame pretrain made with -o.",
             ) from error
-        return record
+        if found[-1] != SCHEMA_VERSION:
+            raise ArtefactError(
+                f"{self.config} has schema version {found[-1]}, this version reads {SCHEMA_VERSION}.",
+                "Begin another run with -o; weights of the old one are still read by fame eval --weights.",
+            )
+        return asked
+
+    def read_environment(self) -> dict[str, Any]:
+        """Versions and machine that the run was begun on; raises ArtefactError where the file is damaged."""
+        record.require_as_written(self.environment, COPY_BACK)
+        try:
+            return dict(json.loads(self.environment.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArtefactError(f"{self.environment}: cannot be read ({error}).", COPY_BACK) from error
 
     def note(self, line: str) -> None:
         """Add a line with the time to ``log.txt``."""
@@ -120,32 +189,41 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
     def read_metrics(self) -> list[dict[str, float]]:
-        """The rows of ``metrics.jsonl``, one a step; a last line that a kill cut short is left out."""
-        if not self.metrics.exists():
-            return []
-        rows = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-        return rows
+        """The rows of ``metrics.jsonl`` that can be read; ``metrics_troubles`` tells of others."""
+        return read_metrics(self.metrics).rows
+
+    def metrics_troubles(self) -> list[str]:
+        """What is wrong with ``metrics.jsonl``, in words: broken lines, missing steps, bytes that changed."""
+        measured = read_metrics(self.metrics)
+        ended_within = ["its last line has no end"] if measured.cut_short and self.backbone.exists() else []
+        return [*measured.troubles, *ended_within]
 
     def last_metrics(self) -> dict[str, float]:
         """The last of these rows; raises ArtefactError where there is none."""
         if not (rows := self.read_metrics()):
             raise ArtefactError(
-                f"{self.metrics} is missing or damaged in its first line.",
-                "Copy it again. The run's weights are as they were: fame eval needs them alone.",
+                f"{self.metrics} is missing, or no line of it can be read.",
+                "Copy it again. The run's weights are as they were, and can be evaluated without it.",
             )
         return rows[-1]
 
     def cut_metrics(self, first_step: int) -> None:
-        """Forget what was measured after the checkpoint: those steps are done again."""
+        """Forget what was measured after the checkpoint: those steps are done again.
+
+        Raises ArtefactError where a line is broken: it would be forgotten with them.
+        """
         if not self.writes:
             return
-        rows = [row for row in self.read_metrics() if row["step"] < first_step]
+        measured = read_metrics(self.metrics)
+        if measured.broken:
+            raise ArtefactError(
+                f"{self.metrics}: line {measured.broken[0]} cannot be read.",
+                "Copy it back, or delete that line: the run then goes on without it.",
+            )
+        rows = [row for row in measured.rows if row["step"] < first_step]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+        for trouble in read_metrics(self.metrics).troubles:
+            self.note(f"{self.metrics.name}: {trouble}")
 
     def add_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
         if not self.writes:
@@ -155,6 +233,12 @@ class RunFolder:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What two records say differently; of a section with another method, that alone."""
+    chosen = [key for key, value in now.items() if isinstance(value, Mapping)]
+    for key in chosen:
+        if before.get(key, {}).get("name") != now[key]["name"]:
+            before, now = ({**record, key: {"name": record[key]["name"]}} for record in (before, now))
+    before, now = flatten(before), flatten(now)
     names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
 

@@ -24,6 +24,9 @@ STAND_INS = (
 )
 """What may lie beside the weights and is not looked at."""
 
+MOST_UNPACKED = 8
+"""Times the size of an archive that its content may take."""
+
 STATES = ("state_dict", "model", "model_state_dict")
 """Entries of a checkpoint that hold the weights: of MoCo and FAME; of this toolkit and BE; of tutorials."""
 
@@ -61,8 +64,16 @@ def require_checksums(path: Path) -> None:
     """Compare every checksum of a zip file, which torch writes and does not read, with its content."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            require_no_bomb(path, archive)
             if broken := archive.testzip():
                 raise zipfile.BadZipFile(f"{broken} is damaged")
+
+
+def require_no_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise where an archive unpacks to many times its size: torch writes its files without compression."""
+    size, unpacked = path.stat().st_size, sum(entry.file_size for entry in archive.infolist())
+    if unpacked > MOST_UNPACKED * size:
+        raise zipfile.BadZipFile(f"it has {size} bytes and would unpack to {unpacked}")
 
 
 def refusal(path: Path, reason: str) -> ArtefactError:

@@ -1,5 +1,7 @@
 """Model and optimizer of a pretraining: one step of them, and their way to and from a checkpoint."""
 
+import functools
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -9,10 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 from fame_cli.config import PretrainConfig
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_training, save_training
-from fame_cli.learning.distributed import rank_count, synchronise_batch_norms
+from fame_cli.learning.distributed import average_running_statistics, rank_count, synchronise_batch_norms
 from fame_cli.learning.memory_format import FORMATS, MemoryFormat, choose_memory_format
 from fame_cli.learning.objectives.build import build_objective
-from fame_cli.learning.objectives.objective import Figures, Views
+from fame_cli.learning.objectives.objective import Figures, Views, mean_figures
 
 
 class Training:
@@ -37,13 +39,14 @@ class Training:
         self.device = device
         self.memory_format = FORMATS[choose_memory_format(memory_format)]
         self.model = build_objective(config)
-        synchronise_batch_norms(self.model, device)
+        if self.model.batch_norm_clips == 0:
+            synchronise_batch_norms(self.model, device)
         self.model.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         if compile:
             compile_backbones(self.model)
         self.network: nn.Module = self.model
         if rank_count() > 1:
-            # Batch normalisation keeps the buffers of all ranks equal by itself.
+            # Buffers of all ranks are kept equal by batch normalisation over all of them, or after each step.
             self.network = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = build_optimizer(config, list(self.model.trainable_parameters()))
 
@@ -53,16 +56,33 @@ class Training:
         Nothing in it makes the host wait for the device.
         """
         bf16 = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            loss, figures = self.network(views)
+        autocast = functools.partial(torch.autocast, self.device.type, torch.bfloat16, enabled=bf16)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        with autocast():
+            parts = self.model.split(views)
+        losses, measured = [], []
+        for number, part in enumerate(parts):
+            # Each part's activations are gone before the next needs room; gradients add up, and the ranks
+            # exchange them once, with the last part.
+            with self.exchange(number == len(parts) - 1):
+                with autocast():
+                    loss, figures = self.network(part)
+                loss.backward()
+            measured.append({name: value.detach().float() for name, value in figures.items()})
+            losses.append(loss.detach().float())
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
         self.model.after_step(step, total_steps)
-        # A figure that kept its graph would keep all activations of the step until it is logged.
-        return {name: value.detach().float() for name, value in {**figures, "loss": loss}.items()}
+        if self.model.batch_norm_clips:
+            average_running_statistics(self.model)
+        return {**mean_figures(measured), "loss": torch.stack(losses).sum()}
+
+    def exchange(self, wanted: bool) -> AbstractContextManager[None]:
+        """Within it, a backward pass shares its gradients with the other ranks only where that is wanted."""
+        if wanted or not isinstance(self.network, DistributedDataParallel):
+            return nullcontext()
+        return self.network.no_sync()
 
     def save(self, checkpoint: Path, step: int) -> None:
         """Replace the checkpoint. Random states need no saving: every choice has an address."""

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fame_cli.config import (
-    Beta,
     ClipConfig,
     HopFrames,
-    HueOption,
     MapShortSidePx,
     MaskConfig,
     MotionOption,
     StatisticsConfig,
-    VariantOption,
     require_difference,
 )
-from fame_cli.option import Configuration, Option
+from fame_cli.configuration import Configuration
+from fame_cli.method import Beta, HueOption, VariantOption
+from fame_cli.option import Option
 
 
 @dataclass(frozen=True)

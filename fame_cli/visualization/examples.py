@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fame_cli.config import Hue, Variant
 from fame_cli.data.clips import central_square, clip_indices, clip_span, even_starts
 from fame_cli.data.dataset import crop_clip, crop_map
 from fame_cli.data.frames import FrameStore
@@ -26,6 +25,7 @@ from fame_cli.foreground.mask import blur
 from fame_cli.foreground.of_clips import Maps, Masks, maps_of_clips, masks_of_maps
 from fame_cli.learning.checkpoint import weights_fingerprint
 from fame_cli.learning.run import RunFolder
+from fame_cli.method import Hue, Variant
 from fame_cli.visualization.gallery import GalleryNeighbour, GalleryQuery
 from fame_cli.visualization.masks import MaskExample, MergeExample
 
@@ -189,7 +189,7 @@ def last_result(run: Path, protocol: str) -> tuple[Path, Result]:
     if not found:
         raise ArtefactError(
             f"{run} holds no result of {protocol} for its own weights.",
-            f"Run fame eval {protocol} WORK {run} first.",
+            f"Evaluate it first: eval {protocol}, with the WORK and this RUN.",
         )
     return found[-1]
 

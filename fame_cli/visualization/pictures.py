@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fame_cli import record
 from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
 
@@ -44,7 +45,7 @@ def rescale(maps: Picture) -> NDArray[np.float32]:
     if not np.isfinite(maps).all():
         raise ArtefactError(
             "A map to be drawn holds values that are not finite.",
-            "The network that made it has probably diverged: look at its loss with `fame visualize curves`.",
+            "The network that made it has probably diverged: look at the curve of its loss.",
         )
     low, high = maps.min(), maps.max()
     return (maps - low) / (high - low) if high > low else np.zeros_like(maps)
@@ -83,6 +84,7 @@ def save_png(path: Path, picture: Picture) -> None:
     data = io.BytesIO()
     Image.fromarray(to_rgb(picture)).save(data, format="PNG", optimize=True)
     write_whole(path, data.getvalue())
+    record.sign_in_its_run(path)
 
 
 def save_gif(path: Path, frames: Picture, fps: float) -> None:
@@ -96,6 +98,7 @@ def save_gif(path: Path, frames: Picture, fps: float) -> None:
     data = io.BytesIO()
     first.save(data, format="GIF", save_all=True, append_images=others, duration=10 * hundredths, loop=0)
     write_whole(path, data.getvalue())
+    record.sign_in_its_run(path)
 
 
 def _indexed(frames: list[RGB]) -> list[Image.Image]:

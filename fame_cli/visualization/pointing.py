@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fame_cli import record
 from fame_cli.disk import write_json
 from fame_cli.visualization.cam import CamExample, share_inside
 
@@ -81,10 +82,11 @@ def average(shares: Iterable[Share]) -> list[Mean]:
 
 def write_focus(path: Path, about: dict[str, Any], shares: Sequence[Share]) -> None:
     """Write what was measured: ``about`` tells of which runs, on which clips, with which masks."""
-    record = {
+    values = {
         "schema_version": SCHEMA_VERSION,
         **about,
         "means": [asdict(mean) for mean in average(shares)],
         "clips": [asdict(share) for share in shares],
     }
-    write_json(path, record)
+    write_json(path, values)
+    record.sign_in_its_run(path)

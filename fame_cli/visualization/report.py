@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from fame_cli import record
 from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError
 from fame_cli.visualization.text import printable
@@ -109,6 +110,7 @@ def _kind(cells: Sequence[str]) -> str:
 
 
 def _picture(picture: PagePicture) -> str:
+    record.require_as_written(picture.path, "Draw it again, then the report.")
     try:
         data = picture.path.read_bytes()
     except OSError as error:

@@ -1,17 +1,20 @@
 """All that is known of a run on one page: what it was asked, how it learned, what each evaluation found."""
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fame_cli import record
 from fame_cli.config import PretrainConfig
+from fame_cli.configuration import flatten
+from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
+from fame_cli.learning.key_leak import read_key_leak
 from fame_cli.learning.run import RunFolder
 from fame_cli.visualization.confusion import draw_confusion
 from fame_cli.visualization.curves import draw_bars, draw_curves
@@ -37,6 +40,10 @@ def report_run(run: Path, path: Path) -> None:
     results = read_results(run)
     headings = titles(results)
     folder = RunFolder(run)
+    if is_work(run):
+        raise ArtefactError(
+            f"{run} is a WORK folder: it holds a manifest.csv.", "Give the folder of a pretraining, a RUN."
+        )
     if not (results or folder.config.exists()):
         raise ArtefactError(
             f"{run} holds neither a pretraining nor a result.", "Give the folder that fame pretrain made."
@@ -89,9 +96,21 @@ def leak_cell(result: Result) -> str:
     return "not known" if result.seen_test_videos is None else str(result.seen_test_videos)
 
 
+KEY_LEAK = (
+    "Own: keys as the training computes them. Mixed: keys computed among clips of other videos. What the "
+    "accuracy loses by that was told by the statistics of a batch, not by the clip; a few points are chance."
+)
+KEY_LEAK_IS_LARGE = (
+    "That is much: queries find their keys by whom they were normalised with, which teaches the backbone "
+    "nothing. Pretrain with a smaller --batch-norm-clips, or a larger --batch-size."
+)
+
+
 def pretraining(folder: RunFolder) -> Iterator[Block]:
     """How the run learned: where it stands, and its curves."""
     rows = folder.read_metrics()
+    if troubles := folder.metrics_troubles():
+        yield Text(f"{folder.metrics.name} is damaged: {'; '.join(troubles)}. Curves show what can be read.")
     if not rows:
         yield Text("No step was measured yet.")
         return
@@ -99,11 +118,18 @@ def pretraining(folder: RunFolder) -> Iterator[Block]:
     state = "Finished" if folder.backbone.exists() else "Not finished"
     yield Text(
         f"{state}: {len(rows)} steps measured. Last: loss {last['loss']:.3f} (one that knows nothing: "
-        f"{last['chance']:.3f}), accuracy {100 * last['accuracy']:.1f} %."
+        f"{last['chance']:.3f}){accuracy_of(last)}."
     )
+    if leak := read_key_leak(folder.key_leak):
+        told = f"{str(leak).capitalize()}. "
+        yield Text(told + (KEY_LEAK_IS_LARGE if leak.is_large else KEY_LEAK))
     path = folder.folder / "pictures" / "curves.png"
     draw_curves({folder.folder.resolve().name: rows}, path)
     yield PagePicture(path, "Faint: each step; strong: the moving average; dashed: guessing.")
+
+
+def accuracy_of(row: Mapping[str, float]) -> str:
+    return f", accuracy {100 * row['accuracy']:.1f} %" if "accuracy" in row else ""
 
 
 def titles(results: Mapping[str, Result]) -> dict[str, str]:
@@ -182,8 +208,9 @@ def galleries(pictures: Path) -> Iterator[Section]:
 
 def focus_table(path: Path) -> Table:
     """Means of ``cam.json``: how much of the activation lies inside masks."""
+    record.require_as_written(path, "Draw it again (visualize cam).")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        measured = json.loads(path.read_text(encoding="utf-8"))
         rows = [
             [
                 f"{mean['model']} {mean['map']}".strip(),
@@ -191,27 +218,30 @@ def focus_table(path: Path) -> Table:
                 *("–" if mean[key] is None else f"{mean[key]:.1f}" for key in ("percent", "std")),
                 str(mean["clips"]),
             ]
-            for mean in record["means"]
+            for mean in measured["means"]
         ]
-        mask = "{variant}, β {beta:g}".format(**record["mask"])
+        mask = "{variant}, β {beta:g}".format(**measured["mask"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path}: cannot be read ({error}).", "Run fame visualize cam again.") from error
+        raise ArtefactError(f"{path}: cannot be read ({error}).", "Draw it again (visualize cam).") from error
     caption = f"Share of the activation inside masks (mask: {mask}; truth: the true foreground)."
     return Table(["model and map", "inside", "%", "standard deviation", "clips"], rows, caption)
 
 
 def configuration(folder: RunFolder) -> Iterator[Table]:
     """Every option beside its default, which data was read, and on which machine."""
-    record = folder.read()
-    defaults = dataclasses.asdict(PretrainConfig())
-    options: Mapping[str, Any] = record["pretrain"]
-    rows = [[name, as_text(value), as_text(defaults.get(name, ""))] for name, value in options.items()]
+    asked = folder.read()
+    options: Mapping[str, Any] = asked["pretrain"]
+    # Each method has its own defaults, so they are those of the methods that were chosen.
+    chosen = {key: {"name": value["name"]} for key, value in options.items() if isinstance(value, Mapping)}
+    defaults = flatten(PretrainConfig.from_dict(chosen).to_dict())
+    rows = [
+        [name, as_text(value), as_text(defaults.get(name, ""))] for name, value in flatten(options).items()
+    ]
     rows.sort(key=lambda row: row[1] == row[2])
     yield Table(["option", "value", "default"], rows, "Options of the pretraining, changed ones first.")
-    yield Table(["data", "value"], pairs(record["data"]))
-    environment = folder.folder / "environment.json"
-    if environment.exists():
-        yield Table(["environment", "value"], pairs(json.loads(environment.read_text(encoding="utf-8"))))
+    yield Table(["data", "value"], pairs(asked["data"]))
+    if values := folder.read_environment():
+        yield Table(["environment", "value"], pairs(values))
 
 
 def pairs(values: Mapping[str, Any]) -> list[list[str]]:

@@ -21,8 +21,12 @@ def printable(text: str) -> str:
     )
 
 
+def on_one_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
 def text_width(text: str, size_px: int, *, bold: bool = False) -> int:
-    return ceil(_font(size_px, bold).getlength(text))
+    return ceil(_font(size_px, bold).getlength(on_one_line(text)))
 
 
 def line_height(size_px: int) -> int:
@@ -30,7 +34,8 @@ def line_height(size_px: int) -> int:
 
 
 def shorten(text: str, width_px: int, size_px: int, *, bold: bool = False) -> str:
-    """The text without its middle if it is wider than ``width_px`` in letters of ``size_px``."""
+    """One line of the text, without its middle if it is wider than ``width_px`` in letters of ``size_px``."""
+    text = on_one_line(text)
     if text_width(text, size_px, bold=bold) <= width_px:
         return text
 

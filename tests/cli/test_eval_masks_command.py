@@ -10,7 +10,8 @@ from segmentation.true_sequences import write_sequence
 from typer.testing import CliRunner, Result
 
 from fame_cli.cli.app import app
-from fame_cli.config import Motion, Variant
+from fame_cli.config import Motion
+from fame_cli.method import Variant
 
 SMALL = ("--clip-frames", 4, "--hop-frames", 4, "--size-px", 32, "--map-short-side-px", 32, "-j", 1)
 

@@ -143,7 +143,7 @@ def test_backbone_with_a_missing_key_is_not_evaluated(work: Path, run: Path) -> 
 
 def test_folders_of_the_wrong_kind_are_told_from_right_ones(work: Path, run: Path, tmp_path: Path) -> None:
     assert "is a WORK folder: it holds a manifest.csv" in error_of(invoke("linear", work, work), 2)
-    assert "is not a WORK folder" in error_of(invoke("linear", run, run), 4)
+    assert "expected a WORK folder" in error_of(invoke("linear", run, run), 4)
     assert "is not a folder" in error_of(invoke("linear", work, tmp_path / "none"), 3)
     assert "is not a folder" in error_of(
         invoke("linear", work, run / "backbone.safetensors", "--weights", "random", "--backbone", "small"), 3
@@ -156,7 +156,7 @@ def test_damaged_result_is_not_replaced_in_silence(work: Path, run: Path) -> Non
     invoke("retrieval", work, run, "--clips", "1")
     (path,) = (run / "results").glob("*.json")
     path.write_text("{")
-    assert "is no whole result" in error_of(invoke("retrieval", work, run, "--clips", "1"), 4)
+    assert "is not what was written" in error_of(invoke("retrieval", work, run, "--clips", "1"), 4)
     assert path.read_text() == "{"
 
 
@@ -167,7 +167,7 @@ def test_damaged_result_is_not_replaced_in_silence(work: Path, run: Path) -> Non
         (("--backbone", "small"), "--backbone goes with --weights random"),
         (("--milestones", "60;80"), "--milestones is '60;80'; expected integers of at least 0 with commas"),
         (("--sweep", "3,0"), "--sweep is (3.0, 0.0); expected numbers above 0 with commas between"),
-        (("--learning-rate", "fast"), "--learning-rate is 'fast'; expected a number above 0"),
+        (("--learning-rate", "fast"), "--learning-rate is 'fast'; expected a number of at least 0"),
         (("--weight-decay", "inf"), "--weight-decay is inf; expected a number of at least 0"),
         (("--epochs", "1e20"), "--epochs is '1e20'; expected an integer of at least 1"),
         (("--seed", "-1"), "--seed is -1; expected at least 0"),

@@ -128,7 +128,7 @@ def test_stage_killed_before_it_described_itself_is_unfinished(tmp_path: Path) -
     folder = make_work(tmp_path / "w", ["ok"])
     (folder / "stage.json").unlink()
     assert "unfinished" in told(tmp_path / "w")
-    assert "(with the options that it was begun with)" in told(tmp_path / "w")
+    assert f"fame extract /videos -o {tmp_path}/w --source ucf101 --split 2" in told(tmp_path / "w")
 
 
 def test_run_is_told_by_its_last_whole_step(tmp_path: Path) -> None:

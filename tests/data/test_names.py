@@ -12,10 +12,10 @@ from conftest import moving_square, write_video
 from made_files import touch, write
 
 from fame_cli.data.manifest import Manifest, Video, read_manifest, write_manifest
-from fame_cli.data.names import to_disk, to_text
 from fame_cli.data.sources.files import find_videos
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table
+from fame_cli.names import to_disk, to_text
 
 COMPOSED, APART = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
 

@@ -14,7 +14,7 @@ from fame_cli.data.manifest import Video
 from fame_cli.data.role import AUGMENTATIONS, Role, require_roles
 from fame_cli.errors import ConfigurationError
 
-CONFIG = PretrainConfig(clip_frames=4, frame_stride=2, crop_px=16, statistics="online")
+CONFIG = PretrainConfig.from_options(clip_frames=4, frame_stride=2, crop_px=16, statistics="online")
 SPAN = 7
 QUERY = Role("query")
 

@@ -1,17 +1,23 @@
 """The index of a store: tells where everything lies, of the shards of today and no others."""
 
 import contextlib
+import io
+import json
 import multiprocessing
 import os
 import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from conftest import write_video
+from typer.testing import CliRunner
 
+from fame_cli.cli.app import app
 from fame_cli.config import ExtractConfig, StatisticsConfig
 from fame_cli.data import open_shard, packed, shard_index, statistics
 from fame_cli.data.frames import JPEGS, FrameStore, extract
@@ -281,3 +287,115 @@ def test_offsets_that_point_nowhere_are_damage(tmp_path: Path, videos: Path) -> 
         file.write(np.int64(2**62).tobytes())
     with pytest.raises(ArtefactError, match=r"00000\.h5 is missing or damaged: its offsets"):
         frames.read(0, [0])
+
+
+def index_with(content: bytes, **changes: np.ndarray[Any, Any]) -> bytes:
+    """The bytes of an index of which some arrays are others: whole, but not what was written."""
+    arrays = dict(np.load(io.BytesIO(content)))
+    changed = io.BytesIO()
+    np.savez(changed, **(arrays | changes))
+    return changed.getvalue()
+
+
+def crafted(content: bytes, kind: str, frames: FrameStore) -> bytes:
+    """An index that somebody made; its checksums are right."""
+    index = frames.index
+    shifted = {"starts": index.starts + 1, "places": -index.places, "columns": index.columns * 0 + 2**62}
+    if kind in shifted:
+        return index_with(content, **{kind: shifted[kind]})
+    if kind == "rows":
+        return index_with(content, rows=index.rows[:1])
+    if kind == "first_run":
+        return index_with(content, first_run=index.first_run * 0)
+    if kind == "summary":
+        about = json.loads(np.load(io.BytesIO(content))["about"].tobytes())
+        about["summary"]["status"] = ["ok"]
+        return index_with(content, about=np.frombuffer(json.dumps(about).encode(), np.uint8))
+    packed_tight = io.BytesIO()
+    np.savez_compressed(packed_tight, about=np.zeros(100 << 20, np.uint8))
+    return packed_tight.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", ["starts", "places", "columns", "rows", "first_run", "summary", "archive that inflates"]
+)
+def test_index_made_by_hand_is_made_again(
+    tmp_path: Path, videos: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = make_frames(tmp_path / "work", videos)
+    path = frames.folder / "index.npz"
+    content = path.read_bytes()
+    path.write_bytes(crafted(content, kind, frames))
+    require_shades(reopened(frames), SHADES)
+    assert len(caplog.records) == 1
+    assert path.read_bytes() == content
+
+
+def test_pipe_for_an_index_is_not_waited_for(tmp_path: Path, videos: Path) -> None:
+    frames = make_frames(tmp_path / "work", videos)
+    (frames.folder / "index.npz").unlink()
+    os.mkfifo(frames.folder / "index.npz")
+    require_shades(reopened(frames), SHADES)
+
+
+def swapped(frames: FrameStore) -> bytes:
+    """A sound index that exchanges the first two frames of the first two videos."""
+    rows = frames.index.rows.copy()
+    rows[0, 1] += 1
+    return index_with((frames.folder / "index.npz").read_bytes(), rows=rows)
+
+
+def test_nothing_is_derived_by_an_index_that_contradicts_its_shards(tmp_path: Path, videos: Path) -> None:
+    frames = make_frames(tmp_path / "work", videos)
+    frames.require_whole(0)
+    (frames.folder / "index.npz").write_bytes(swapped(frames))
+    with pytest.raises(ArtefactError, match=r"index\.npz does not tell where things lie") as raised:
+        reopened(frames).require_whole(0)
+    assert raised.value.hint == f"This makes it again: fame verify {tmp_path / 'work'}"
+
+
+def test_verify_compares_an_index_with_its_shards_and_makes_it_again(tmp_path: Path, videos: Path) -> None:
+    frames = make_frames(tmp_path / "work", videos)
+    folder = statistics.compute(tmp_path / "work", frames, STATISTICS).folder
+    for store in (frames.folder, folder):
+        path = store / "index.npz"
+        content = path.read_bytes()
+        wrong = index_with(content, columns=np.load(path)["columns"] + 1)
+        for damaged in (wrong, content[:-30], b""):
+            path.write_bytes(damaged)
+            told = CliRunner().invoke(app, ["verify", str(tmp_path / "work")])
+            assert told.exit_code == 0
+            assert f"{path} was damaged, or of other shards; it was made again" in told.output
+            assert path.read_bytes() == content
+    assert "index.npz" not in CliRunner().invoke(app, ["verify", str(tmp_path / "work")]).output
+
+
+def crafted_shard(path: Path, kind: str) -> None:
+    """Put a shard in the place of one that reads as a view of another file, or claims terabytes."""
+    genuine = path.with_name("genuine.h5")
+    path.rename(genuine)
+    with h5py.File(genuine, "r") as source, h5py.File(path, "w") as file:
+        for name in ("jpeg", "offsets", "first_frame"):
+            if kind == "link" and name == "jpeg":
+                file[name] = h5py.ExternalLink(str(genuine), name)
+            elif kind == "view" and name == "jpeg":
+                layout = h5py.VirtualLayout(shape=source[name].shape, dtype="u1")
+                layout[:] = h5py.VirtualSource(source[name])
+                file.create_virtual_dataset(name, layout)
+            elif kind == "giant" and name == "first_frame":
+                file.create_dataset(name, (1 << 50,), "i8", chunks=(1 << 10,))
+            else:
+                source.copy(name, file)
+
+
+@pytest.mark.parametrize("kind", ["link", "view", "giant"])
+def test_crafted_shard_is_refused_with_an_index_and_without(tmp_path: Path, videos: Path, kind: str) -> None:
+    frames = make_frames(tmp_path / "work", videos)
+    crafted_shard(frames.folder / "00000.h5", kind)
+    with pytest.raises(ArtefactError, match=r"00000\.h5 is missing or damaged: .* in it"):
+        frames.read(0, [0])
+    (frames.folder / "index.npz").unlink()
+    with pytest.raises(ArtefactError, match=r"00000\.h5 is missing or damaged: .* in it"):
+        reopened(frames)
+    with pytest.raises(ArtefactError, match=r"does not hold|bytes where"):
+        frames.require_whole(0)

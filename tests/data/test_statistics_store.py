@@ -151,7 +151,9 @@ def test_shard_in_an_earlier_format_is_made_again(tmp_path: Path, monkeypatch: p
     made = room.compute(tmp_path / "work", frames, config)
     assert made.made == 1
     monkeypatch.undo()
-    with pytest.raises(ArtefactError, match=r"another version of fame.*\s*Run fame masks again"):
+    with pytest.raises(
+        ArtefactError, match=r"another version of fame.*\s*This makes all of it again: fame masks "
+    ):
         room.StatisticsStore(made.folder, frames)
     assert room.compute(tmp_path / "work", frames, config).remade == ("00000",)
     assert room.compute(tmp_path / "work", frames, config).made == 0

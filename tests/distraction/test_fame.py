@@ -7,7 +7,6 @@ from fame_cli.config import PretrainConfig
 from fame_cli.distraction.build import build_distraction, reads_maps
 from fame_cli.distraction.distraction import Extras, Reads
 from fame_cli.distraction.fame import FAME, merge
-from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 
 
@@ -61,8 +60,6 @@ def test_fame_reads_what_its_options_need_and_nothing_else():
     assert FAME().reads == Reads(partner=True)
     assert FAME(statistics="cached", hue="published").reads == Reads(maps=True, hue="published", partner=True)
     assert FAME(background="intra").reads == Reads(other_time=True)
-    with pytest.raises(ConfigurationError, match="needs a background: inter or intra"):
-        FAME(background="none")
 
 
 def square_clips(batch=3):
@@ -101,7 +98,7 @@ def test_hue_of_the_published_code_reaches_the_masks():
 
 
 def test_options_of_a_training_make_its_distraction():
-    config = PretrainConfig(
+    config = PretrainConfig.from_options(
         beta=0.3, variant="grid", background="intra", hue="published", statistics="online"
     )
     fame = build_distraction(config)
@@ -109,6 +106,6 @@ def test_options_of_a_training_make_its_distraction():
     assert fame.reads == Reads(other_time=True, hue="published")
     assert not reads_maps(config)
     assert reads_maps(PretrainConfig())
-    for baseline in (PretrainConfig(beta=1.0), PretrainConfig(background="none")):
+    for baseline in (PretrainConfig.from_options(beta=1.0), PretrainConfig.from_options(distraction="none")):
         assert build_distraction(baseline) is None
         assert not reads_maps(baseline)

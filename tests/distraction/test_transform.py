@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fame_cli.config import Variant
 from fame_cli.distraction.transform import ForegroundBackgroundMerging
 from fame_cli.errors import ConfigurationError
 from fame_cli.foreground.mask import soft_mask, top_share
 from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.method import Variant
 
 VARIANTS = get_args(Variant)
 

@@ -193,7 +193,7 @@ def test_command_finds_the_results_of_runs_and_joins_runs_of_one_name(tmp_path: 
 
 
 def test_folder_without_results_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match=r"holds no result of linear[\s\S]*fame eval"):
+    with pytest.raises(ArtefactError, match=r"holds no result of linear[\s\S]*Evaluate first"):
         find_results(tmp_path, "linear")
 
 

@@ -69,5 +69,24 @@ def test_truncated_or_missing_result_is_refused(tmp_path: Path) -> None:
         read_result(path)
     write_result(path, RESULT)
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(ArtefactError, match="is no whole result"):
+    with pytest.raises(ArtefactError, match="is not what was written: Unterminated"):
         read_result(path)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_result_that_was_edited_by_hand_is_told_and_not_shown(tmp_path: Path, sealed: bool) -> None:
+    path = tmp_path / "results" / "linear-1.json"
+    write_result(path, RESULT)
+    values = json.loads(path.read_text())
+    values["figures"]["top1"]["percent"] = 99.0
+    if not sealed:
+        del values["seal"]  # the run's record tells it all the same
+    path.write_text(json.dumps(values))
+    with pytest.raises(ArtefactError, match="is not what was written"):
+        read_result(path)
+
+
+def test_result_of_an_older_version_has_no_seal_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "linear-1.json"
+    path.write_text(json.dumps(dataclasses.asdict(RESULT)))
+    assert read_result(path) == RESULT

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fame_cli.config import Hue
 from fame_cli.foreground.mask import soft_mask, top_share
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
 from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.method import Hue
 
 
 def clips(count: int = 2, side: int = 24) -> Tensor:

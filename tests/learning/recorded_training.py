@@ -3,7 +3,6 @@
 Arguments: folder of the stores, folder for the runs and records, and what happens to rank 1 after step 2.
 """
 
-import dataclasses
 import os
 import signal
 import sys
@@ -16,12 +15,13 @@ from fame_cli.config import PretrainConfig
 from fame_cli.data.frames import open_frame_store
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import open_statistics_store
+from fame_cli.distraction.build import reads_maps
 from fame_cli.learning import pretrain as pretrain_room
 from fame_cli.learning.distributed import rank, together
 from fame_cli.learning.objectives.objective import Figures, Views
 from fame_cli.learning.training import Training
 
-MOCO = PretrainConfig(
+MOCO = PretrainConfig.from_options(
     backbone="small",
     clip_frames=4,
     frame_stride=2,
@@ -31,11 +31,21 @@ MOCO = PretrainConfig(
     queue_length=10,
     embedding_dim=8,
     branch="both",
+    batch_norm_clips=0,
 )
 CONFIGS = {
     "moco": MOCO,
-    "simclr": dataclasses.replace(MOCO, objective="simclr", statistics="online"),
-    "byol": dataclasses.replace(MOCO, objective="byol", background="intra", branch="single"),
+    "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, statistics="online"),
+    "byol": MOCO.with_options(objective="byol", embedding_dim=8, background="intra", branch="single"),
+    "be": MOCO.with_options(
+        distraction="frame-intra",
+        batch_norm_clips=2,
+        symmetric=False,
+        positive="same-frames",
+        extra_negative="intra-video",
+        negative_gap_frames=4,
+        head="linear",
+    ),
 }
 
 Record = dict[str, Any]
@@ -66,7 +76,7 @@ def record_training(work: Path, run: Path, config: PretrainConfig, **options: An
     try:
         frames = open_frame_store(work, read_manifest(work), None)
         statistics = None
-        if config.statistics == "cached":
+        if reads_maps(config):
             statistics = open_statistics_store(work, frames, config.clip_frames, config.frame_stride, None)
         resume = (run / "config.toml").exists()
         pretrain_room.pretrain(run, frames, statistics, config, device="cpu", resume=resume)

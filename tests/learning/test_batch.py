@@ -89,8 +89,8 @@ def test_a_view_without_distraction_is_the_clip_normalised() -> None:
 def test_only_what_is_read_is_loaded_and_only_roles_that_take_it_are_distracted() -> None:
     videos, spy = Levels(), Spy()
     batch = load(spy, videos=videos)
-    assert set(batch["query"]) == {"frames", "augmentation", "distraction"}
-    assert set(batch["key"]) == {"frames", "augmentation"}
+    assert set(batch["query"]) == {"frames", "augmentation", "distraction", "video"}
+    assert set(batch["key"]) == {"frames", "augmentation", "video"}
     assert videos.maps_read == 0
     views = make_views(batch, (QUERY, KEY), spy, CONFIG.seed, 0, CPU)
     assert spy.got["extras"] == Extras()

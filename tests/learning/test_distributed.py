@@ -19,7 +19,14 @@ from fame_cli.data.manifest import write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import compute
 from fame_cli.errors import ConfigurationError
-from fame_cli.learning.distributed import OwnShare, gather, mean_over_ranks, own_rows, together
+from fame_cli.learning.distributed import (
+    OwnShare,
+    gather,
+    mean_over_ranks,
+    own_rows,
+    require_whole_groups,
+    together,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 FRAMEWORKS = sorted(CONFIGS)
@@ -131,7 +138,9 @@ def test_first_step_leaves_the_queue_and_running_statistics_of_one_process(
 ) -> None:
     mine, alone = records(two, name)[0]["state"], records(one, name)[0]["state"]
     assert mine.keys() == alone.keys()
-    buffers = [key for key in alone if "queue" in key or "running" in key or "tracked" in key]
+    # In groups, ranks average what each has counted of its own; one process counts group after group.
+    kinds = ("queue",) if CONFIGS[name].batch_norm_clips else ("queue", "running", "tracked")
+    buffers = [key for key in alone if any(kind in key for kind in kinds)]
     assert buffers
     for key in buffers:
         torch.testing.assert_close(mine[key], alone[key], rtol=1e-4, atol=1e-5, msg=key)
@@ -178,6 +187,19 @@ def test_error_of_all_ranks_is_told_once(work: Path, tmp_path: Path) -> None:
     assert done.stderr.count("error:") == 1
     assert "--batch-size is 5, which 2 processes cannot share equally" in done.stderr
     assert "give 4 or 6" in done.stderr
+
+
+def test_group_that_would_lie_on_two_ranks_is_refused_with_what_to_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_whole_groups(4, 8)  # one process
+    monkeypatch.setattr("fame_cli.learning.distributed.rank_count", lambda: 2)
+    require_whole_groups(64, 8)
+    require_whole_groups(64, 0)
+    with pytest.raises(ConfigurationError, match="is 8, but each of 2 processes has 6 videos") as told:
+        require_whole_groups(12, 8)
+    assert "--batch-norm-clips 2, 0 to normalise" in told.value.hint
+    assert "--batch-size 16" in told.value.hint
 
 
 def test_with_one_process_all_is_the_identity() -> None:

@@ -1,6 +1,5 @@
 """A training killed at any step and resumed is the straight one to the last bit."""
 
-import dataclasses
 import json
 import os
 import random
@@ -26,7 +25,7 @@ from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.training import Training
 
 STEPS = 24
-MOCO = PretrainConfig(
+MOCO = PretrainConfig.from_options(
     backbone="small",
     clip_frames=4,
     frame_stride=2,
@@ -39,8 +38,8 @@ MOCO = PretrainConfig(
 )
 CONFIGS = {
     "moco": MOCO,
-    "byol": dataclasses.replace(MOCO, objective="byol", optimizer="adamw", background="intra"),
-    "simclr": dataclasses.replace(MOCO, objective="simclr", precision="bf16", branch="both"),
+    "byol": MOCO.with_options(objective="byol", embedding_dim=8, optimizer="adamw", background="intra"),
+    "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, precision="bf16", branch="both"),
 }
 MOMENTS = ("forward", "told", "saving", "renamed")
 """Where in a step the process dies: before its update, before or in the middle of its save, or after it."""

@@ -1,6 +1,7 @@
 """What a run writes down of each step: whatever its objective measures, under the names it gives."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.learning import log, training
 from fame_cli.learning.log import Log, StepInfo
-from fame_cli.learning.objectives.objective import Figures, View, Views
+from fame_cli.learning.objectives.objective import Figures, Objective, View, Views
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.training import Training
 
@@ -105,15 +106,15 @@ def test_figures_leave_a_gpu_without_waiting_for_it(tmp_path: Path) -> None:
 
 
 def test_a_step_keeps_no_graph_alive_in_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Careless(nn.Module):
+    class Careless(Objective):
         """Gives a figure that still hangs on the graph, in float64, and a loss among the figures."""
 
         def __init__(self) -> None:
             super().__init__()
             self.layer = nn.Linear(2, 1)
 
-        def trainable_parameters(self) -> list[nn.Parameter]:
-            return [*self.parameters()]
+        def trainable_parameters(self) -> Iterator[nn.Parameter]:
+            return self.parameters()
 
         def after_step(self, step: int, total_steps: int) -> None:
             pass

@@ -18,7 +18,7 @@ from fame_cli.data.role import AUGMENTATIONS
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore, compute
 from fame_cli.data.views import normalise, to_clips
-from fame_cli.distraction.build import build_distraction
+from fame_cli.distraction.build import build_distraction, reads_maps
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import load_backbone
@@ -27,7 +27,7 @@ from fame_cli.learning.objectives.objective import two_views
 from fame_cli.learning.pretrain import pretrain, training_positions
 from fame_cli.learning.training import Training
 
-CONFIG = PretrainConfig(
+CONFIG = PretrainConfig.from_options(
     backbone="small",
     clip_frames=4,
     frame_stride=2,
@@ -133,7 +133,7 @@ def test_run_of_other_options_or_data_is_not_overwritten(tmp_path: Path, stores:
     config = dataclasses.replace(CONFIG, steps=1)
     pretrain(tmp_path / "run", *stores, config, device="cpu")
     with pytest.raises(ConfigurationError, match=r"beta was 0\.5, is 0\.3"):
-        pretrain(tmp_path / "run", *stores, dataclasses.replace(config, beta=0.3), device="cpu")
+        pretrain(tmp_path / "run", *stores, config.with_options(beta=0.3), device="cpu")
     stores[1].fingerprint = "other"
     with pytest.raises(ArtefactError, match="statistics_content was"):
         pretrain(tmp_path / "run", *stores, config, device="cpu")
@@ -178,14 +178,14 @@ def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
 
 
 def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, dict[str, Any]]:
-    cached = stores[1] if config.statistics == "cached" else None
+    cached = stores[1] if reads_maps(config) else None
     clips = PretrainClips(stores[0], cached, config, two_views(config.branch), build_distraction(config))
     batch: dict[str, dict[str, Any]] = default_collate([clips[0, position] for position in range(4)])
     return batch
 
 
 def views(stores: Stores, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
-    config = dataclasses.replace(CONFIG, **options)  # type: ignore[arg-type]
+    config = CONFIG.with_options(**options)  # type: ignore[arg-type]
     batch = batch_of(stores, config)
     for view in batch.values():
         for name in AUGMENTATIONS:
@@ -221,7 +221,7 @@ def test_both_branches_are_merged_only_when_asked(stores: Stores) -> None:
 
 
 def test_intra_video_background_is_of_the_same_video(stores: Stores) -> None:
-    config = dataclasses.replace(CONFIG, background="intra")
+    config = CONFIG.with_options(background="intra")
     batch = batch_of(stores, config)
     merged, _ = views(stores, background="intra")
     plain, _ = views(stores, beta=1.0)
@@ -229,8 +229,8 @@ def test_intra_video_background_is_of_the_same_video(stores: Stores) -> None:
     assert ((merged == plain) | (merged == normalise(other))).all()
 
 
-def test_background_none_and_beta_one_are_the_same_baseline(stores: Stores) -> None:
-    for one, other in zip(views(stores, beta=1.0), views(stores, background="none"), strict=True):
+def test_distraction_none_and_beta_one_are_the_same_baseline(stores: Stores) -> None:
+    for one, other in zip(views(stores, beta=1.0), views(stores, distraction="none"), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
@@ -278,7 +278,7 @@ def test_lost_checkpoint_is_told_and_what_was_measured_stays(tmp_path: Path, sto
 def test_lost_options_are_not_replaced_by_others(tmp_path: Path, stores: Stores) -> None:
     pretrain(tmp_path / "run", *stores, CONFIG, device="cpu")
     (tmp_path / "run" / "config.toml").unlink()
-    other = dataclasses.replace(CONFIG, beta=0.3)
+    other = CONFIG.with_options(beta=0.3)
     with pytest.raises(ArtefactError, match=r"config\.toml is missing"):
         pretrain(tmp_path / "run", *stores, other, device="cpu", resume=True)
     assert not (tmp_path / "run" / "config.toml").exists()
@@ -293,7 +293,7 @@ def test_work_folder_is_no_place_for_a_run(stores: Stores) -> None:
 
 
 def test_cached_statistics_of_another_hue_are_refused(tmp_path: Path, stores: Stores) -> None:
-    published = dataclasses.replace(CONFIG, hue="published")
+    published = CONFIG.with_options(hue="published")
     with pytest.raises(ConfigurationError, match=r"--hue is 'published'[\s\S]*Give --hue correct"):
         pretrain(tmp_path / "run", *stores, published, device="cpu")
     assert not (tmp_path / "run").exists()

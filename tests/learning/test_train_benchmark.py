@@ -19,7 +19,7 @@ from fame_cli.learning.memory_format import FORMATS, MemoryFormat
 from fame_cli.learning.training import Training
 
 CPU = torch.device("cpu")
-SMALL = {"backbone": "small", "clip_frames": 4, "crop_px": 16, "embedding_dim": 8, "queue_length": 20}
+SMALL = {"backbone": "small", "clip_frames": 4, "crop_px": 16, "embedding_dim": 8}
 OPTIONS = [
     "--backbone=small",
     "--clip-frames=4",
@@ -40,7 +40,7 @@ def small_encoder_flops() -> int:
 
 @pytest.mark.parametrize("batch_size", [2, 6])
 def test_operations_of_a_step_are_those_of_its_forward_and_backward_passes(batch_size: int) -> None:
-    config = PretrainConfig(objective="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
+    config = PretrainConfig.from_options(objective="simclr", batch_size=batch_size, **SMALL)  # type: ignore[arg-type]
     counted = count_flops(Training(config, torch.device("cpu")), build_distraction(config))
     forward = 2 * batch_size * small_encoder_flops()
     first_layer = 2 * batch_size * 2 * 16 * 4 * 4 * 4 * 3 * 27

@@ -52,7 +52,7 @@ def result(protocol: str, **changes: Any) -> Result:
 
 def begun(run: Path, **options: Any) -> RunFolder:
     folder = RunFolder(run)
-    folder.begin(PretrainConfig(**options).to_dict(), {"frames": NASTY}, NOTHING, resume=False)
+    folder.begin(PretrainConfig.from_options(**options).to_dict(), {"frames": NASTY}, NOTHING, resume=False)
     return folder
 
 
@@ -108,7 +108,7 @@ def test_pictures_and_measured_activation_are_shown_where_they_were_made(tmp_pat
     assert {"truth", "61.2", "–", "9"} <= set(page.texts("td"))
     assert f"{NASTY} class-agnostic" in page.texts("th")
     (pictures / "cam.json").write_text("{")
-    with pytest.raises(ArtefactError, match=r"cam\.json: cannot be read[\s\S]*fame visualize cam"):
+    with pytest.raises(ArtefactError, match=r"cam\.json: cannot be read[\s\S]*visualize cam"):
         page_of(tmp_path / "run")
 
 
@@ -124,8 +124,8 @@ def test_folder_of_results_alone_has_a_page_and_an_empty_one_has_none(tmp_path: 
 
 def test_command_writes_the_page_where_it_is_asked_to(tmp_path: Path) -> None:
     begun(tmp_path / "run")
-    page = tmp_path / "pages" / "run.html"
-    printed = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "-o", str(page)])
+    page = tmp_path / "pages" / "report.html"
+    printed = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "-o", str(page.parent)])
     assert printed.exit_code == 0, printed.output
     assert f"Open {page}" in printed.output
     assert "No step was measured yet." in page.read_text()

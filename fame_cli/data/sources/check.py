@@ -10,11 +10,11 @@ from typing import Any
 
 from fame_cli.data.group import ucf101_group
 from fame_cli.data.manifest import Manifest, Video
-from fame_cli.data.names import composed
 from fame_cli.data.sources.annotations import Annotations
 from fame_cli.data.sources.files import Listing, VideoFile
 from fame_cli.disk import write_text
 from fame_cli.errors import InputError
+from fame_cli.names import composed
 
 EXAMPLES = 3
 
@@ -146,7 +146,7 @@ def contradicted(annotations: Annotations) -> Finding:
         "contradicted",
         "named twice, with different splits or classes",
         annotations.contradicted,
-        "The first counts: hint the annotations.",
+        "The first counts: mend the annotations.",
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fame_cli.data.manifest import Video
-from fame_cli.data.names import composed, to_disk, to_text
 from fame_cli.errors import InputError
+from fame_cli.names import composed, to_disk, to_text
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}

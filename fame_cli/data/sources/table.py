@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fame_cli.data.manifest import is_inside
-from fame_cli.data.names import to_disk, to_text
 from fame_cli.data.sources.annotations import (
     SPLIT_NAMES,
     Named,
@@ -17,6 +16,7 @@ from fame_cli.data.sources.annotations import (
 )
 from fame_cli.data.sources.check import Indexed, match
 from fame_cli.data.sources.files import Listing, VideoFile, list_videos
+from fame_cli.names import to_disk, to_text
 
 
 def index_table(root: Path, table: Path) -> Indexed:

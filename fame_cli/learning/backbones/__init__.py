@@ -15,7 +15,11 @@ from fame_cli.extension import build_own, is_own
 
 
 class Backbone(nn.Module):
-    """An encoder without projection head or classifier: normalised clips to feature vectors."""
+    """An encoder without projection head or classifier: normalised clips to feature vectors.
+
+    backbone = build_backbone("r2plus1d_18")
+    vectors = backbone(normalise(clips))  # (B, 3, 16, 112, 112) to (B, backbone.feature_dim)
+    """
 
     feature_dim: int
     """Length of the feature vector, D."""

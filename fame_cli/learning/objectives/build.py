@@ -1,18 +1,17 @@
-"""From the name of an objective to the objective."""
-
-from typing import get_args
+"""From the options of a training to its objective: the one place that reads them."""
 
 import torch
 
-from fame_cli.config import ObjectiveName, PretrainConfig
-from fame_cli.data.role import require_roles
-from fame_cli.errors import ConfigurationError
-from fame_cli.extension import build_own, is_own
+from fame_cli.config import PretrainConfig
+from fame_cli.data.clips import clip_span
+from fame_cli.data.role import Role, require_roles
+from fame_cli.extension import build_own
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.objectives.byol import BYOL
-from fame_cli.learning.objectives.moco import MoCo
+from fame_cli.learning.objectives.moco import MoCo, draw_place
 from fame_cli.learning.objectives.objective import Objective, two_views
 from fame_cli.learning.objectives.simclr import SimCLR
+from fame_cli.method import ByolConfig, MocoConfig, OwnObjective, SimclrConfig
 
 
 def build_objective(config: PretrainConfig) -> Objective:
@@ -22,38 +21,60 @@ def build_objective(config: PretrainConfig) -> Objective:
     """
     torch.manual_seed(config.seed)
     backbone = build_backbone(config.backbone)
-    roles = two_views(config.branch)
-    if is_own(config.objective):
-        return build_own_objective(config, backbone)
     match config.objective:
-        case "moco":
+        case MocoConfig() as moco:
             return MoCo(
                 backbone,
-                embedding_dim=config.embedding_dim,
-                queue_length=config.queue_length,
-                momentum=config.momentum,
-                temperature=config.temperature,
+                embedding_dim=moco.embedding_dim,
+                queue_length=moco.queue_length,
+                momentum=moco.momentum,
+                temperature=moco.temperature,
                 seed=config.seed,
-                roles=roles,
+                roles=moco_roles(config, moco),
+                symmetric=moco.symmetric,
+                head=moco.head,
+                batch_norm_clips=moco.batch_norm_clips,
             )
-        case "simclr":
+        case SimclrConfig() as simclr:
             return SimCLR(
                 backbone,
-                embedding_dim=config.embedding_dim,
-                temperature=config.temperature,
+                embedding_dim=simclr.embedding_dim,
+                temperature=simclr.temperature,
                 batch_size=config.batch_size,
-                roles=roles,
+                roles=two_views(config.branch),
             )
-        case "byol":
-            return BYOL(backbone, embedding_dim=config.embedding_dim, momentum=config.momentum, roles=roles)
-        case _:
-            raise ConfigurationError(
-                f"there is no objective {config.objective!r}.",
-                f"There are {', '.join(get_args(ObjectiveName))}, and yours as package.module:name.",
+        case ByolConfig() as byol:
+            return BYOL(
+                backbone,
+                embedding_dim=byol.embedding_dim,
+                momentum=byol.momentum,
+                roles=two_views(config.branch),
             )
+        case OwnObjective(name=name):
+            return build_own_objective(name, config, backbone)
 
 
-def build_own_objective(config: PretrainConfig, backbone: Backbone) -> Objective:
-    own = build_own("--objective", config.objective, Objective, backbone, config, needs=["roles", "chance"])
+def moco_roles(config: PretrainConfig, moco: MocoConfig) -> tuple[Role, ...]:
+    """The views that MoCo wants with these switches; what asks and what answers draw a place for their keys.
+
+    The extra negative is never distracted: it goes to the query encoder as it is (BE, section 3.1).
+    """
+    same = moco.positive == "same-frames"
+    query = Role("query", distracted=True, draw=draw_place)
+    key = Role(
+        "key",
+        frames="same" if same else "random",
+        distracted=config.branch == "both",
+        draw=draw_place,
+    )
+    if moco.extra_negative == "none":
+        return query, key
+    span = clip_span(config.clip_frames, config.frame_stride)
+    gap = moco.negative_gap_frames or max(1, span // 2)
+    return query, key, Role("negative", frames="apart", gap_frames=gap)
+
+
+def build_own_objective(name: str, config: PretrainConfig, backbone: Backbone) -> Objective:
+    own = build_own("--objective", name, Objective, backbone, config, needs=["roles", "chance"])
     require_roles(own.roles)
     return own

@@ -25,6 +25,9 @@ class BYOL(Objective):
     collapsed encoder has loss 0, so the loss tells nothing of collapse; ``accuracy`` does: the share of
     predictions nearer to their own target than to those of all other videos of the global batch.
 
+        model = BYOL(build_backbone("small"), embedding_dim=256, momentum=0.996)
+        loss, figures = model({"query": View(first), "key": View(second)})
+
     Args:
         backbone: of both networks.
         embedding_dim: D, the length of predictions and targets (256 in the paper).

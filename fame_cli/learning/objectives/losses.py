@@ -7,7 +7,15 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def info_nce(
+    queries: Tensor,
+    keys: Tensor,
+    queue: Tensor,
+    temperature: float,
+    *,
+    extra: Tensor | None = None,
+    excluded: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """InfoNCE with a queue of negatives (He et al. 2020, Eq. 1; FAME, Eq. 1), and its top-1 accuracy.
 
     -log( exp(q·k⁺/τ) / (exp(q·k⁺/τ) + Σ_j exp(q·k_j/τ)) ), the mean over the batch, in float32 even under
@@ -18,6 +26,9 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
         keys: (B, D) unit vectors k⁺, the positives row by row.
         queue: (D, K) unit vectors k_j as columns, the negatives.
         temperature: τ.
+        extra: (B, E) cosines of each query with negatives of its own, such as another time of its video;
+            −inf leaves one out.
+        excluded: (B, K) bool, columns of the queue that are no negatives of a query: keys of its own video.
 
     Returns:
         The loss, and without gradient the share of queries nearer to their key than to every negative; a tie
@@ -27,15 +38,22 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -
         queries, keys, queue = queries.float(), keys.float(), queue.float()
         positives = (queries * keys).sum(dim=1, keepdim=True)
         negatives = queries @ queue
+        if excluded is not None:
+            negatives = negatives.masked_fill(excluded, -math.inf)
+        if extra is not None:
+            negatives = torch.cat([negatives, extra.float()], dim=1)
         logits = torch.cat([positives, negatives], dim=1) / temperature
         loss = functional.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
     hits = positives.detach() > negatives.detach().amax(dim=1, keepdim=True)
     return loss, hits.float().mean()
 
 
-def chance_level(queue_length: int) -> float:
-    """log(K+1): the ``info_nce`` of an encoder that tells no clip from another, K the queue_length."""
-    return math.log(queue_length + 1)
+def chance_level(queue_length: int, extra: float = 0) -> float:
+    """log(K + 1): the ``info_nce`` of an encoder that tells no clip from another, K the queue_length.
+
+    With ``extra`` further negatives of each query it is log(K + 1 + extra).
+    """
+    return math.log(queue_length + 1 + extra)
 
 
 def nt_xent(

@@ -1,25 +1,55 @@
-"""Momentum contrast (MoCo v2: He et al. 2020, Chen et al. 2020) with a loss symmetric in query and key."""
+"""Momentum contrast (MoCo v2: He et al. 2020, Chen et al. 2020), with the switches that FAME and BE need."""
 
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
-from fame_cli.learning.distributed import gather
+from fame_cli.learning.distributed import gather, own_rows
 from fame_cli.learning.objectives.losses import chance_level, info_nce
 from fame_cli.learning.objectives.objective import (
     TWO_VIEWS,
     Encoder,
     Figures,
     Objective,
+    View,
     Views,
     ema_update,
+    encode_in_groups,
+    mean_figures,
     projection_head,
 )
+
+Head = Literal["mlp", "linear"]
+
+NO_VIDEO = -1
+"""In place of a video's number for the random directions that the queue begins with."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One loss of a step: the queries of one view against keys that are known already."""
+
+    clips: Tensor
+    """(B, 3, T, H, W) of the queries."""
+    keys: Tensor
+    """(B, D), the positives row by row."""
+    queue: Tensor
+    """(D, K), as it was before the keys of this step joined it."""
+    own_video: Tensor
+    """(B, K) bool: which keys of the queue are of a query's own video."""
+    negatives: View | None
+    """Clips of another time of each video, which the query encoder sees as well."""
+    weight: float
+    """Share of the step's loss."""
 
 
 class MoCo(Objective):
@@ -27,7 +57,14 @@ class MoCo(Objective):
 
     The head's first weights come from torch's global generator, as the backbone's did (seed it before both);
     the queue's come from ``seed`` alone. A query is compared with its key and the queue, so chance is
-    log(K + 1). Every rank holds the same queue, of the keys of all ranks.
+    log(K + 1), or log(K + 2) with a negative of its own. Keys of a query's own video in the queue are left
+    out. Every rank holds the same queue, of the keys of all ranks.
+
+        for part in model.split(views):
+            loss, figures = model(part)
+            loss.backward()
+        optimizer.step()
+        model.after_step(step, total_steps)
 
     Args:
         backbone: of both encoders.
@@ -36,11 +73,18 @@ class MoCo(Objective):
         momentum: m of the key encoder.
         temperature: τ of the loss.
         seed: of the first queue.
-        roles: "query" and "key"; each is query and key in turn.
+        roles: "query" and "key", and "negative" for a negative of each query's own video (BE).
+        symmetric: each view is query and key in turn, as in FAME; otherwise "query" alone asks, as in BE.
+        head: two layers (MoCo v2), or one (BE's published code).
+        batch_norm_clips: clips that are normalised together in both encoders, G. The keys' groups are of the
+            global batch in an order of their own (MoCo, section 3.3), so that the statistics of a group tell
+            no query which key is its own. 0 normalises the whole global batch together, in the queries'
+            order.
     """
 
     queue: Tensor
     queue_pointer: Tensor
+    queue_videos: Tensor
 
     def __init__(
         self,
@@ -52,16 +96,25 @@ class MoCo(Objective):
         temperature: float,
         seed: int,
         roles: tuple[Role, ...] = TWO_VIEWS,
+        symmetric: bool = True,
+        head: Head = "mlp",
+        batch_norm_clips: int = 0,
     ) -> None:
         super().__init__()
         self.roles = roles
         self.momentum = momentum
         self.temperature = temperature
-        self.chance = chance_level(queue_length)
-        self.encoder_q = Encoder(backbone, projection_head(backbone.feature_dim, embedding_dim))
+        self.symmetric = symmetric
+        self.batch_norm_clips = batch_norm_clips
+        has_negative = any(role.name == "negative" for role in roles)
+        self.chance = chance_level(queue_length, extra=int(has_negative))
+        D = backbone.feature_dim
+        head_q = projection_head(D, embedding_dim) if head == "mlp" else nn.Linear(D, embedding_dim)
+        self.encoder_q = Encoder(backbone, head_q)
         self.encoder_k = copy.deepcopy(self.encoder_q).requires_grad_(False)
         self.register_buffer("queue", random_queue(embedding_dim, queue_length, seed))
         self.register_buffer("queue_pointer", torch.zeros((), dtype=torch.long))
+        self.register_buffer("queue_videos", torch.full((queue_length,), NO_VIDEO))
 
     @property
     def backbone(self) -> Backbone:
@@ -72,22 +125,76 @@ class MoCo(Objective):
         """The parameters of the query encoder; the key encoder only follows."""
         return self.encoder_q.parameters()
 
-    def forward(self, views: Views) -> tuple[Tensor, Figures]:
-        """Mean InfoNCE of query → key and key → query, clips (B, 3, T, H, W) of the same videos.
+    @torch.no_grad()
+    def split(self, views: Views) -> Sequence[Direction]:
+        """The losses of a step, query → key and, if symmetric, key → query, with the keys of both computed.
 
-        The keys join the queue after both losses: a query never meets its own clip among its negatives.
+        The keys join the queue here; the losses meet the queue as it was, so a query never meets its own clip
+        among its negatives.
         """
-        first, second = views["query"].clips, views["key"].clips
-        queries_first, queries_second = self.encoder_q(first), self.encoder_q(second)
-        with torch.no_grad():
-            keys_first, keys_second = self.encoder_k(first), self.encoder_k(second)
-        # The backward pass needs the queue as it was here, and enqueue overwrites it in place.
-        queue = self.queue.clone()
-        loss_first, accuracy_first = info_nce(queries_first, keys_second, queue, self.temperature)
-        loss_second, accuracy_second = info_nce(queries_second, keys_first, queue, self.temperature)
-        # The order of one process with the global batch: all keys of the first views, then of the second.
-        self.enqueue(gather(torch.stack([keys_first, keys_second], dim=1)).transpose(0, 1).flatten(0, 1))
-        return (loss_first + loss_second) / 2, {"accuracy": (accuracy_first + accuracy_second) / 2}
+        query, key = views["query"], views["key"]
+        pairs = [(query, key), (key, query)] if self.symmetric else [(query, key)]
+        keys = [self.encode_keys(positive) for _, positive in pairs]
+        queue, own_video = self.queue.clone(), self.of_own_video(query.videos, len(query.clips))
+        rows = own_rows(len(query.clips))
+        directions = [
+            Direction(asking.clips, found[rows], queue, own_video, views.get("negative"), 1 / len(pairs))
+            for (asking, _), found in zip(pairs, keys, strict=True)
+        ]
+        # The order of the views: the keys of "query" first, where it has some.
+        self.enqueue(torch.cat(keys[::-1]), query.videos)
+        return directions
+
+    def forward(self, part: Views | Direction) -> tuple[Tensor, Figures]:
+        """InfoNCE of one direction, times its share of the step; of views, the sum over their directions."""
+        if isinstance(part, Mapping):
+            parts = [self(direction) for direction in self.split(part)]
+            loss = torch.stack([loss for loss, _ in parts]).sum()
+            return loss, mean_figures([measured for _, measured in parts])
+        queries = self.encode_queries(part.clips)
+        extra = None
+        if part.negatives is not None:
+            extra = self.cosines_of_negatives(queries, part.negatives)
+        loss, accuracy = info_nce(
+            queries, part.keys, part.queue, self.temperature, extra=extra, excluded=part.own_video
+        )
+        figures = {"accuracy": accuracy}
+        if part.negatives is not None and part.negatives.apart is not None:
+            figures["negatives"] = part.negatives.apart.float().mean()
+        return part.weight * loss, figures
+
+    def encode_queries(self, clips: Tensor) -> Tensor:
+        """Queries (B, D) of clips (B, 3, T, H, W), group by group."""
+        return encode_in_groups(self.encoder_q, clips, self.batch_norm_clips)
+
+    def cosines_of_negatives(self, queries: Tensor, negatives: View) -> Tensor:
+        """Cosine (B, 1) of each query with another time of its video; −inf where there is no such time.
+
+        The negatives go through the query encoder with gradient (BE: Wang et al. 2021, section 3.1).
+        """
+        others = self.encode_queries(negatives.clips)
+        cosines = (queries.float() * others.float()).sum(dim=1, keepdim=True)
+        if negatives.apart is None:
+            return cosines
+        return cosines.masked_fill(~negatives.apart[:, None], -math.inf)
+
+    def encode_keys(self, view: View) -> Tensor:
+        """The keys (N, D) of a view, N clips of all ranks, in the order of the global batch.
+
+        In groups, they are computed in the order of what the role drew for each clip (``draw_place``).
+        """
+        if not self.batch_norm_clips or "place" not in view.drawn:
+            return gather(encode_in_groups(self.encoder_k, view.clips, self.batch_norm_clips))
+        order = gather(view.drawn["place"]).argsort(stable=True)
+        clips = gather(view.clips)[order[own_rows(len(view.clips))]]
+        keys = gather(encode_in_groups(self.encoder_k, clips, self.batch_norm_clips))
+        return torch.empty_like(keys).index_copy_(0, order, keys)
+
+    def of_own_video(self, videos: Tensor | None, count: int) -> Tensor:
+        """(B, K) bool: which keys of the queue are of the video of each of ``count`` queries."""
+        if videos is None:
+            return torch.zeros(count, len(self.queue_videos), dtype=torch.bool, device=self.queue.device)
+        return videos[:, None] == self.queue_videos
 
     def after_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002, the momentum is constant
         """``update_keys``, in every step alike."""
@@ -101,14 +208,26 @@ class MoCo(Objective):
         ema_update(self.encoder_k.parameters(), self.encoder_q.parameters(), self.momentum)
 
     @torch.no_grad()
-    def enqueue(self, keys: Tensor) -> None:
-        """Overwrite the oldest columns of the queue with keys (N, D); of more than K the last K stay."""
+    def enqueue(self, keys: Tensor, videos: Tensor | None = None) -> None:
+        """Overwrite the oldest columns of the queue with keys (N, D); of more than K the last K stay.
+
+        ``videos`` (B,) are the numbers of this rank's videos, for one or both views of which there are keys.
+        """
         K = self.queue.shape[1]
         newest = keys[-K:]
         # The positions stay a tensor: reading the pointer would make the host wait for the device.
         positions = (self.queue_pointer + torch.arange(len(newest), device=keys.device)) % K
         self.queue.index_copy_(1, positions, newest.T.to(self.queue.dtype))
+        if videos is not None:
+            everyone = gather(videos)
+            numbers = everyone.repeat(len(keys) // len(everyone))[-K:]
+            self.queue_videos.index_copy_(0, positions, numbers)
         self.queue_pointer.add_(len(newest)).remainder_(K)
+
+
+def draw_place(generator: np.random.Generator) -> Mapping[str, Any]:
+    """A clip's place in the order in which the keys of a batch are computed: a role's ``draw``."""
+    return {"place": generator.random()}
 
 
 def random_queue(embedding_dim: int, queue_length: int, seed: int) -> Tensor:

@@ -1,15 +1,16 @@
 """What the loop asks of an objective: which views it wants, a loss of them, what to do after each step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fame_cli.config import Branch
 from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone
+from fame_cli.method import Branch
 
 Figures = dict[str, Tensor]
 """Scalars without gradient by name, the same names in every step: all of them go to the log of a run."""
@@ -29,6 +30,8 @@ class View:
     False where the video is too short: an objective leaves such a clip out."""
     drawn: Mapping[str, Tensor] = field(default_factory=dict)
     """What the role drew for each clip, (B, …) by name."""
+    videos: Tensor | None = None
+    """(B,) int64: the number of each video in the manifest; None where nobody knows."""
 
 
 Views = Mapping[str, View]
@@ -47,7 +50,8 @@ class Objective(nn.Module):
     """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
 
     A step is ``loss, figures = model(views)``, ``loss.backward()``, a step of an optimizer of
-    ``trainable_parameters()``, and ``after_step``.
+    ``trainable_parameters()``, and ``after_step``. Where ``split`` gives several parts, each goes forward and
+    backward before the next, so that a step holds the activations of one part at a time.
 
     On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
     is the loss of the global batch, and the mean of the gradients is that loss's gradient.
@@ -55,6 +59,9 @@ class Objective(nn.Module):
 
     roles: tuple[Role, ...]
     """The views that it wants of each video."""
+    batch_norm_clips: int = 0
+    """Clips that its networks normalise together; 0 stands for the whole global batch, on any number of
+    ranks."""
     chance: float
     """Loss where views of one video are as unlike as those of any two; each objective says what it means."""
 
@@ -75,6 +82,13 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
+    def split(self, views: Views) -> Sequence[Any]:
+        """The parts of a step, whose losses (``forward`` takes each) add up to that of the views.
+
+        Without gradient; what several parts share, such as keys, is computed here. One part by default.
+        """
+        return [views]
+
     def after_step(self, step: int, total_steps: int) -> None:
         """What follows the optimizer in ``step``, counted from 0: the momentum step where there is one."""
 
@@ -92,6 +106,17 @@ class Encoder(nn.Module):
         return functional.normalize(embeddings.float(), dim=1)
 
 
+def encode_in_groups(encoder: Encoder, clips: Tensor, size: int) -> Tensor:
+    """Embeddings (B, D) of clips (B, 3, T, H, W): ``size`` a forward, with batch statistics of their own.
+
+    0 takes all clips together. What is left over at the end is a smaller group.
+    """
+    if size == 0 or len(clips) <= size:
+        embeddings: Tensor = encoder(clips)
+        return embeddings
+    return torch.cat([encoder(group) for group in torch.split(clips, size)])
+
+
 def projection_head(feature_dim: int, embedding_dim: int) -> nn.Sequential:
     """Linear D → D, ReLU, Linear D → embedding_dim.
 
@@ -102,6 +127,11 @@ def projection_head(feature_dim: int, embedding_dim: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Linear(feature_dim, embedding_dim),
     )
+
+
+def mean_figures(figures: Sequence[Figures]) -> Figures:
+    """The mean of each figure over the parts of a step."""
+    return {name: torch.stack([part[name] for part in figures]).mean() for name in figures[0]}
 
 
 @torch.no_grad()

@@ -25,6 +25,9 @@ class SimCLR(Objective):
     It is compared with all 2B − 1 others, so chance is log(2B − 1). B is the global batch: on several ranks
     embeddings are gathered, with gradient.
 
+        model = SimCLR(build_backbone("small"), embedding_dim=128, temperature=0.1, batch_size=64)
+        loss, figures = model({"query": View(first), "key": View(second)})
+
     Args:
         backbone: of the encoder.
         embedding_dim: D, the length of the embeddings.

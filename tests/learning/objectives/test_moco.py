@@ -1,11 +1,13 @@
 """Momentum contrast: the queue, the momentum step, and what a query meets among its negatives."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from fame_cli.data.role import Role
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.objectives.losses import info_nce
 from fame_cli.learning.objectives.moco import MoCo, random_queue
@@ -249,3 +251,117 @@ def test_training_on_matching_views_brings_the_loss_down() -> None:
         losses.append(loss.item())
     # The first two steps have a queue of random directions, an easy one.
     assert sum(losses[-10:]) < 0.8 * sum(losses[2:12])
+
+
+def drawn_views(count: int = 8, seed: int = 0, first_video: int = 0) -> Views:
+    """Views whose role drew the places of their keys, of numbered videos."""
+    generator = torch.Generator().manual_seed(100 + seed)
+    return {
+        name: View(
+            view.clips,
+            drawn={"place": torch.rand(count, generator=generator)},
+            videos=torch.arange(count) + first_video,
+        )
+        for name, view in views(count, seed).items()
+    }
+
+
+def with_groups(clips: int, **options: Any) -> MoCo:
+    torch.manual_seed(0)
+    return MoCo(
+        MeanColour(),
+        embedding_dim=3,
+        queue_length=20,
+        momentum=0.9,
+        temperature=0.1,
+        seed=0,
+        batch_norm_clips=clips,
+        **options,
+    ).train()
+
+
+def test_parts_of_a_step_add_up_to_the_loss_and_gradient_of_the_views() -> None:
+    whole, parted = with_groups(0), with_groups(0)
+    loss, figures = whole(drawn_views())
+    loss.backward()
+    parts = []
+    for part in parted.split(drawn_views()):
+        loss_of_part, measured = parted(part)
+        loss_of_part.backward()
+        parts.append((loss_of_part.detach(), measured["accuracy"]))
+    assert len(parts) == 2
+    torch.testing.assert_close(sum(loss for loss, _ in parts), loss.detach())
+    torch.testing.assert_close((parts[0][1] + parts[1][1]) / 2, figures["accuracy"])
+    for one, other in zip(whole.trainable_parameters(), parted.trainable_parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_queries_are_normalised_in_groups_of_their_order() -> None:
+    model = with_groups(2)
+    clips = drawn_views()["query"].clips
+    found = model.encode_queries(clips)
+    expected = torch.cat([model.encoder_q(clips[first : first + 2]) for first in range(0, 8, 2)])
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, model.encoder_q(clips), atol=1e-3)
+
+
+def test_keys_are_normalised_in_groups_of_the_drawn_order_and_come_back_in_their_own() -> None:
+    model = with_groups(2)
+    view = drawn_views()["key"]
+    order = view.drawn["place"].argsort()
+    with torch.no_grad():
+        shuffled = torch.cat([model.encoder_k(view.clips[order[n : n + 2]]) for n in range(0, 8, 2)])
+        found = model.encode_keys(view)
+    torch.testing.assert_close(found[order], shuffled)
+
+
+def test_keys_of_a_querys_own_video_are_no_negatives() -> None:
+    model = with_groups(0)
+    model.split(drawn_views())  # fills the queue with the keys of videos 0 to 7, twice each
+    (there, _) = model.split(drawn_views(seed=1))
+    assert there.own_video.sum(dim=1).tolist() == [2] * 8
+    queries = model.encode_queries(there.clips)
+    expected = 0.0
+    for row in range(8):
+        negatives = there.queue[:, ~there.own_video[row]]
+        expected += info_nce(queries[[row]], there.keys[[row]], negatives, 0.1)[0].item() / 8
+    assert model(there)[0].item() == pytest.approx(expected / 2, rel=1e-5)
+    (other, _) = model.split(drawn_views(first_video=100))
+    assert not other.own_video.any()
+
+
+def test_negative_of_its_own_video_is_one_more_logit_with_gradient_and_chance_says_so() -> None:
+    roles = (Role("query"), Role("key"), Role("negative", frames="apart", gap_frames=4))
+    model = with_groups(0, roles=roles, symmetric=False)
+    assert model.chance == pytest.approx(math.log(20 + 2))
+    given = drawn_views()
+    apart = torch.tensor([True] * 6 + [False] * 2)
+    negative = View(drawn_views(seed=5)["query"].clips.requires_grad_(), apart=apart)
+    (part,) = model.split({**given, "negative": negative})
+    loss, figures = model(part)
+    loss.backward()
+    assert figures["negatives"].item() == 0.75
+    # Where there is no other time, its logit takes no part, and no gradient reaches the clip.
+    moved = negative.clips.grad.abs().flatten(1).sum(dim=1) if negative.clips.grad is not None else None
+    assert moved is not None
+    assert (moved[:6] > 0).all()
+    with torch.no_grad():
+        queries, others = model.encode_queries(part.clips), model.encode_queries(negative.clips)
+        logits = torch.cat(
+            [
+                (queries * part.keys).sum(1, keepdim=True),
+                queries @ part.queue,
+                (queries * others).sum(1, keepdim=True).masked_fill(~apart[:, None], -math.inf),
+            ],
+            dim=1,
+        )
+        expected = -(logits / 0.1).log_softmax(dim=1)[:, 0].mean()
+    torch.testing.assert_close(loss.detach(), expected)
+
+
+def test_one_direction_asks_once_and_queues_the_keys_of_one_view() -> None:
+    model = with_groups(0, symmetric=False)
+    (part,) = model.split(drawn_views())
+    assert part.weight == 1
+    torch.testing.assert_close(model.queue[:, :8].T, part.keys)
+    assert model.queue_pointer.item() == 8

@@ -131,7 +131,7 @@ def test_training_on_matching_views_brings_the_loss_below_chance() -> None:
 
 
 def test_a_queue_shorter_than_the_batch_is_refused_for_moco_and_nothing_to_simclr() -> None:
-    config = PretrainConfig(objective="simclr", backbone="small", batch_size=8, queue_length=1)
+    config = PretrainConfig.from_options(objective="simclr", backbone="small", batch_size=8)
     assert build_objective(config).chance == pytest.approx(math.log(15))
     with pytest.raises(ConfigurationError, match="--queue-length is 1; expected at least the batch size, 8"):
-        PretrainConfig(backbone="small", batch_size=8, queue_length=1)
+        PretrainConfig.from_options(backbone="small", batch_size=8, queue_length=1)

@@ -1,0 +1,49 @@
+"""The list of a WORK folder's videos, rebuilt from the receipts of its frames where ``manifest.csv`` is lost.
+
+Which video is where in the list decides which shard its frames are in, and each receipt tells that of its own
+shard. Without it, videos that were added later would move to other places and all be decoded again.
+"""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+from fame_cli.advice import stages
+from fame_cli.data.manifest import VIDEOS_PER_SHARD, Manifest, Video, carry_over
+from fame_cli.shard import Receipt, read_receipt
+
+
+def carry_over_receipts(work: Path, fresh: Manifest) -> Manifest:
+    """The freshly indexed videos of WORK at the places that they had when their frames were made."""
+    for folder in stages(work, "frames"):
+        receipts = {path.stem: read_receipt(folder, path.stem) for path in folder.glob("[0-9]*.json")}
+        found = {name: rows for name, receipt in receipts.items() if receipt and (rows := videos_of(receipt))}
+        if found:
+            return carry_over(work, dataclasses.replace(fresh, videos=in_order(found, fresh)), fresh)
+    return fresh
+
+
+def videos_of(receipt: Receipt) -> list[Video]:
+    """The videos of a shard of frames and what became of them; none by receipts of older versions."""
+    known = zip(receipt.made_with.get("videos", []), receipt.summary.get("videos", []), strict=False)
+    names = {field.name for field in dataclasses.fields(Video)}
+    return [
+        Video(
+            id=name,
+            path=path,
+            bytes=size,
+            modified_ns=modified_ns,
+            **{key: value for key, value in outcome.items() if key in names},
+        )
+        for (name, path, size, modified_ns), outcome in known
+    ]
+
+
+def in_order(shards: dict[str, list[Video]], fresh: Manifest) -> tuple[Video, ...]:
+    """The videos of all shards; in place of a shard that is lost, those that no other one tells of."""
+    told = {video.id for videos in shards.values() for video in videos}
+    untold = iter(sorted((video for video in fresh.videos if video.id not in told), key=lambda one: one.id))
+    videos: list[Video] = []
+    for number in range(int(max(shards)) + 1):
+        videos += shards.get(f"{number:05d}") or itertools.islice(untold, VIDEOS_PER_SHARD)
+    return tuple(videos)
