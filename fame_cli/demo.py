@@ -59,7 +59,7 @@ PRETRAIN = PretrainConfig(
     learning_rate=3e-3,
     distraction=FAME,
     # One group: the demo's figures are of 64 clips normalised together.
-    objective=MocoConfig(queue_length=512, momentum=0.99, batch_norm_clips=0),
+    objective=MocoConfig(queue_length=512, momentum=0.99),
     crop_scale_min=0.5,
     color_jitter=0.5,
     flip_probability=0,  # left and right are different motions

@@ -57,8 +57,8 @@ class MoCo(Objective):
 
     The head's first weights come from torch's global generator, as the backbone's did (seed it before both);
     the queue's come from ``seed`` alone. A query is compared with its key and the queue, so chance is
-    log(K + 1), or log(K + 2) with a negative of its own. Keys of a query's own video in the queue are left
-    out. Every rank holds the same queue, of the keys of all ranks.
+    log(K + 1), or log(K + 2) with a negative of its own, which the clips of "query" alone have. Keys of a
+    query's own video in the queue are left out. Every rank holds the same queue, of the keys of all ranks.
 
         for part in model.split(views):
             loss, figures = model(part)
@@ -106,8 +106,10 @@ class MoCo(Objective):
         self.temperature = temperature
         self.symmetric = symmetric
         self.batch_norm_clips = batch_norm_clips
-        has_negative = any(role.name == "negative" for role in roles)
-        self.chance = chance_level(queue_length, extra=int(has_negative))
+        negatives = int(any(role.name == "negative" for role in roles))
+        levels = [chance_level(queue_length, extra=negatives)]
+        levels += [chance_level(queue_length)] * symmetric
+        self.chance = sum(levels) / len(levels)
         D = backbone.feature_dim
         head_q = projection_head(D, embedding_dim) if head == "mlp" else nn.Linear(D, embedding_dim)
         self.encoder_q = Encoder(backbone, head_q)
@@ -138,7 +140,15 @@ class MoCo(Objective):
         queue, own_video = self.queue.clone(), self.of_own_video(query.videos, len(query.clips))
         rows = own_rows(len(query.clips))
         directions = [
-            Direction(asking.clips, found[rows], queue, own_video, views.get("negative"), 1 / len(pairs))
+            Direction(
+                asking.clips,
+                found[rows],
+                queue,
+                own_video,
+                # The gap is kept from the clips of "query"; those of "key" may show the same frames.
+                views.get("negative") if asking is query else None,
+                1 / len(pairs),
+            )
             for (asking, _), found in zip(pairs, keys, strict=True)
         ]
         # The order of the views: the keys of "query" first, where it has some.

@@ -130,8 +130,9 @@ def projection_head(feature_dim: int, embedding_dim: int) -> nn.Sequential:
 
 
 def mean_figures(figures: Sequence[Figures]) -> Figures:
-    """The mean of each figure over the parts of a step."""
-    return {name: torch.stack([part[name] for part in figures]).mean() for name in figures[0]}
+    """The mean of each figure over the parts of a step that have it."""
+    names = dict.fromkeys(name for part in figures for name in part)
+    return {name: torch.stack([part[name] for part in figures if name in part]).mean() for name in names}
 
 
 @torch.no_grad()

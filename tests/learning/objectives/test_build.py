@@ -48,7 +48,8 @@ def test_switches_of_moco_decide_which_views_it_wants(options: dict[str, Any], r
 
 def test_extra_negative_raises_chance_by_one_negative() -> None:
     assert built(queue_length=16).chance == pytest.approx(math.log(17))
-    assert built(queue_length=16, extra_negative="intra-video").chance == pytest.approx(math.log(18))
+    one_way = {"queue_length": 16, "extra_negative": "intra-video", "symmetric": False}
+    assert built(**one_way).chance == pytest.approx(math.log(18))
 
 
 def test_switches_reach_the_objective() -> None:

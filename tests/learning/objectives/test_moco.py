@@ -365,3 +365,16 @@ def test_one_direction_asks_once_and_queues_the_keys_of_one_view() -> None:
     assert part.weight == 1
     torch.testing.assert_close(model.queue[:, :8].T, part.keys)
     assert model.queue_pointer.item() == 8
+
+
+def test_of_two_directions_the_query_alone_has_the_negative_and_chance_is_their_mean() -> None:
+    roles = (Role("query"), Role("key"), Role("negative", frames="apart", gap_frames=4))
+    model = with_groups(0, roles=roles)
+    assert model.chance == pytest.approx((math.log(20 + 2) + math.log(20 + 1)) / 2)
+    negative = View(drawn_views(seed=5)["query"].clips, apart=torch.ones(8, dtype=torch.bool))
+    views_of_step = {**drawn_views(), "negative": negative}
+    there, back = model.split(views_of_step)
+    assert there.negatives is negative
+    assert back.negatives is None
+    _, figures = model(views_of_step)
+    assert figures["negatives"].item() == 1
