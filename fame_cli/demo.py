@@ -58,7 +58,6 @@ PRETRAIN = PretrainConfig(
     optimizer="adamw",
     learning_rate=3e-3,
     distraction=FAME,
-    # One group: the demo's figures are of 64 clips normalised together.
     objective=MocoConfig(queue_length=512, momentum=0.99),
     crop_scale_min=0.5,
     color_jitter=0.5,
