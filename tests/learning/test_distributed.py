@@ -156,7 +156,8 @@ def test_both_ranks_end_with_equal_weights_queue_and_statistics(two: Path, name:
 def test_the_first_rank_alone_writes(one: Path, two: Path, name: str) -> None:
     assert len(losses(two / name)) == MOCO.steps
     kept = [{path.name for path in (folder / name).iterdir()} for folder in (one, two)]
-    assert kept[0] == kept[1]
+    # Two processes do not measure how far keys are told by batch statistics.
+    assert kept[0] - {"key_leak.json"} == kept[1]
     assert len(list((two / name / "tensorboard").iterdir())) == 1
 
 

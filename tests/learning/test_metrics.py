@@ -78,7 +78,7 @@ def test_run_does_not_go_on_over_a_broken_line_in_silence(tmp_path: Path) -> Non
 
 
 def test_curves_and_report_tell_broken_lines_and_show_the_rest(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[pretrain]\n[data]\n")
+    (tmp_path / "config.toml").write_text("schema_version = 2\n[pretrain]\n[data]\n")
     write(tmp_path, line(0), b"\xff\n", line(2))
     drawn = CliRunner().invoke(app, ["visualize", "curves", str(tmp_path)])
     assert drawn.exit_code == 0

@@ -9,6 +9,7 @@ import pytest
 from fame_cli.data.manifest import Video
 from fame_cli.data.synthetic import SIDE_PX, write_truth
 from fame_cli.errors import ArtefactError
+from fame_cli.foreground.of_clips import Maps
 from fame_cli.visualization.cam import Answer, CamExample, share_inside
 from fame_cli.visualization.cam_models import read_made_truth
 from fame_cli.visualization.examples import Scene
@@ -88,7 +89,7 @@ def test_true_masks_are_those_of_the_frames_shown(tmp_path: Path) -> None:
     write_truth(tmp_path / "run" / "a.png", masks)
     empty = np.zeros((1, 24, 24))
     frames = np.zeros((2, 24, 24, 3), np.uint8)
-    scene = Scene(Video("run/a.avi", "run/a.avi"), np.array([1, 3]), frames, empty, empty)
+    scene = Scene(Video("run/a.avi", "run/a.avi"), np.array([1, 3]), frames, Maps(empty, empty))
     found = read_made_truth(tmp_path)(scene)
     assert found.shape == (2, 24, 24)
     assert found[0].any(axis=1).nonzero()[0].tolist() == [4, 5, 6, 7]

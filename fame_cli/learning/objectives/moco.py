@@ -156,7 +156,10 @@ class MoCo(Objective):
         return directions
 
     def forward(self, part: Views | Direction) -> tuple[Tensor, Figures]:
-        """InfoNCE of one direction, times its share of the step; of views, the sum over their directions."""
+        """InfoNCE of one direction, times its share of the step; of views, the sum over their directions.
+
+        Clips are (B, 3, T, H, W). The loss is a scalar.
+        """
         if isinstance(part, Mapping):
             parts = [self(direction) for direction in self.split(part)]
             loss = torch.stack([loss for loss, _ in parts]).sum()
