@@ -57,7 +57,9 @@ def command_of(words: str) -> str | None:
 
 def options_of(*names: str) -> set[str]:
     parameters = (parameter for name in names for parameter in COMMANDS[name].params)
-    return EVERYWHERE | {option for parameter in parameters for option in parameter.opts}
+    return EVERYWHERE | {
+        name for parameter in parameters for name in parameter.opts + parameter.secondary_opts
+    }
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -167,7 +167,7 @@ def test_damaged_result_is_not_replaced_in_silence(work: Path, run: Path) -> Non
         (("--backbone", "small"), "--backbone goes with --weights random"),
         (("--milestones", "60;80"), "--milestones is '60;80'; expected integers of at least 0 with commas"),
         (("--sweep", "3,0"), "--sweep is (3.0, 0.0); expected numbers above 0 with commas between"),
-        (("--learning-rate", "fast"), "--learning-rate is 'fast'; expected a number above 0"),
+        (("--learning-rate", "fast"), "--learning-rate is 'fast'; expected a number of at least 0"),
         (("--weight-decay", "inf"), "--weight-decay is inf; expected a number of at least 0"),
         (("--epochs", "1e20"), "--epochs is '1e20'; expected an integer of at least 1"),
         (("--seed", "-1"), "--seed is -1; expected at least 0"),
