@@ -23,6 +23,7 @@ from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import open_statistics_store
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.benchmark import benchmark_training
+from fame_cli.learning.objectives.objective import View
 from fame_cli.learning.training import Training
 
 CPU = torch.device("cpu")
@@ -41,10 +42,10 @@ def one_step(precision: Precision, layout: torch.memory_format, batch_size: int)
     training = Training(config, CPU)
     training.model.to(memory_format=layout)  # type: ignore[call-overload]
     shape = (2, batch_size, 3, config.clip_frames, config.crop_px, config.crop_px)
-    first, second = (view.contiguous(memory_format=layout) for view in torch.randn(shape))
+    first, second = (View(view.contiguous(memory_format=layout)) for view in torch.randn(shape))
 
     def step() -> None:
-        training.step(first, second, 0, 1, config.learning_rate)
+        training.step({"query": first, "key": second}, 0, 1, config.learning_rate)
 
     return step
 
