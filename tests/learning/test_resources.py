@@ -109,7 +109,9 @@ def test_limit_of_open_files_is_raised_where_it_may_be_and_told_where_not(
 
 @pytest.mark.parametrize("statistics", ["cached", "online"])
 def test_bytes_and_tensors_of_a_batch_are_those_that_are_loaded(statistics: str) -> None:
-    config = PretrainConfig(clip_frames=4, crop_px=128, background="intra", statistics=statistics)  # type: ignore[arg-type]
+    config = PretrainConfig.from_options(
+        clip_frames=4, crop_px=128, background="intra", statistics=statistics
+    )
     noise = Noise(config, 2)
     clips = PretrainClips(noise, noise, config, TWO_VIEWS, build_distraction(config))
     tensors = [

@@ -91,7 +91,7 @@ def test_cached_statistics_that_are_not_there_are_an_error(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("statistics", "reads"), [("cached", True), ("online", False)])
 def test_made_clips_have_the_source_of_masks_that_was_named(statistics: str, reads: bool) -> None:
-    config = PretrainConfig(statistics=statistics, batch_size=2, **SMALL)  # type: ignore[arg-type]
+    config = PretrainConfig.from_options(statistics=statistics, batch_size=2, **SMALL)
     training = Training(config, torch.device("cpu"))
     batch = make_batch(training, build_distraction(config), 2)
     assert {"seed" in view for view in batch.values()} >= {reads}
@@ -100,7 +100,7 @@ def test_made_clips_have_the_source_of_masks_that_was_named(statistics: str, rea
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_memory_format_is_that_of_weights_and_clips_and_changes_no_loss(name: MemoryFormat) -> None:
-    config = PretrainConfig(objective="simclr", batch_size=4, **SMALL)  # type: ignore[arg-type]
+    config = PretrainConfig.from_options(objective="simclr", batch_size=4, **SMALL)
     losses = []
     for one in ("channels-last", name):
         training, distraction = Training(config, CPU, memory_format=one), build_distraction(config)
