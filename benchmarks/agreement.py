@@ -41,7 +41,7 @@ class Crops:
 
     def __init__(self, frames: FrameStore, count: int, variant: Variant) -> None:
         self.frames = frames
-        self.positions = frames.manifest.positions()
+        self.video_indices = frames.manifest.video_indices()
         self.count = count
         self.variant = variant
 
@@ -49,37 +49,37 @@ class Crops:
         """Mean and 5th percentile of the IoU of ``mask_of`` each crop with the one from its pixels."""
         shares = []
         for number in range(self.count):
-            position = self.positions[number % len(self.positions)]
+            video_index = self.video_indices[number % len(self.video_indices)]
             generator = generator_for(0, "agreement", number)
-            start = start_of(position, generator)
-            height, width = self.frames.read(position, [0]).shape[1:3]
+            start = start_of(video_index, generator)
+            height, width = self.frames.read(video_index, [0]).shape[1:3]
             box = random_resized_crop(height, width, CONFIG.crop_scale_min, generator)
-            one, other = self.of_pixels(position, start, box), mask_of(position, start, box)
+            one, other = self.of_pixels(video_index, start, box), mask_of(video_index, start, box)
             shares.append(float((one * other).sum() / torch.maximum(one, other).sum()))
         return f"{np.mean(shares):.4f}  {np.percentile(shares, 5):.3f}"
 
-    def anywhere(self, position: int, generator: np.random.Generator) -> int:
-        return random_start(self.frames.videos[position].frame_count, SPAN + LATER_FRAMES, generator)
+    def anywhere(self, video_index: int, generator: np.random.Generator) -> int:
+        return random_start(self.frames.videos[video_index].frame_count, SPAN + LATER_FRAMES, generator)
 
-    def of_pixels(self, position: int, start: int, box: Box) -> Tensor:
-        count = self.frames.videos[position].frame_count
+    def of_pixels(self, video_index: int, start: int, box: Box) -> Tensor:
+        count = self.frames.videos[video_index].frame_count
         indices = clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
-        frames = crop_clip(self.frames.read(position, indices), box, CONFIG.crop_px)
+        frames = crop_clip(self.frames.read(video_index, indices), box, CONFIG.crop_px)
         clip = to_clips(torch.from_numpy(frames)[None], CPU)
         return self.mask(maps_of_clips(clip))
 
-    def later(self, position: int, start: int, box: Box) -> Tensor:
-        return self.of_pixels(position, start + LATER_FRAMES, box)
+    def later(self, video_index: int, start: int, box: Box) -> Tensor:
+        return self.of_pixels(video_index, start + LATER_FRAMES, box)
 
-    def at_random(self, position: int, start: int, box: Box) -> Tensor:
+    def at_random(self, video_index: int, start: int, box: Box) -> Tensor:
         side = CONFIG.crop_px
-        noise = generator_for(1, "noise", position, start, *box).random((1, side, side), dtype=np.float32)
+        noise = generator_for(1, "noise", video_index, start, *box).random((1, side, side), dtype=np.float32)
         return top_share(torch.from_numpy(noise), CONFIG.beta)
 
     def from_cache(self, kept: StatisticsStore) -> Callable[[int, int, Box], Tensor]:
-        def mask_of(position: int, start: int, box: Box) -> Tensor:
-            size = self.frames.read(position, [0]).shape[1:3]
-            seed, bins = kept.read_maps(position, start)
+        def mask_of(video_index: int, start: int, box: Box) -> Tensor:
+            size = self.frames.read(video_index, [0]).shape[1:3]
+            seed, bins = kept.read_maps(video_index, start)
             seed = crop_map(seed, box, size, CONFIG.crop_px, cv2.INTER_LINEAR)
             bins = crop_map(bins, box, size, CONFIG.crop_px, cv2.INTER_NEAREST).astype(np.int64)
             return self.mask(Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None]))
@@ -91,7 +91,7 @@ class Crops:
 
 
 def where_kept(kept: StatisticsStore) -> Callable[[int, np.random.Generator], int]:
-    return lambda position, generator: int(generator.choice(kept.starts(position)))
+    return lambda video_index, generator: int(generator.choice(kept.starts(video_index)))
 
 
 def main() -> None:

@@ -109,10 +109,10 @@ def overlap(ours: Tensor, theirs: Tensor) -> list[float]:
 def decoded_clips(store: FrameStore, count: int) -> Frame:
     """(count, T, 112, 112, 3) uint8: the central squares of one clip of each of the first videos."""
     clips: list[Frame] = []
-    for position, video in enumerate(store.videos):
+    for video_index, video in enumerate(store.videos):
         if video.usable and len(clips) < count:
             indices = clip_indices(0, CLIP_FRAMES, 2, video.frame_count)
-            frames = store.read(position, indices)
+            frames = store.read(video_index, indices)
             top, left, height, width = central_square(*frames.shape[1:3])
             squares = (frame[top : top + height, left : left + width] for frame in frames)
             clips.append(np.stack([cv2.resize(square, (CROP_PX, CROP_PX)) for square in squares]))

@@ -33,10 +33,10 @@ CONFIG = PretrainConfig()
 SPAN = clip_span(CONFIG.clip_frames, CONFIG.frame_stride)
 
 
-def clip_of(store: FrameStore, position: int, view: int) -> tuple[int, np.ndarray]:
+def clip_of(store: FrameStore, video_index: int, view: int) -> tuple[int, np.ndarray]:
     """Start and frames of a random clip."""
-    count = store.videos[position].frame_count
-    start = random_start(count, SPAN, generator_for(0, "benchmark", position, view))
+    count = store.videos[video_index].frame_count
+    start = random_start(count, SPAN, generator_for(0, "benchmark", video_index, view))
     return start, clip_indices(start, CONFIG.clip_frames, CONFIG.frame_stride, count)
 
 
@@ -60,27 +60,31 @@ def compare(work: Path, repeats: int, samples: int) -> None:
     store = open_frame_store(work, manifest)
     statistics = open_statistics_store(work, store, CONFIG.clip_frames, CONFIG.frame_stride)
     dataset = PretrainClips(store, statistics, CONFIG, TWO_VIEWS, build_distraction(CONFIG))
-    usable = store.manifest.positions()
-    positions = [usable[number % len(usable)] for number in range(samples)]
-    clips = [(position, *clip_of(store, position, view)) for position in positions for view in range(2)]
+    usable = store.manifest.video_indices()
+    video_indices = [usable[number % len(usable)] for number in range(samples)]
+    clips = [
+        (video_index, *clip_of(store, video_index, view))
+        for video_index in video_indices
+        for view in range(2)
+    ]
     jpegs = [
         (jpeg, path)
-        for position, _, indices in clips
-        for path, row in [store.locate(position)]
+        for video_index, _, indices in clips
+        for path, row in [store.locate(video_index)]
         for jpeg in read_jpegs(path, row, indices)
     ]
 
     def load() -> None:
-        for epoch, position in enumerate(positions):
-            dataset[epoch, position]
+        for epoch, video_index in enumerate(video_indices):
+            dataset[epoch, video_index]
 
     def decode() -> None:
         for jpeg, path in jpegs:
             decode_jpeg(jpeg, path)
 
     def read(jump: bool) -> None:
-        for position, start, indices in clips:
-            from_file(manifest.root / store.videos[position].path, start, indices, jump)
+        for video_index, start, indices in clips:
+            from_file(manifest.root / store.videos[video_index].path, start, indices, jump)
 
     seconds = paired(
         {

@@ -142,11 +142,11 @@ def cost_of_opening(work: Path, samples: int) -> None:
     started = time.perf_counter()
     frames, cached = open_both(work)
     seconds = time.perf_counter() - started
-    positions = np.random.default_rng(0).choice(frames.manifest.positions(), samples).tolist()
-    for position in positions:
-        count = frames.videos[position].frame_count
-        frames.read(position, clip_indices(0, CONFIG.clip_frames, CONFIG.frame_stride, count))
-        cached.read_maps(position, 0)
+    video_indices = np.random.default_rng(0).choice(frames.manifest.video_indices(), samples).tolist()
+    for video_index in video_indices:
+        count = frames.videos[video_index].frame_count
+        frames.read(video_index, clip_indices(0, CONFIG.clip_frames, CONFIG.frame_stride, count))
+        cached.read_maps(video_index, 0)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(
         f"{len(frames.videos):,} videos: opened in {seconds:.1f} s; after {samples} clips the process has "
@@ -167,14 +167,14 @@ def cost_of_samples(few: Path, many: Path, repeats: int, samples: int) -> None:
     random = np.random.default_rng(0)
 
     def load(dataset: PretrainClips, usable: Indices) -> None:
-        for position in random.choice(usable, samples).tolist():
-            dataset[0, position]
+        for video_index in random.choice(usable, samples).tolist():
+            dataset[0, video_index]
 
     sets = {}
     for work in (many, few):
         frames, cached = open_both(work)
         name = f"among {len(frames.videos):,}"
-        usable = np.array(frames.manifest.positions())
+        usable = np.array(frames.manifest.video_indices())
         sets[name] = functools.partial(load, PretrainClips(frames, cached, CONFIG), usable)
     seconds = paired(sets, repeats)
     show(seconds, f"among {FEW}", samples, "samples")

@@ -47,20 +47,20 @@ class TwoClips(Dataset[tuple[Tensor, Tensor]]):
         manifest = read_manifest(work)
         self.frames = open_frame_store(work, manifest)
         split = "train" if any(video.split == "train" for video in manifest.videos) else ""
-        self.positions = self.frames.manifest.positions(split)
+        self.video_indices = self.frames.manifest.video_indices(split)
         self.shape = clip_frames, frame_stride
         self.crop = v2.RandomResizedCrop(crop_px, scale=(0.2, 1), antialias=False)
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.video_indices)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.clip(self.positions[index]), self.clip(self.positions[index])
+        return self.clip(self.video_indices[index]), self.clip(self.video_indices[index])
 
-    def clip(self, position: int) -> Tensor:
-        count = self.frames.videos[position].frame_count
+    def clip(self, video_index: int) -> Tensor:
+        count = self.frames.videos[video_index].frame_count
         start = int(torch.randint(max(count - clip_span(*self.shape), 0) + 1, ()))
-        frames = torch.from_numpy(self.frames.read(position, clip_indices(start, *self.shape, count)))
+        frames = torch.from_numpy(self.frames.read(video_index, clip_indices(start, *self.shape, count)))
         cropped: Tensor = self.crop(frames.movedim(-1, 1))  # (T, 3, S, S): one crop for all frames
         return cropped.movedim(0, 1).float() / 255
 

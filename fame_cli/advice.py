@@ -26,10 +26,10 @@ INDEXING = ("source", "annotations", "split")
 
 def command(*words: object) -> str:
     """A command of ``fame`` as a shell takes it."""
-    return " ".join(["fame", *(quoted(word) for word in words)])
+    return " ".join(["fame", *(quote(word) for word in words)])
 
 
-def quoted(word: object) -> str:
+def quote(word: object) -> str:
     """A word as a shell takes it, on one line whatever bytes it is made of."""
     text = f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
     if text.isprintable():

@@ -68,12 +68,12 @@ class Child:
             self.process.stdin.flush()
             value, error = pickle.load(self.process.stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            raise ChildDiedError(self.how_it_ended(), self.process.pid) from None
+            raise ChildDiedError(self.describe_end(), self.process.pid) from None
         if error is not None:
             raise error
         return value  # type: ignore[no-any-return]
 
-    def how_it_ended(self) -> str:
+    def describe_end(self) -> str:
         code = self.process.wait()
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 

@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Field, Option, did_you_mean, option_name, printable, shown
+from fame_cli.option import Field, Option, abbreviate, did_you_mean, option_name, printable
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Configuration:
     def require(self, holds: bool, name: str, expected: str) -> None:
         """Raise ConfigurationError naming the option, its value and what was expected unless ``holds``."""
         if not holds:
-            value = shown(getattr(self, name))
+            value = abbreviate(getattr(self, name))
             raise ConfigurationError(f"{option_name(name)} is {value}; expected {expected}.")
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class SectionField:
     @cached_property
     def choice(self) -> Field:
         """The choice of a method as an option, ``--objective``."""
-        names = tuple(name for method in self.methods for name in names_of(method))
+        names = tuple(name for method in self.methods for name in method_names(method))
         kind = cast(Any, Literal)[names] | str
         option = Option(self.section.help, group=self.section.group)
         return Field(self.name, kind, self.default.name, option, self.default.name, self.name)
@@ -130,9 +130,9 @@ class SectionField:
         for method in with_options:
             for field in fields_of(method):
                 if isinstance(field, Field) and field.name == option:
-                    by_default.setdefault(field.default_text, []).extend(names_of(method))
+                    by_default.setdefault(field.default_text, []).extend(method_names(method))
         (first, *others) = by_default
-        if not others and all(option in names_in(method) for method in with_options):
+        if not others and all(option in option_names(method) for method in with_options):
             return first
         return ", ".join(f"{default} ({', '.join(names)})" for default, names in by_default.items())
 
@@ -141,13 +141,13 @@ class SectionField:
         return [
             name
             for method in self.methods
-            if option in names_in(method)
-            for name in names_of(method) or (f"your own {self.name}",)
+            if option in option_names(method)
+            for name in method_names(method) or (f"your own {self.name}",)
         ]
 
     def method(self, name: str) -> type[Method]:
         """The class of a method by its name; that of one's own for ``package.module:name``."""
-        return next(method for method in self.methods if name in (names_of(method) or (name,)))
+        return next(method for method in self.methods if name in (method_names(method) or (name,)))
 
     def check(self, value: Any) -> Method:
         """The method that a table of its name and its options means, or the method itself.
@@ -159,15 +159,15 @@ class SectionField:
             return value
         if not isinstance(value, Mapping):
             raise ConfigurationError(
-                f"{self.name} is {shown(value)}; expected a table of its name and its options.",
+                f"{self.name} is {abbreviate(value)}; expected a table of its name and its options.",
                 f'Such as {self.name} = {{ name = "{self.default.name}" }}.',
             )
         name = self.choice.check(value.get("name", self.default.name))
         method = self.method(name)
-        for option in sorted(value.keys() - names_in(method)):
+        for option in sorted(value.keys() - option_names(method)):
             if owners := self.owners(option):
                 raise ConfigurationError(
-                    f"{option_name(option)} belongs to {listed(owners)}; the {self.name} is {name}.",
+                    f"{option_name(option)} belongs to {join_words(owners)}; the {self.name} is {name}.",
                     f"Leave it out, or choose with {self.choice.flag} one that has it.",
                 )
         return method.from_dict({**value, "name": name})
@@ -212,18 +212,18 @@ def options_of(config_type: type[Configuration]) -> tuple[Field, ...]:
     return tuple(found)
 
 
-def names_of(method: type[Method]) -> tuple[str, ...]:
+def method_names(method: type[Method]) -> tuple[str, ...]:
     """The names that a method's class stands for; none for the one of ``package.module:name``."""
     return next(
         field.choices for field in fields_of(method) if isinstance(field, Field) and field.name == "name"
     )
 
 
-def names_in(method: type[Method]) -> set[str]:
+def option_names(method: type[Method]) -> set[str]:
     return {field.name for field in fields_of(method)}
 
 
-def listed(names: Sequence[str]) -> str:
+def join_words(names: Sequence[str]) -> str:
     """ "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 

@@ -200,23 +200,23 @@ def draw_pictures(
     """All pictures of the report: ``fame visualize``."""
     frames, biased = stores["pretrain"], stores["biased"]
     options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, FAME.beta, FAME.variant)
-    positions = examples.choose_positions(frames, [], 6)
+    video_indices = examples.choose_videos(frames, [], 6)
     masks = [
-        examples.mask_example(frames, statistics, position, options, true_mask(demo, frames, position))
-        for position in positions
+        examples.mask_example(frames, statistics, video_index, options, true_mask(demo, frames, video_index))
+        for video_index in video_indices
     ]
     save_png(demo.picture("masks.png"), mask_sheet(masks, FAME.beta, frames_shown=2))
     merges = [
         examples.merge_example(frames, statistics, front, back, options)
-        for front, back in pairwise(positions[:5])
+        for front, back in pairwise(video_indices[:5])
     ]
     save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
     models = [read_cam_model(demo.run(method), biased) for method in METHODS]
     truth = read_made_truth(demo.folder / "videos" / "truth" / "biased")
     native = replace(options, size_px=CROP_PX)
     looks = [
-        cam_example(biased, position, models, native, truth)
-        for position in examples.choose_positions(biased, [], 6, "test")
+        cam_example(biased, video_index, models, native, truth)
+        for video_index in examples.choose_videos(biased, [], 6, "test")
     ]
     save_png(demo.picture("cam.png"), cam_sheet(looks))
     for method in METHODS:
@@ -235,9 +235,9 @@ def draw_pictures(
     draw_bars(bars, demo.picture("results.png"), chance=chance)
 
 
-def true_mask(demo: Demo, frames: FrameStore, position: int) -> NDArray[np.bool_]:
+def true_mask(demo: Demo, frames: FrameStore, video_index: int) -> NDArray[np.bool_]:
     """(H, W): the pixels that the sprite covers at any time of the clip that a scene shows."""
-    video = frames.videos[position]
+    video = frames.videos[video_index]
     truth = read_truth(demo.folder / "videos" / "truth" / "pretrain" / Path(video.path).with_suffix(".png"))
     start = int(even_starts(video.frame_count, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
     masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frame_count)]

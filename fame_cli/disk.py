@@ -27,7 +27,7 @@ UNFINISHED = ".tmp"
 """How the names of files end that are still being written."""
 
 
-def unfinished(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """A hidden name beside ``path`` to write to first.
 
     Host and thread are part of it, so that no two write to the same file, on one machine or on many that
@@ -69,7 +69,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
     On return it is on disk to stay, and so is whatever was renamed in its folder before.
     """
-    beside = unfinished(path)
+    beside = temporary_path(path)
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned_once(path.parent.absolute())

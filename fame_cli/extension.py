@@ -12,11 +12,6 @@ from fame_cli.errors import ConfigurationError
 Built = TypeVar("Built")
 
 
-def is_own(name: str) -> bool:
-    """Whether a name is ``package.module:name`` rather than one of the toolkit's."""
-    return ":" in name
-
-
 def build_own(
     option: str, name: str, expected: type[Built], *arguments: Any, needs: Sequence[str] = ()
 ) -> Built:

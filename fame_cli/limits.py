@@ -23,7 +23,7 @@ SHARED_MEMORY = re.compile(r"shared memory|bus error", re.IGNORECASE)
 KEPT = "Finished shards, checkpoints and results are kept"
 
 
-def limit_reached(error: Exception) -> FameError | None:
+def find_limit(error: Exception) -> FameError | None:
     """The limit of the machine that an error is about, or nothing."""
     text, number = str(error), getattr(error, "errno", None) or errno_of(error)
     where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""

@@ -45,17 +45,17 @@ def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
         exclusive = part == WHOLE
         file = stack.enter_context(lock_file(folder / ".lock"))
         if not hold(file, exclusive):
-            raise occupied(folder)
+            raise occupied_error(folder)
         if not exclusive:
             file = stack.enter_context(lock_file(folder / slice_lock(part)))
             if not hold(file, exclusive=True):
-                raise occupied(folder, part)
+                raise occupied_error(folder, part)
         file.truncate(0)
         file.write(f"{os.getpid()} on {socket.gethostname()}")
         file.flush()
         # Looked at after taking our own: of two that begin at the same time, at least one sees the other.
         if not exclusive and any(other[1] != part[1] for other in slices_held(folder)):
-            raise occupied(folder)
+            raise occupied_error(folder)
         yield
 
 
@@ -104,7 +104,7 @@ def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool
     return False
 
 
-def occupied(folder: Path, part: Slice = WHOLE) -> FameError:
+def occupied_error(folder: Path, part: Slice = WHOLE) -> FameError:
     who = ", ".join(holders(folder)) or "another process"
     what = f"slice {part[0]}/{part[1]} of {folder}" if part != WHOLE else str(folder)
     return FameError(

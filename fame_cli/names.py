@@ -18,6 +18,6 @@ def to_disk(text: str) -> str:
     return text if text.isascii() else os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
-def composed(text: str) -> str:
+def compose_accents(text: str) -> str:
     """A text with each accent part of its letter: file systems and archives of macOS write them apart."""
     return unicodedata.normalize("NFC", text)

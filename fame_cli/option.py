@@ -146,36 +146,38 @@ class Field:
         Raises ConfigurationError with the value, what was expected, and the nearest name.
         """
         if self.choices:
-            if not isinstance(value, str) or not (value in self.choices or (self.open and names_own(value))):
-                raise self.refused(value, did_you_mean(value, self.choices))
+            if not isinstance(value, str) or not (
+                value in self.choices or (self.open and is_object_path(value))
+            ):
+                raise self.refusal(value, did_you_mean(value, self.choices))
             return value
         if self.kind in (str, bool):
             if not isinstance(value, self.kind):
-                raise self.refused(value)
+                raise self.refusal(value)
             return value
         if self.element is None:
             return self.number(value, self.kind, value)
         if not isinstance(value, Sequence) or isinstance(value, str):
-            raise self.refused(value)
+            raise self.refusal(value)
         return tuple(self.number(part, self.element, value) for part in value)
 
     def number(self, value: Any, kind: type, whole: Any) -> int | float:
         """A number of ``kind`` within the bounds; ``whole`` is what an error shows."""
         # True is an int to Python; a recipe's `beta = true` must not train with 1.0.
         if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
-            raise self.refused(whole)
+            raise self.refusal(whole)
         largest = LARGEST_INTEGER if kind is int else LARGEST_NUMBER
         if isinstance(value, float) and not math.isfinite(value):
-            raise self.refused(whole)
+            raise self.refusal(whole)
         if self.option.at_most is None and abs(value) > largest:
-            raise self.refused(whole, expected=f"at most {largest}")
+            raise self.refusal(whole, expected=f"at most {largest}")
         if not self.option.holds(value):
-            raise self.refused(whole, expected="" if self.element else self.option.range)
+            raise self.refusal(whole, expected="" if self.element else self.option.range)
         return float(value) if kind is float else int(value)
 
-    def refused(self, value: Any, hint: str = "", expected: str = "") -> ConfigurationError:
+    def refusal(self, value: Any, hint: str = "", expected: str = "") -> ConfigurationError:
         return ConfigurationError(
-            f"{self.flag} is {shown(value)}; expected {expected or self.expected}.", hint
+            f"{self.flag} is {abbreviate(value)}; expected {expected or self.expected}.", hint
         )
 
 
@@ -183,7 +185,7 @@ def option_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")
 
 
-def names_own(value: str) -> bool:
+def is_object_path(value: str) -> bool:
     """Whether a text has the form ``package.module:name``; whether there is such a thing is seen later."""
     module, colon, name = value.partition(":")
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
@@ -208,7 +210,7 @@ def as_text(value: Any) -> str:
             return str(value)
 
 
-def shown(value: object) -> str:
+def abbreviate(value: object) -> str:
     """A value for an error message: quoted if it is text, short however large or deep it is."""
     brief = reprlib.Repr()
     brief.maxstring = brief.maxother = brief.maxlong = 80

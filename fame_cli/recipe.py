@@ -27,7 +27,7 @@ from fame_cli.config import (
 )
 from fame_cli.configuration import Configuration, overlay
 from fame_cli.errors import ConfigurationError, InputError
-from fame_cli.option import did_you_mean, printable, shown
+from fame_cli.option import abbreviate, did_you_mean, printable
 
 TABLES: dict[str, type[Configuration]] = {
     "extract": ExtractConfig,
@@ -67,7 +67,7 @@ class Row:
     def __post_init__(self) -> None:
         texts = all(isinstance(text, str) for text in (self.table, self.row, self.protocol))
         if not (texts and isinstance(self.figures, dict)):
-            raise TypeError(f"a row is {shown((self.table, self.row, self.protocol, self.figures))}")
+            raise TypeError(f"a row is {abbreviate((self.table, self.row, self.protocol, self.figures))}")
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {value}" for name, value in self.figures.items())
@@ -207,10 +207,10 @@ def check_description(name: str, about: object) -> None:
     """Raise ConfigurationError unless the table [recipe] holds what it can hold."""
     try:
         if not isinstance(about, dict):
-            raise TypeError(f"it is {shown(about)}")
+            raise TypeError(f"it is {abbreviate(about)}")
         for key in ("base", "title", "pretrained_on"):
             if not isinstance(about.get(key, ""), str):
-                raise TypeError(f"{key} is {shown(about[key])}; expected text")
+                raise TypeError(f"{key} is {abbreviate(about[key])}; expected text")
         if unknown := sorted(about.keys() - {"base", "title", "pretrained_on", "notes", "rows"}):
             raise TypeError(f"unknown key {printable(unknown[0])}")
         if not all(isinstance(note, str) for note in list(about.get("notes", []))):
@@ -227,7 +227,7 @@ def check_description(name: str, about: object) -> None:
 def check_table(name: str, table: str, values: object) -> None:
     if not isinstance(values, dict):
         raise ConfigurationError(
-            f"the recipe {name}: [{table}] is {shown(values)}; expected a table of options."
+            f"the recipe {name}: [{table}] is {abbreviate(values)}; expected a table of options."
         )
     try:
         TABLES[table].from_dict(values)

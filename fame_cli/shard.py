@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fame_cli.disk import UNFINISHED, flush, sha256_of, translate_os_errors, unfinished
+from fame_cli.disk import UNFINISHED, flush, sha256_of, temporary_path, translate_os_errors
 from fame_cli.errors import FameError
 from fame_cli.sealed import read_sealed, write_sealed
 
@@ -59,7 +59,7 @@ def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]
     machine may lose the name and keep the receipt, or the other way round: either is noticed.
     """
     target = shard_path(folder, shard.name)
-    beside = unfinished(target)
+    beside = temporary_path(target)
     with translate_os_errors(folder):
         try:
             beside.touch()

@@ -120,7 +120,7 @@ def run(
     mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
     with locked(folder, workers.slice):
         remove_leftovers(folder, mine if workers.slice != WHOLE else None)
-        receipts, remade = finished(folder, mine)
+        receipts, remade = find_finished(folder, mine)
         pending = [
             dataclasses.replace(shard, made_with=told | shard.made_with)
             for shard in mine
@@ -131,10 +131,10 @@ def run(
         )
         if pending:
             write_description(folder, description)
-        signed = published(folder, pending, compute, workers, after_crash, in_process)
+        signed = publish_shards(folder, pending, compute, workers, after_crash, in_process)
         with contextlib.closing(signed):
             receipts |= count_splits(progress, mine, pending, signed)
-        receipts |= finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
+        receipts |= find_finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
         if left := len(shards) - len(receipts):
             raise slice_done(folder, workers, made=len(pending), left=left, total=len(shards))
         content = fingerprint([receipts[shard.name].sha256 for shard in shards])
@@ -161,7 +161,7 @@ def slice_done(folder: Path, workers: Workers, made: int, left: int, total: int)
     )
 
 
-def finished(folder: Path, shards: Sequence[Shard]) -> tuple[dict[str, Receipt], list[str]]:
+def find_finished(folder: Path, shards: Sequence[Shard]) -> tuple[dict[str, Receipt], list[str]]:
     """The receipts of the shards that are done, and the names of those that are damaged or out of date."""
     receipts, stale = {}, []
     for shard in shards:
@@ -194,7 +194,7 @@ def count_splits(
     return receipts
 
 
-def published(
+def publish_shards(
     folder: Path,
     pending: Sequence[Shard],
     compute: Compute,

@@ -65,7 +65,7 @@ def each_result(
                 yield value
 
 
-def caught(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
+def try_call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
     """What a call returned or raised. A cluster would dress an error up, or try again what cannot work."""
     try:
         return function(*arguments), None
@@ -79,7 +79,7 @@ Running = tuple[dict[str, Any], Callable[..., tuple[Any, Exception | None]]]
 
 @contextlib.contextmanager
 def on_this_machine(workers: Workers) -> Iterator[Running]:
-    yield {"backend": "threading", "n_jobs": workers.jobs}, caught
+    yield {"backend": "threading", "n_jobs": workers.jobs}, try_call
 
 
 @contextlib.contextmanager
@@ -95,9 +95,9 @@ def on_dask(workers: Workers) -> Iterator[Running]:
         raise unreachable(workers) from error
     with client:
         try:
-            yield {"backend": "dask", "n_jobs": -1, "client": client}, caught
+            yield {"backend": "dask", "n_jobs": -1, "client": client}, try_call
         except KilledWorker as error:
-            raise lost(workers, error) from error
+            raise lost_workers_error(workers, error) from error
 
 
 @contextlib.contextmanager
@@ -116,12 +116,12 @@ def on_ray(workers: Workers) -> Iterator[Running]:
             ray.init(address=workers.address or "auto", log_to_driver=False)
         except (OSError, ValueError, RuntimeError) as error:
             raise unreachable(workers) from error
-    task = ray.remote(caught)
+    task = ray.remote(try_call)
     try:
         cores = int(ray.cluster_resources()["CPU"])
         yield {"backend": "threading", "n_jobs": cores}, lambda *call: ray.get(task.remote(*call))
     except ray.exceptions.RayError as error:
-        raise lost(workers, error) from error
+        raise lost_workers_error(workers, error) from error
     finally:
         if connects:
             ray.shutdown()
@@ -130,7 +130,7 @@ def on_ray(workers: Workers) -> Iterator[Running]:
 BACKENDS = {"processes": on_this_machine, "dask": on_dask, "ray": on_ray}
 
 
-def lost(workers: Workers, error: Exception) -> FameError:
+def lost_workers_error(workers: Workers, error: Exception) -> FameError:
     return FameError(
         f"the {workers.backend} cluster lost its workers: {error}",
         "Finished shards are kept: run the command again when the cluster is well.",

@@ -11,7 +11,7 @@ from benchmarks.debias.runs import SUPERVISED, UNTRAINED
 from benchmarks.debias.table import Cell, as_markdown, write_table
 from fame_cli.data.manifest import Video as Listed
 from fame_cli.data.synthetic import MadeVideo, plan_videos
-from fame_cli.evaluation.evaluation import silent
+from fame_cli.evaluation.evaluation import no_progress
 from fame_cli.evaluation.results import Figure
 
 METHODS = (UNTRAINED, "MoCo+FAME β .5", SUPERVISED)
@@ -61,7 +61,7 @@ def test_every_third_clip_of_each_class_is_held_out_and_each_once() -> None:
 @pytest.fixture(scope="module")
 def smallest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Material]:
     out = tmp_path_factory.mktemp("debias")
-    return out, made_material(out, 1, silent, SMALLEST, seed=1)
+    return out, made_material(out, 1, no_progress, SMALLEST, seed=1)
 
 
 def test_the_smallest_comparison_goes_from_videos_to_a_table_and_does_nothing_twice(

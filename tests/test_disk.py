@@ -31,10 +31,10 @@ def test_unfinished_files_of_threads_and_machines_have_names_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ThreadPoolExecutor(1) as thread:
-        elsewhere = thread.submit(disk.unfinished, tmp_path / "a.h5").result()
-    here = disk.unfinished(tmp_path / "a.h5")
+        elsewhere = thread.submit(disk.temporary_path, tmp_path / "a.h5").result()
+    here = disk.temporary_path(tmp_path / "a.h5")
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
-    names = {here, elsewhere, disk.unfinished(tmp_path / "a.h5")}
+    names = {here, elsewhere, disk.temporary_path(tmp_path / "a.h5")}
     assert len(names) == 3
     assert all(name.name.startswith(".a.h5.") and name.name.endswith(disk.UNFINISHED) for name in names)
 
@@ -97,7 +97,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
 
 
 def written_half(path: Path) -> None:
-    disk.unfinished(path).write_bytes(b"half")
+    disk.temporary_path(path).write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -109,7 +109,7 @@ def test_file_that_a_killed_process_left_half_written_is_removed_and_no_other(
     killed.join()
     [abandoned] = tmp_path.iterdir()
     abandoned.with_name(abandoned.name.replace(socket.gethostname(), "another-machine")).touch()
-    disk.unfinished(tmp_path / "b.bin").touch()  # of this process, which lives
+    disk.temporary_path(tmp_path / "b.bin").touch()  # of this process, which lives
     (tmp_path / ".a.bin.swp").touch()
     before = set(tmp_path.iterdir())
     disk.remove_abandoned(tmp_path)

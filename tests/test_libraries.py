@@ -68,7 +68,7 @@ def test_failed_call_is_a_bug_only_where_all_libraries_are_tested(
 ) -> None:
     installed["av"] = version
     with pytest.raises(typer.Exit, match="70"):
-        console.guarded(call_that_fails)()
+        console.guard(call_that_fails)()
     told = capsys.readouterr().err
     assert "unexpected error: TypeError: open() got" in told
     assert ("This is a bug" in told) == a_bug

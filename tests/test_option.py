@@ -9,7 +9,7 @@ import pytest
 from fame_cli.config import LinearConfig, PretrainConfig
 from fame_cli.configuration import Configuration, options_of
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Option, names_own
+from fame_cli.option import Option, is_object_path
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def test_every_option_of_a_pretraining_belongs_to_a_group() -> None:
     [("a:b", True), ("a.b:c", True), ("a.b", False), (":b", False), ("a:", False), ("a..b:c", False)],
 )
 def test_name_of_something_of_ones_own_has_a_module_and_a_name(text: str, is_one: bool) -> None:
-    assert names_own(text) == is_one
+    assert is_object_path(text) == is_one

@@ -12,7 +12,7 @@ from benchmarks.debias.material import Material
 from benchmarks.debias.runs import run
 from benchmarks.debias.table import Cell
 from fame_cli.evaluation.compare import compare, find_results
-from fame_cli.evaluation.evaluation import silent
+from fame_cli.evaluation.evaluation import no_progress
 from fame_cli.evaluation.results import Result
 from fame_cli.learning.run import RunFolder
 
@@ -60,7 +60,7 @@ def run_folder(out: Path, key: Key) -> Path:
 
 def run_in_one_thread(key: Key, material: Material, folder: Path) -> tuple[Key, dict[str, Result]]:
     torch.set_num_threads(1)
-    return key, run(material, *key, folder, silent)
+    return key, run(material, *key, folder, no_progress)
 
 
 def score(found: dict[Key, dict[str, Result]], methods: Sequence[str], seeds: Sequence[int]) -> list[Cell]:

@@ -15,7 +15,7 @@ from fame_cli.cli.demo import demo
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
-from fame_cli.cli.recipes import list_unless_more_is_asked, show_recipe
+from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
@@ -72,7 +72,7 @@ class CheckedCommand(TyperCommand):
 def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:
     """Add a command with an example under its help."""
     assert callable(function)
-    group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guarded(function))
+    group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guard(function))
 
 
 command(extract, "fame extract videos/ -o work --short-side-px 128")
@@ -83,7 +83,7 @@ command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size
 
 recipes = typer.Typer(help="Recipes: the options behind each row of the paper's tables.")
 app.add_typer(recipes, name="recipes")
-recipes.callback(invoke_without_command=True)(list_unless_more_is_asked)
+recipes.callback(invoke_without_command=True)(list_by_default)
 command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
 
 benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine does.")

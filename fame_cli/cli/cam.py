@@ -15,9 +15,9 @@ from fame_cli.cli.visualize import (
     Output,
     Runs,
     Videos,
-    names_of,
     open_frames,
-    told,
+    report_drawn,
+    run_names,
 )
 from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
@@ -67,7 +67,7 @@ def cam(
     """
     from fame_cli.visualization.cam import cam_animation, cam_sheet
     from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
-    from fame_cli.visualization.examples import MaskOptions, choose_positions
+    from fame_cli.visualization.examples import MaskOptions, choose_videos
     from fame_cli.visualization.pictures import save_gif, save_png
     from fame_cli.visualization.pointing import average, measure, write_focus
 
@@ -77,21 +77,21 @@ def cam(
     options = MaskOptions(*shape, config.beta, config.variant)
     models = [
         read_cam_model(run, store, protocol or "", name)
-        for run, name in zip(runs, names_of(runs), strict=True)
+        for run, name in zip(runs, run_names(runs), strict=True)
     ]
     require_one_protocol(models)
     true_masks = read_made_truth(truth) if truth else None
-    drawn = choose_positions(store, video or [], count, split)
+    drawn = choose_videos(store, video or [], count, split)
     examples, shares = [], []
     with console.progress("measuring", "videos") as tell:
-        others = [] if video else choose_positions(store, [], measured, split)
-        positions = list(dict.fromkeys([*drawn, *others]))
-        for done, position in enumerate(positions, start=1):
-            example = cam_example(store, position, models, options, true_masks)
+        others = [] if video else choose_videos(store, [], measured, split)
+        video_indices = list(dict.fromkeys([*drawn, *others]))
+        for done, video_index in enumerate(video_indices, start=1):
+            example = cam_example(store, video_index, models, options, true_masks)
             shares += measure(example)
-            if position in drawn:
+            if video_index in drawn:
                 examples.append(example)
-            tell(done, len(positions))
+            tell(done, len(video_indices))
     folder = output or runs[0] / "pictures"
     save_png(folder / "cam.png", cam_sheet(examples))
     save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
@@ -100,11 +100,11 @@ def cam(
         "frames": store.folder.name,
         "split": split,
         "mask": {"beta": config.beta, "variant": config.variant},
-        "videos": len(positions),
+        "videos": len(video_indices),
     }
     write_focus(folder / "cam.json", about, shares)
-    show_pointing(average(shares), config.variant, config.beta, len(positions))
-    return told(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
+    show_pointing(average(shares), config.variant, config.beta, len(video_indices))
+    return report_drawn(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
 
 
 def require_one_protocol(models: "Sequence[CamModel]") -> None:

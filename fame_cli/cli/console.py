@@ -34,7 +34,7 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def debugging() -> bool:
+def is_debugging() -> bool:
     return os.environ.get("FAME_DEBUG", "") not in ("", "0")
 
 
@@ -49,21 +49,21 @@ def visible(text: object) -> str:
     )
 
 
-def shown(text: object) -> str:
+def escape_markup(text: object) -> str:
     """The same with square brackets that rich does not take for its own."""
     return escape(visible(text))
 
 
 def say(message: str) -> None:
     """One plain line on standard output."""
-    out.print(shown(message))
+    out.print(escape_markup(message))
 
 
 def warn(message: str) -> None:
-    err.print(f"[yellow]warning:[/yellow] {shown(message)}")
+    err.print(f"[yellow]warning:[/yellow] {escape_markup(message)}")
 
 
-def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+def guard(command: Callable[..., int | None]) -> Callable[..., None]:
     """Run a command; turn its errors into one message and an exit code, and its result into an exit code."""
 
     @functools.wraps(command)
@@ -85,19 +85,19 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def explain(error: FameError) -> int:
-    if debugging():
+    if is_debugging():
         err.print_exception()
-    err.print(f"[bold red]error:[/bold red] {shown(error.message)}")
+    err.print(f"[bold red]error:[/bold red] {escape_markup(error.message)}")
     if error.hint:
-        err.print(shown(error.hint))
+        err.print(escape_markup(error.hint))
     return error.exit_code
 
 
 def refuse(error: Exception) -> int:
     """Say what a machine has no more of, or its system does not allow; what is left is a bug of ours."""
-    from fame_cli.limits import limit_reached
+    from fame_cli.limits import find_limit
 
-    if limit := limit_reached(error):
+    if limit := find_limit(error):
         return explain(limit)
     if isinstance(error, OSError) and error.strerror:
         where = error.filename if error.filename is not None else "a file"
@@ -111,13 +111,13 @@ def refuse(error: Exception) -> int:
 def admit(error: Exception) -> int:
     """Say that something failed that should not: an untested version of a library, or else a bug of ours."""
     told = advice() or "This is a bug."
-    if debugging():
+    if is_debugging():
         err.print_exception()
-        err.print(shown(told))
+        err.print(escape_markup(told))
     else:
         what = f"{type(error).__name__}: {error}"
-        err.print(f"[bold red]unexpected error:[/bold red] {shown(what)}")
-        err.print(shown(told))
+        err.print(f"[bold red]unexpected error:[/bold red] {escape_markup(what)}")
+        err.print(escape_markup(told))
         err.print("Run the command again with --debug for the details to report.")
     return BUG
 
@@ -203,9 +203,9 @@ def size(count: float) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are figures."""
-    grid = Table(title=shown(title), title_justify="left")
+    grid = Table(title=escape_markup(title), title_justify="left")
     for number, column in enumerate(columns):
-        grid.add_column(shown(column), justify="left" if number == 0 else "right")
+        grid.add_column(escape_markup(column), justify="left" if number == 0 else "right")
     for row in rows:
-        grid.add_row(*(shown(cell) for cell in row))
+        grid.add_row(*(escape_markup(cell) for cell in row))
     out.print(grid)

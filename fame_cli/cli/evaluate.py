@@ -186,10 +186,10 @@ def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
 
 def find_weights(run: Path, wanted: str | None, backbone: str | None, seed: int) -> "Weights":
     from fame_cli.evaluation.evaluation import random_weights, read_weights
-    from fame_cli.extension import is_own
+    from fame_cli.option import is_object_path
 
     if wanted is None:
-        if backbone is not None and not is_own(backbone):
+        if backbone is not None and not is_object_path(backbone):
             raise ConfigurationError(
                 "--backbone goes with --weights random or --weights PATH: those of RUN name their own."
             )

@@ -141,15 +141,15 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
 
 def tell_findings(check: "Check", work: Path) -> int:
     """Say what the check found and list all names in ``check.csv``; returns the exit code of ``--check``."""
-    from fame_cli.data.sources.check import check_path, shown, write_findings
+    from fame_cli.data.sources.check import check_path, escape_name, write_findings
 
-    console.say(shown(check.summary))
+    console.say(escape_name(check.summary))
     for finding in check.findings:
         console.warn(str(finding))
     write_findings(work, check.findings)
     if not check.findings:
         return DONE
-    console.say(f"All names: {shown(str(check_path(work)))}")
+    console.say(f"All names: {escape_name(str(check_path(work)))}")
     return SOME_INPUTS_FAILED
 
 
@@ -162,14 +162,14 @@ def tell_lengths(check: "Check", manifest: "Manifest") -> None:
 
 def summarise(report: "Report", manifest: "Manifest") -> int:
     """Say what was done, name what failed; returns the exit code."""
-    from fame_cli.data.sources.check import shown
+    from fame_cli.data.sources.check import escape_name
 
     count = Counter(video.status for video in manifest.videos)
     frames = sum(video.frame_count for video in manifest.videos if video.usable)
     say_stage(report, f"{len(manifest.videos) - count['removed']} videos, {frames} frames")
     troubled = [video for video in manifest.videos if video.status in ("partial", "failed")]
     for video in troubled[:FAILURES_SHOWN]:
-        console.warn(shown(f"{video.path}: {video.status}: {video.reason}"))
+        console.warn(escape_name(f"{video.path}: {video.status}: {video.reason}"))
     if len(troubled) > FAILURES_SHOWN:
         console.warn(f"and {len(troubled) - FAILURES_SHOWN} more: see status and reason in manifest.csv")
     if not troubled:
@@ -180,9 +180,9 @@ def summarise(report: "Report", manifest: "Manifest") -> int:
 
 def say_stage(report: "Report", content: str) -> None:
     """One line on what a stage did; the other stages' commands use it too."""
-    from fame_cli.data.sources.check import shown
+    from fame_cli.data.sources.check import escape_name
 
-    folder = shown(str(report.folder))
+    folder = escape_name(str(report.folder))
     if report.remade:
         named, more = report.remade[:FAILURES_SHOWN], len(report.remade) - FAILURES_SHOWN
         rest = f" and {more} more" if more > 0 else ""

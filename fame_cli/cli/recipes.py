@@ -33,10 +33,10 @@ RecipeOption = Annotated[
 ]
 
 
-def list_unless_more_is_asked(context: typer.Context) -> None:
+def list_by_default(context: typer.Context) -> None:
     """List the recipes: which rows of which tables each is for, and what was published."""
     if context.invoked_subcommand is None:
-        console.guarded(list_recipes)()
+        console.guard(list_recipes)()
 
 
 def list_recipes() -> int:

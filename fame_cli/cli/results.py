@@ -60,9 +60,10 @@ def classes_line(figures: "dict[str, Figure]") -> str:
     mean = statistics.fmean(figure.percent for figure in figures.values())
     told = f"mean of {len(figures)} learned classes with test videos {mean:.2f} %"
     if len(ordered) <= 2 * CLASSES_SHOWN:
-        return f"{told}: {named(ordered)}"
-    return f"{told}; lowest {named(ordered[:CLASSES_SHOWN])}; highest {named(ordered[-CLASSES_SHOWN:])}"
+        return f"{told}: {describe_figures(ordered)}"
+    lowest, highest = describe_figures(ordered[:CLASSES_SHOWN]), describe_figures(ordered[-CLASSES_SHOWN:])
+    return f"{told}; lowest {lowest}; highest {highest}"
 
 
-def named(figures: "list[tuple[str, Figure]]") -> str:
+def describe_figures(figures: "list[tuple[str, Figure]]") -> str:
     return ", ".join(f"{name} {figure.percent:.1f}" for name, figure in figures)

@@ -156,6 +156,6 @@ def cells(figures: "Figures") -> list[str]:
 
 
 def printable(name: str) -> str:
-    from fame_cli.data.sources.check import shown
+    from fame_cli.data.sources.check import escape_name
 
-    return shown(name)
+    return escape_name(name)

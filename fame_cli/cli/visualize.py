@@ -48,16 +48,16 @@ def masks(
     statistics_store: StatisticsStoreName = None,
 ) -> int:
     """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
-    from fame_cli.visualization.examples import choose_positions, mask_example
+    from fame_cli.visualization.examples import choose_videos, mask_example
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    positions = choose_positions(store, video or [], count)
-    examples = [mask_example(store, statistics, position, options) for position in positions]
+    video_indices = choose_videos(store, video or [], count)
+    examples = [mask_example(store, statistics, video_index, options) for video_index in video_indices]
     target = (output or work / "pictures") / "masks.png"
     save_png(target, mask_sheet(examples, config.beta))
-    return told(target)
+    return report_drawn(target)
 
 
 @takes(MaskConfig)
@@ -75,23 +75,23 @@ def merge(
 
     Writes merge.png and merge.gif, where the clips play.
     """
-    from fame_cli.visualization.examples import choose_positions, merge_example
+    from fame_cli.visualization.examples import choose_videos, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    positions = choose_positions(store, video or [], max(count, 2))
-    if len(positions) < 2:
+    video_indices = choose_videos(store, video or [], max(count, 2))
+    if len(video_indices) < 2:
         raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
-    behind = [*positions[1:], positions[0]]
+    behind = [*video_indices[1:], video_indices[0]]
     examples = [
         merge_example(store, statistics, front, back, options)
-        for front, back in zip(positions, behind, strict=True)
+        for front, back in zip(video_indices, behind, strict=True)
     ]
     folder = output or work / "pictures"
     save_png(folder / "merge.png", merge_sheet(examples))
     save_gif(folder / "merge.gif", merge_animation(examples), ANIMATION_FPS)
-    return told(folder / "merge.png", folder / "merge.gif")
+    return report_drawn(folder / "merge.png", folder / "merge.gif")
 
 
 def retrieval(
@@ -114,7 +114,7 @@ def retrieval(
     queries = retrieval_queries(open_frames(work, frames), run, count, neighbours)
     target = (output or run / "pictures") / "retrieval.png"
     save_png(target, retrieval_gallery(queries))
-    return told(target)
+    return report_drawn(target)
 
 
 def confusion(
@@ -140,7 +140,7 @@ def confusion(
     target = (output or run / "pictures") / f"confusion-{protocol}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     draw_confusion(confusion_matrix(result.predictions, result.classes), result.classes, target, title)
-    return told(target)
+    return report_drawn(target)
 
 
 def curves(runs: Runs, output: Output = None) -> int:
@@ -149,7 +149,7 @@ def curves(runs: Runs, output: Output = None) -> int:
     from fame_cli.visualization.curves import draw_curves
 
     rows = {}
-    for run, name in zip(runs, names_of(runs), strict=True):
+    for run, name in zip(runs, run_names(runs), strict=True):
         folder = RunFolder(run)
         folder.read()
         for trouble in folder.metrics_troubles():
@@ -163,10 +163,10 @@ def curves(runs: Runs, output: Output = None) -> int:
     target = (output or runs[0] / "pictures") / "curves.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     draw_curves(rows, target)
-    return told(target)
+    return report_drawn(target)
 
 
-def names_of(runs: Sequence[Path]) -> list[str]:
+def run_names(runs: Sequence[Path]) -> list[str]:
     """The runs' folder names, or paths where folders share one."""
     names = [run.resolve().name for run in runs]
     return [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
@@ -195,7 +195,7 @@ def open_stores(
     return store, opened, options
 
 
-def told(*paths: Path) -> int:
+def report_drawn(*paths: Path) -> int:
     for path in paths:
         console.say(f"Drawn: {path}")
     return 0

@@ -155,7 +155,7 @@ def with_counts(seed: Array, bins: Array) -> ClipStatistics:
     return ClipStatistics(kept, bins, counts[0, 0], counts[0, 2])
 
 
-@kernels.compiled
+@kernels.compile_kernel
 def keep(
     seed: Array, bins: Array, weights: Array, foreground: int, background: int, kept: Array, counts: Array
 ) -> None:
@@ -171,14 +171,14 @@ def keep(
     kernels.colour_counts(blurred.reshape((1, -1)), bins.reshape((1, -1)), foreground, background, counts)
 
 
-@kernels.compiled
+@kernels.compile_kernel
 def level_of(seed: Any, greatest: Any) -> Any:
     """The level 0 to 63 of a seed: of its root, since quiet regions need the finer steps."""
     share = seed / greatest if greatest > 0 else np.float32(0)
     return np.int32(np.rint(np.float32(SEED_LEVELS) * np.sqrt(share)))
 
 
-@kernels.compiled
+@kernels.compile_kernel
 def seed_of(level: Any, greatest: Any) -> Any:
     root = np.float32(level) * np.float32(1 / SEED_LEVELS)
     return root * root * greatest

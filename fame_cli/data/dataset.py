@@ -244,24 +244,24 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(
-        self, positions: list[int], batch_size: int, seed: int, first_step: int, total_steps: int
+        self, video_indices: list[int], batch_size: int, seed: int, first_step: int, total_steps: int
     ) -> None:
-        self.positions = np.array(positions)
+        self.video_indices = np.array(video_indices)
         self.batch_size = batch_size
         self.seed = seed
         self.first_step = first_step
         self.total_steps = total_steps
-        self.steps_per_epoch = len(positions) // batch_size
+        self.steps_per_epoch = len(video_indices) // batch_size
 
     def __len__(self) -> int:
         return max(0, self.total_steps - self.first_step)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order, ordered_epoch = self.positions, -1
+        order, ordered_epoch = self.video_indices, -1
         for step in range(self.first_step, self.total_steps):
             epoch, batch = divmod(step, self.steps_per_epoch)
             if epoch != ordered_epoch:
-                order = generator_for(self.seed, "order", epoch).permutation(self.positions)
+                order = generator_for(self.seed, "order", epoch).permutation(self.video_indices)
                 ordered_epoch = epoch
             first = batch * self.batch_size
             yield [(epoch, int(video_index)) for video_index in order[first : first + self.batch_size]]

@@ -62,7 +62,7 @@ class DecodedVideo:
         self.recent: deque[float] = deque(maxlen=RECENT)
         """When each of the last decoded frames is shown."""
         self.source = source
-        self.pictures = self._kept(source.pictures)
+        self.pictures = self._keep(source.pictures)
 
     @property
     def place(self) -> "Place":
@@ -84,7 +84,7 @@ class DecodedVideo:
         few = self.decoded < self.declared_frames - max(5, self.declared_frames // 20)
         return few and self.seconds * self.declared_fps < 0.95 * self.declared_frames
 
-    def _kept(self, pictures: Iterator[Picture], start: int = 0) -> Iterator[Picture]:
+    def _keep(self, pictures: Iterator[Picture], start: int = 0) -> Iterator[Picture]:
         for number, picture in enumerate(pictures, start):
             self.decoded, self.seconds = number + 1, picture.seconds
             self.recent.append(picture.seconds)
@@ -129,7 +129,7 @@ class DecodedVideo:
     def _go_on(self, pictures: Iterator[Picture], place: "Place") -> None:
         self.decoded, self.seconds = place.decoded, place.times[-1]
         self.recent.extend(place.times)
-        self.pictures = self._kept(pictures, place.decoded)
+        self.pictures = self._keep(pictures, place.decoded)
 
 
 @dataclass(frozen=True)
@@ -267,4 +267,4 @@ def reader_that_survives(path: Path) -> str:
 
 def read_through(path: str, reader: str) -> None:
     for picture in open_video(Path(path), readers=[reader]).pictures:
-        picture.scaled(whole(picture.shape)).jpeg(quality=95)
+        picture.scale(whole(picture.shape)).jpeg(quality=95)

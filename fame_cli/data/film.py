@@ -54,7 +54,7 @@ class Film:
     def groups(self) -> Iterator[list[Frame]]:
         """Its frames as JPEG, some at a time; raises InputError where the decoder fails."""
         with decoder_errors():
-            scaled = (picture.scaled(self.stored_size) for picture in self.of_one_shape())
+            scaled = (picture.scale(self.stored_size) for picture in self.of_one_shape())
             while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
                 jpegs = [picture.jpeg(self.config.jpeg_quality) for picture in group]
                 self.stored += len(jpegs)
@@ -146,7 +146,7 @@ def go_on(
         config.max_fps,
         progress.place,
         jpegs,
-        lambda picture: picture.scaled(size).jpeg(config.jpeg_quality),
+        lambda picture: picture.scale(size).jpeg(config.jpeg_quality),
         seek=seek,
     )
     return Film(video, config, progress)

@@ -23,7 +23,7 @@ from fame_cli.data import decode, packed
 from fame_cli.data.film import Film, FilmProgress, begin, go_on
 from fame_cli.data.manifest import COLUMN_OF, VIDEOS_PER_SHARD, Manifest, Video, shard_name, shard_slices
 from fame_cli.data.open_shard import layout_of_file, open_shard
-from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
+from fame_cli.data.packed import PackedFormat, PackedWriter, damage_error
 from fame_cli.data.picture import Frame
 from fame_cli.data.progress import ShardProgress
 from fame_cli.data.shard_index import complete_index, open_index, wrong_index
@@ -183,7 +183,7 @@ def drop_video(writer: PackedWriter, progress: ShardProgress) -> None:
 def require_whole(path: Path) -> None:
     """Read a shard back before anything is derived from it and signed; raises ArtefactError if it changed."""
     if what := damage_of(path.parent, path.stem):
-        raise damaged(path, f"it {what}")
+        raise damage_error(path, f"it {what}")
 
 
 class FrameStore:
@@ -271,7 +271,7 @@ def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
     try:
         return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise damaged(path, f"a frame in it is no JPEG: {error}") from error
+        raise damage_error(path, f"a frame in it is no JPEG: {error}") from error
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:

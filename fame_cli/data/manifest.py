@@ -105,7 +105,7 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        with garbage_left():
+        with pause_garbage_collection():
             return fingerprint([video.identity for video in self.videos])
 
     @property
@@ -123,13 +123,13 @@ class Manifest:
         """Labels in alphabetical order; a class's number is its place here."""
         return sorted({video.label for video in self.videos if video.label})
 
-    def positions(self, split: str = "") -> list[int]:
+    def video_indices(self, split: str = "") -> list[int]:
         """Places of the usable videos, of one split or of all."""
         return [n for n, video in enumerate(self.videos) if video.usable and split in ("", video.split)]
 
 
 @contextlib.contextmanager
-def garbage_left() -> Iterator[None]:
+def pause_garbage_collection() -> Iterator[None]:
     """Look for no garbage meanwhile: among many new objects that stay, Python would look again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -170,11 +170,11 @@ def carry_over(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
             f"{work} was made from {old.root}, which shares no video with {fresh.root}.",
             "Choose another output folder with -o.",
         )
-    known = [updated(before, found.pop(before.id, None)) for before in old.videos]
+    known = [update_video(before, found.pop(before.id, None)) for before in old.videos]
     return dataclasses.replace(fresh, videos=(*known, *sorted(found.values(), key=lambda video: video.id)))
 
 
-def updated(before: Video, video: Video | None) -> Video:
+def update_video(before: Video, video: Video | None) -> Video:
     """A freshly indexed video with what is known of its decoding, if its file has not changed since."""
     if video is None:
         reason = "it is not among the videos any more"
@@ -256,7 +256,7 @@ def read_once(work: Path) -> Manifest:
         path = manifest_path(work)
         digest = hashlib.sha256()
         with path.open("rb") as lines:
-            videos = parse(digested(lines, digest))
+            videos = parse(digest_lines(lines, digest))
         # That of an older version is not signed.
         if source.pop(LIST_SEAL, digest.hexdigest()) != digest.hexdigest():
             raise ValueError(f"it is not the list that {source_path(work).name} was written with")
@@ -275,7 +275,7 @@ def read_once(work: Path) -> Manifest:
     return Manifest(root, source, videos)
 
 
-def digested(lines: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[str]:
+def digest_lines(lines: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[str]:
     """The text of lines as they stream by; ``digest`` has seen all of them in the end."""
     for line in lines:
         digest.update(line)
@@ -296,7 +296,7 @@ def parse(lines: Iterable[str]) -> tuple[Video, ...]:
     if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
         raise ValueError("its first line does not name the columns")
     videos = []
-    with garbage_left():
+    with pause_garbage_collection():
         for row in rows:
             try:
                 videos.append(parse_row(row, columns))

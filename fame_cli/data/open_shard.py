@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from fame_cli.data.packed import NOT_READ, OFFSETS, Layout, PackedFormat, damaged, read_layout, unreadable
+from fame_cli.data.packed import (
+    NOT_READ,
+    OFFSETS,
+    Layout,
+    PackedFormat,
+    damage_error,
+    read_layout,
+    unreadable,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LayoutOf = Callable[[int], Layout]
@@ -101,7 +109,7 @@ class OpenShard:
         starts, ends = offsets[wanted - low].tolist(), offsets[wanted - low + 1].tolist()
         first, last = min(starts), max(ends)
         if first < 0 or last > self.layout.item_bytes:
-            raise damaged(self.path, "its offsets are not those that were written")
+            raise damage_error(self.path, "its offsets are not those that were written")
         try:
             if last - first > SPARSE * (sum(ends) - sum(starts)):
                 spans = zip(starts, ends, strict=True)

@@ -68,7 +68,7 @@ class OpenCvPicture:
         height, width = self.frame.shape[:2]
         return width * self.aspect, height
 
-    def scaled(self, size: Size) -> "ScaledOpenCvPicture":
+    def scale(self, size: Size) -> "ScaledOpenCvPicture":
         return ScaledOpenCvPicture(scale(self.frame, size))
 
 

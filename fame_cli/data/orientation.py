@@ -20,7 +20,7 @@ class Orientation:
         """Width and height upright of a picture with this width and height as it lies."""
         return (height, width) if self.transposed else (width, height)
 
-    def upright(self, plane: Frame) -> Frame:
+    def turn_upright(self, plane: Frame) -> Frame:
         """A view of the plane (h, w) with its rows and columns in the order in which they are shown."""
         plane = plane.T if self.transposed else plane
         return plane[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]

@@ -69,7 +69,7 @@ class PackedFormat:
         return f"first_{self.item}"
 
 
-def damaged(path: Path, why: str) -> ArtefactError:
+def damage_error(path: Path, why: str) -> ArtefactError:
     """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
     stages = path.parent.parent
     again = stage_command(path.parent) or "then run the command that made it again."
@@ -91,7 +91,7 @@ def unreadable(path: Path, error: Exception) -> FameError:
         )
     if number in (errno.ENOMEM, errno.EACCES, errno.EPERM):
         return FameError(f"cannot read {path}: {os.strerror(number)}.", "Remove the cause and run it again.")
-    return damaged(path, getattr(error, "strerror", None) or str(error))
+    return damage_error(path, getattr(error, "strerror", None) or str(error))
 
 
 class PackedWriter:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fame_cli.data.clip_statistics import ClipStatistics, level_of, seed_of
-from fame_cli.foreground.kernels import COLOUR_BINS, compiled
+from fame_cli.foreground.kernels import COLOUR_BINS, compile_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,7 +52,7 @@ def unpack(packed: Array, height: int, width: int, greatest: float) -> ClipStati
     return ClipStatistics(seed, bins, *counts)
 
 
-@compiled
+@compile_kernel
 def pack_into(
     seed: Array, greatest: Any, bins: Array, foreground: Array, background: Array, packed: Array
 ) -> int:
@@ -64,10 +64,10 @@ def pack_into(
     end = bin_symbols(bins, codes, lengths, end)
     end = count_symbols(foreground, codes, lengths, end)
     end = count_symbols(background, codes, lengths, end)
-    return joined(codes[:end], lengths[:end], packed)
+    return join_codes(codes[:end], lengths[:end], packed)
 
 
-@compiled
+@compile_kernel
 def prediction(left: Any, above: Any, corner: Any) -> Any:
     """What JPEG-LS expects of a pixel: the plane through its neighbours, or an edge between them."""
     low, high = (left, above) if left < above else (above, left)
@@ -75,14 +75,14 @@ def prediction(left: Any, above: Any, corner: Any) -> Any:
     return low if plane < low else high if plane > high else plane
 
 
-@compiled
+@compile_kernel
 def written_bits(left: Any, above: Any, corner: Any) -> Any:
     """Bits of a difference that are written out: the more, the less the neighbours are alike."""
     unlike = abs(above - corner) + abs(left - corner)
     return np.int32(unlike > 1) + np.int32(unlike > 5)
 
 
-@compiled
+@compile_kernel
 def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> int:
     """Codes of a seed (h, w) float32 and their lengths in bits; returns how many there are."""
     height, width = seed.shape
@@ -109,7 +109,7 @@ def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> in
     return seed.size
 
 
-@compiled
+@compile_kernel
 def bin_symbols(bins: Array, codes: Array, lengths: Array, end: int) -> int:
     """Codes of bins (h, w): 1 as to the left, 01 as above, 00 one of the steps, 00111 and the bin else."""
     height, width = bins.shape
@@ -134,7 +134,7 @@ def bin_symbols(bins: Array, codes: Array, lengths: Array, end: int) -> int:
     return end + bins.size
 
 
-@compiled
+@compile_kernel
 def count_symbols(counts: Array, codes: Array, lengths: Array, end: int) -> int:
     """Codes of counts (1000,): gap and count of each colour that occurs, then the gap to the end."""
     last = -1
@@ -146,7 +146,7 @@ def count_symbols(counts: Array, codes: Array, lengths: Array, end: int) -> int:
     return gamma_symbols(counts.size - last, codes, lengths, end)
 
 
-@compiled
+@compile_kernel
 def gamma_symbols(value: Any, codes: Array, lengths: Array, end: int) -> int:
     """As many zeros as a value of 1 or more has bits after its first, then the value."""
     bits = 0
@@ -157,8 +157,8 @@ def gamma_symbols(value: Any, codes: Array, lengths: Array, end: int) -> int:
     return end + 2
 
 
-@compiled
-def joined(codes: Array, lengths: Array, packed: Array) -> int:
+@compile_kernel
+def join_codes(codes: Array, lengths: Array, packed: Array) -> int:
     """The bits of all codes to ``packed``, zeros so far; returns the bytes used, with zeros for a window."""
     # Codes gather in 64 bits, from which whole groups of 32 go out.
     held, count, at = np.uint64(0), np.int64(0), 0
@@ -173,14 +173,14 @@ def joined(codes: Array, lengths: Array, packed: Array) -> int:
     return at + 4 + WINDOW
 
 
-@compiled
+@compile_kernel
 def put(packed: Array, at: int, bits: Any) -> None:
     """The lower 32 bits to four bytes of ``packed``."""
     for byte in range(4):
         packed[at + byte] = np.uint8((bits >> np.uint64(24 - 8 * byte)) & np.uint64(255))
 
 
-@compiled
+@compile_kernel
 def window(packed: Array, at: int) -> Any:
     """The 32 bits from bit ``at`` on."""
     byte, bits = at >> 3, np.int64(0)
@@ -189,7 +189,7 @@ def window(packed: Array, at: int) -> Any:
     return (bits >> (8 - (at & 7))) & 0xFFFFFFFF
 
 
-@compiled
+@compile_kernel
 def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
     """Read ``seed`` (h, w) float32; returns the bit after it."""
     height, width = seed.shape
@@ -219,7 +219,7 @@ def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
     return 8 * byte - known
 
 
-@compiled
+@compile_kernel
 def bins_in(packed: Array, at: int, bins: Array) -> Any:
     """Read ``bins`` (h, w) uint16 from bit ``at`` on; returns the bit after them."""
     height, width = bins.shape
@@ -253,7 +253,7 @@ def bins_in(packed: Array, at: int, bins: Array) -> Any:
     return 8 * byte - known
 
 
-@compiled
+@compile_kernel
 def next_bits(packed: Array, byte: int) -> Any:
     """Four bytes from ``byte`` on; zeros past the end."""
     bits = np.uint64(0)
@@ -264,13 +264,13 @@ def next_bits(packed: Array, byte: int) -> Any:
     return bits
 
 
-@compiled
+@compile_kernel
 def maps_in(packed: Array, greatest: Any, seed: Array, bins: Array) -> Any:
     """Read ``seed`` (h, w) float32 and ``bins`` (h, w) uint16; returns the bit after them."""
     return bins_in(packed, seed_in(packed, greatest, seed), bins)
 
 
-@compiled
+@compile_kernel
 def counts_in(packed: Array, at: int, counts: Array) -> None:
     """Read ``counts`` (2, 1000), zeros so far, from bit ``at`` on."""
     for row in range(2):
@@ -281,7 +281,7 @@ def counts_in(packed: Array, at: int, counts: Array) -> None:
             colour += gap
 
 
-@compiled
+@compile_kernel
 def gamma_in(packed: Array, at: int) -> tuple[Any, int]:
     # So many zeros lead as bits follow the first one.
     bits = 0

@@ -43,7 +43,7 @@ class Picture(Protocol):
     def shape(self) -> Shape:
         """Its width and height as it is shown: upright, in square pixels."""
 
-    def scaled(self, size: Size) -> ScaledPicture:
+    def scale(self, size: Size) -> ScaledPicture:
         """It upright, with the width and height ``size``."""
 
 

@@ -67,7 +67,7 @@ def holds_video(path: Path) -> bool:
             if films and all(stream.codec_context is None for stream in films):
                 return True
             stream, _ = choose_stream(container.streams.video)
-            return len(list(itertools.islice(decoded(container, stream), 2))) == 2
+            return len(list(itertools.islice(decode_frames(container, stream), 2))) == 2
     except Exception:  # noqa: BLE001
         return False
 
@@ -150,14 +150,14 @@ def pictures(
     reformatter = VideoReformatter()
     orientations: dict[int, Orientation] = {}
     with container:
-        for number, frame in enumerate(decoded(container, stream)):
+        for number, frame in enumerate(decode_frames(container, stream)):
             picture = PyavPicture(frame, reformatter, aspect, orientations)
             if number == 0 and picture.orientation != UPRIGHT:
                 notes.append(str(picture.orientation))
             yield picture
 
 
-def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def decode_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Frames in order; a packet that does not decode is passed over, as OpenCV does.
 
     What an edit list leaves out is decoded where other frames need it, and does not come out.
@@ -193,7 +193,7 @@ class PyavPicture:
     def shape(self) -> Shape:
         return self.orientation.size(self.frame.width * self.aspect, self.frame.height)
 
-    def scaled(self, size: Size) -> "ScaledPyavPicture":
+    def scale(self, size: Size) -> "ScaledPyavPicture":
         way = self.orientation
         if way == UPRIGHT:
             return ScaledPyavPicture(self.planes(size))
@@ -202,9 +202,11 @@ class PyavPicture:
         # The last of an odd number of columns or rows has a colour of its own. Turned, it would be first, and
         # all colours half a step beside their brightness; so there they are taken at full resolution.
         between = width % 2 or height % 2
-        planes = [way.upright(plane) for plane in self.planes(lying, "yuvj444p" if between else "yuvj420p")]
+        planes = [
+            way.turn_upright(plane) for plane in self.planes(lying, "yuvj444p" if between else "yuvj420p")
+        ]
         if between:
-            planes[1:] = [halved(plane) for plane in planes[1:]]
+            planes[1:] = [halve(plane) for plane in planes[1:]]
         return ScaledPyavPicture([np.ascontiguousarray(plane) for plane in planes])
 
     def planes(self, size: Size, pixels: str = "yuvj420p") -> list[Frame]:
@@ -269,7 +271,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     return of_matrix(struct.unpack("=9i", memoryview(matrix))) if matrix else UPRIGHT  # type: ignore[arg-type]
 
 
-def halved(plane: Frame) -> Frame:
+def halve(plane: Frame) -> Frame:
     """(h, w) to (⌈h/2⌉, ⌈w/2⌉): the means of squares of four, where the last row and column go on."""
     height, width = plane.shape
     even = np.pad(plane, ((0, height % 2), (0, width % 2)), "edge").astype(np.uint16)

@@ -26,7 +26,7 @@ from fame_cli.advice import command
 from fame_cli.config import fingerprint
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name
 from fame_cli.data.open_shard import forget, layout_of_file
-from fame_cli.data.packed import Layout, PackedFormat, damaged
+from fame_cli.data.packed import Layout, PackedFormat, damage_error
 from fame_cli.disk import write_whole
 from fame_cli.errors import ArtefactError, FameError
 from fame_cli.shard import Summary, read_receipt, shard_path
@@ -135,7 +135,7 @@ def require_receipts(folder: Path, videos: int) -> None:
     there = set(os.listdir(folder))
     for name in shard_names(videos):
         if f"{name}.json" not in there:
-            raise damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+            raise damage_error(shard_path(folder, name), WITHOUT_RECEIPT)
 
 
 def make_index(
@@ -148,7 +148,7 @@ def make_index(
         for name in names:
             receipt = read_receipt(folder, name)
             if receipt is None or not receipt.sha256:
-                raise damaged(shard_path(folder, name), WITHOUT_RECEIPT)
+                raise damage_error(shard_path(folder, name), WITHOUT_RECEIPT)
             hashes.append(receipt.sha256)
             yield receipt.summary
 
@@ -162,7 +162,7 @@ def make_index(
         path = shard_path(folder, name)
         layout = layout_of_file(path, form)
         if len(layout.rows) - 1 != min(VIDEOS_PER_SHARD, videos - number * VIDEOS_PER_SHARD):
-            raise damaged(path, f"it holds {len(layout.rows) - 1} videos")
+            raise damage_error(path, f"it holds {len(layout.rows) - 1} videos")
         layouts.append(layout)
     full = [[*one.rows, *one.rows[-1:] * (VIDEOS_PER_SHARD + 1 - len(one.rows))] for one in layouts]
     return ShardIndex(

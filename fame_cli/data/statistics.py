@@ -27,7 +27,7 @@ from fame_cli.data.clips import Indices, clip_span, hop_starts
 from fame_cli.data.frames import FrameStore, decode_jpeg, read_jpegs, require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.open_shard import open_shard
-from fame_cli.data.packed import PackedFormat, PackedWriter, damaged
+from fame_cli.data.packed import PackedFormat, PackedWriter, damage_error
 from fame_cli.data.packing import pack, unpack, unpack_maps
 from fame_cli.data.picture import Frame
 from fame_cli.data.shard_index import complete_index, open_index
@@ -241,11 +241,11 @@ class StatisticsStore:
         nearest = int(np.abs(self.starts(video_index) - start).argmin())
         clips = shard.items_of(row)
         if nearest >= len(clips):
-            raise damaged(path, f"it holds too few clips of row {row}")
+            raise damage_error(path, f"it holds too few clips of row {row}")
         (packed_clip,) = shard.read(row, [nearest])
         clip = clips[nearest]
         if zlib.crc32(packed_clip.data) != shard.column("checksum", clip, 1)[0]:
-            raise damaged(path, f"clip {clip} in it is not what was written")
+            raise damage_error(path, f"clip {clip} in it is not what was written")
         height, width = shard.column("map_size", row, 1)[0].tolist()
         return unpack(packed_clip, height, width, float(shard.column("scale", clip, 1)[0]))
 

@@ -30,13 +30,13 @@ def choose_store(parent: Path, wanted: str | None, option: str, command: str) ->
         raise ArtefactError(f"{parent} does not exist yet.", f"Make it first: {command}")
     if len(finished) > 1:
         raise ConfigurationError(
-            f"{parent} holds several results: {', '.join(told_apart(finished))}.",
+            f"{parent} holds several results: {', '.join(distinguish(finished))}.",
             f"Name the one to use: {option} {finished[0].name}",
         )
     return finished[0]
 
 
-def told_apart(folders: Sequence[Path]) -> list[str]:
+def distinguish(folders: Sequence[Path]) -> list[str]:
     """The names of stages of one kind, each with the options in which they differ."""
     options = [stage.read_description(folder).configuration for folder in folders]
     differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]

@@ -21,7 +21,7 @@ def move_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tenso
     """
     if device.type == "cpu" or not tensors:
         return list(tensors)
-    sizes = [padded(tensor.numel() * tensor.element_size()) for tensor in tensors]
+    sizes = [round_up(tensor.numel() * tensor.element_size()) for tensor in tensors]
     packed = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=device.type == "cuda")
     for place, tensor in zip(torch.split(packed, sizes), tensors, strict=True):
         view_as(place, tensor).copy_(tensor)
@@ -29,7 +29,7 @@ def move_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tenso
     return [view_as(place, tensor) for place, tensor in zip(torch.split(moved, sizes), tensors, strict=True)]
 
 
-def padded(count: int) -> int:
+def round_up(count: int) -> int:
     return -(-count // ALIGNED_BYTES) * ALIGNED_BYTES
 
 

@@ -16,9 +16,9 @@ from fame_cli.config import BackboneName, Precision
 from fame_cli.data.clips import generator_for
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.features import encode
-from fame_cli.extension import is_own
 from fame_cli.learning.backbones import Backbone, build_empty
 from fame_cli.learning.checkpoint import match_keys, read_safetensors, require_named, write_safetensors
+from fame_cli.option import is_object_path
 
 BACKBONE_PREFIX = "backbone."
 
@@ -109,7 +109,7 @@ def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
         class_names, declared = tuple(json.loads(metadata["class_names"])), metadata["backbone"]
         if not (weight.ndim == 2 and len(weight) == len(bias) == len(class_names)):
             raise ValueError("its last layer and its class names differ in number")
-        if not (declared in get_args(BackboneName) or is_own(declared)):
+        if not (declared in get_args(BackboneName) or is_object_path(declared)):
             raise ValueError(f"it names an unknown backbone, {declared!r}")
     except (KeyError, ValueError) as error:
         raise ArtefactError(
@@ -118,7 +118,7 @@ def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
     trained = {key.removeprefix(BACKBONE_PREFIX): value for key, value in tensors.items()}
     if not trained:
         return SavedClassifier(weight, bias, class_names, declared, None)
-    backbone = build_empty(require_named(path, declared, name) if is_own(declared) else declared)
+    backbone = build_empty(require_named(path, declared, name) if is_object_path(declared) else declared)
     match_keys(path, backbone.state_dict(), trained)
     backbone.load_state_dict(trained, strict=True, assign=True)
     return SavedClassifier(weight, bias, class_names, declared, backbone.eval())

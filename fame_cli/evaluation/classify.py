@@ -29,7 +29,7 @@ from fame_cli.evaluation.scores import (
 )
 from fame_cli.evaluation.sweep import choose_learning_rate, held_out
 from fame_cli.learning.backbones import require_fits
-from fame_cli.learning.resources import exhaustion_named
+from fame_cli.learning.resources import name_exhaustion
 
 CLEARLY_MORE = 1.05
 """What has hardly learned yet ends about at the loss of guessing, what diverges well above it."""
@@ -53,7 +53,7 @@ def finetune(evaluation: Evaluation, config: FinetuneConfig) -> Result:
     return evaluate(evaluation, "finetune", config, freeze=False)
 
 
-@exhaustion_named()
+@name_exhaustion()
 def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *, freeze: bool) -> Result:
     """The result of a training and a test; where it was there already, it is read and nothing is done."""
     path = evaluation.result_path(protocol, config)
@@ -158,9 +158,9 @@ class ClipEpochs:
         # One loader for all epochs: its processes start once and read on past the end of an epoch.
         loader = iter(load(clips, self.evaluation.workers, device, batches))
         while True:
-            yield map(self.augmented, itertools.islice(loader, batches.steps))
+            yield map(self.prepare_batch, itertools.islice(loader, batches.steps))
 
-    def augmented(self, batch: tuple[Tensor, dict[str, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def prepare_batch(self, batch: tuple[Tensor, dict[str, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         frames, view, classes = batch
         device = self.evaluation.device
         clips = augment(to_clips(frames, device), view)
@@ -234,10 +234,10 @@ def describe(
         )
     best = video_probabilities(logits).max(dim=1)
     predictions = []
-    for position, group, probability, number in zip(
+    for video_index, group, probability, number in zip(
         videos.test, groups, best.values.tolist(), best.indices.tolist(), strict=True
     ):
-        video = videos.frames.videos[position]
+        video = videos.frames.videos[video_index]
         right = names[number] == video.label
         predictions.append(Prediction(video.id, video.label, names[number], probability, right, group))
     return Result(

@@ -31,13 +31,13 @@ TENSORS = 16
 """Of a loaded batch, about: clips, classes, and what was drawn for them."""
 
 
-def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> Tensor:
+def even_clips(frames: FrameStore, video_index: int, config: EvaluationConfig) -> Tensor:
     """Clips (clips, T, S, S, 3) uint8 spread evenly over a video: the frames' central square, S = crop_px.
 
     Scaling the square, rather than cutting S px out of the frame as the published code does, shows the
     network things at the sizes that it was trained on (FAME, section 4.2, says only "center crop").
     """
-    frame_count = frames.videos[position].frame_count
+    frame_count = frames.videos[video_index].frame_count
     starts = even_starts(frame_count, clip_span(config.clip_frames, config.frame_stride), config.clips)
     indices = np.stack(
         [
@@ -47,7 +47,7 @@ def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> T
     )
     # Clips of a short video overlap: each frame is decoded and scaled once.
     distinct, places = np.unique(indices, return_inverse=True)
-    read = frames.each_frame(position, distinct)
+    read = frames.each_frame(video_index, distinct)
     first = next(read)
     scaled = np.empty((len(distinct), config.crop_px, config.crop_px, 3), np.uint8)
     crop_frames(itertools.chain([first], read), [(central_square(*first.shape[:2]), scaled)])
@@ -55,18 +55,18 @@ def even_clips(frames: FrameStore, position: int, config: EvaluationConfig) -> T
 
 
 def training_clip(
-    frames: FrameStore, position: int, epoch: int, config: ClassifierConfig
+    frames: FrameStore, video_index: int, epoch: int, config: ClassifierConfig
 ) -> tuple[Tensor, dict[str, Any]]:
     """One clip (T, S, S, 3) uint8 of a video, and how its colours are to be changed (``views.augment``).
 
     Random start, random resized crop, flip, grayscale and colour jitter, without blur, as in the published
     evaluation; all drawn from the address (seed, "train", epoch, video), so nothing needs saving.
     """
-    video = frames.videos[position]
+    video = frames.videos[video_index]
     generator = generator_for(config.seed, "train", epoch, video.id)
     start = random_start(video.frame_count, clip_span(config.clip_frames, config.frame_stride), generator)
     read = frames.read(
-        position, clip_indices(start, config.clip_frames, config.frame_stride, video.frame_count)
+        video_index, clip_indices(start, config.clip_frames, config.frame_stride, video.frame_count)
     )
     height, width = read.shape[1:3]
     box = random_resized_crop(height, width, config.crop_scale_min, generator)
@@ -83,18 +83,18 @@ class EvenClips(Dataset[tuple[int, Tensor]]):
     """The evenly spread clips of some videos, one video an item."""
 
     frames: FrameStore
-    positions: Sequence[int]
+    video_indices: Sequence[int]
     config: EvaluationConfig
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.video_indices)
 
     def sample_bytes(self) -> int:
         return self.config.clips * clip_bytes(self.config)
 
     def __getitem__(self, item: int) -> tuple[int, Tensor]:
-        position = self.positions[item]
-        return position, even_clips(self.frames, position, self.config)
+        video_index = self.video_indices[item]
+        return video_index, even_clips(self.frames, video_index, self.config)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def decisive(result: Result) -> dict[str, object]:
     }
 
 
-def differing(results: Sequence[Result]) -> list[str]:
+def find_differences(results: Sequence[Result]) -> list[str]:
     """What is not the same in all results."""
     each = [decisive(result) for result in results]
     known = dict.fromkeys(what for one in each for what in one)
@@ -62,7 +62,7 @@ def in_a_name(what: str, result: Result) -> str:
 
 def require_comparable(results: Sequence[Result], hint: str, besides: Sequence[str] = ()) -> None:
     """Raise ConfigurationError that names the first thing in which results differ."""
-    different = [what for what in differing(results) if what not in besides]
+    different = [what for what in find_differences(results) if what not in besides]
     if not different:
         return
     what = different[0]

@@ -10,7 +10,7 @@ from fame_cli.evaluation.comparable import (
     SPLIT_OWN,
     decisive,
     describe_test,
-    differing,
+    find_differences,
     in_a_name,
     official_split,
     require_comparable,
@@ -201,7 +201,7 @@ def rows_over_splits(named: Sequence[tuple[str, Sequence[Result]]]) -> tuple[lis
 
 def split_by_setting(name: str, members: Sequence[Result]) -> list[Group]:
     """A row for each test among the results of one name, named by what it differs in."""
-    different = differing(members)
+    different = find_differences(members)
     tests: dict[tuple[object, ...], list[Result]] = {}
     for result in members:
         tests.setdefault(tuple(decisive(result).get(what) for what in different), []).append(result)

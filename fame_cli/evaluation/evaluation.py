@@ -34,7 +34,7 @@ Phase = Callable[[str, str], AbstractContextManager[ProgressWithNote]]
 """Begins a phase of the work, given its title and the unit of its items."""
 
 
-def silent(_title: str, _unit: str) -> AbstractContextManager[ProgressWithNote]:
+def no_progress(_title: str, _unit: str) -> AbstractContextManager[ProgressWithNote]:
     return nullcontext(lambda _done, _total, _note: None)
 
 
@@ -122,13 +122,13 @@ class Evaluation:
     device: torch.device
     workers: int = 0
     """Processes that read clips; 0 reads them in this one."""
-    progress: Phase = silent
+    progress: Phase = no_progress
 
     @functools.cached_property
     def seen(self) -> tuple[str, ...] | None:
         """Ids of the test videos that the weights were pretrained on; None where that is not known."""
         known = self.weights.pretraining_set
-        return None if known is None else known.shared(self.videos.frames.manifest, self.videos.test)
+        return None if known is None else known.find_shared(self.videos.frames.manifest, self.videos.test)
 
     @functools.cached_property
     def related(self) -> tuple[str, ...] | None:
@@ -143,7 +143,7 @@ class Evaluation:
         if str(manifest.root) == known.root:
             groups |= {group_of(video) for video in manifest.videos if video.id in known.videos}
         test = zip(self.videos.test, self.videos.groups(self.videos.test), strict=True)
-        ids = (manifest.videos[position].id for position, group in test if group in groups)
+        ids = (manifest.videos[video_index].id for video_index, group in test if group in groups)
         seen = set(self.seen)
         return tuple(name for name in ids if name not in seen)
 

@@ -14,10 +14,10 @@ from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
 from fame_cli.evaluation.scores import capped_notes, class_figures, score_figures
 from fame_cli.evaluation.splits import LabelledVideos
-from fame_cli.learning.resources import exhaustion_named
+from fame_cli.learning.resources import name_exhaustion
 
 
-@exhaustion_named("--precision bf16")
+@name_exhaustion("--precision bf16")
 def knn(evaluation: Evaluation, config: KnnConfig) -> Result:
     """The result of a vote among neighbours; where it was there already, it is read and nothing is done."""
     path = evaluation.result_path("knn", config)

@@ -10,12 +10,12 @@ from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.neighbours import nearest
 from fame_cli.evaluation.results import Neighbour, Query, Result, read_result, write_result
 from fame_cli.evaluation.scores import RECALL_KS, capped_notes, recall_figures
-from fame_cli.learning.resources import exhaustion_named
+from fame_cli.learning.resources import name_exhaustion
 
 NEIGHBOURS_KEPT = 10
 
 
-@exhaustion_named("--precision bf16")
+@name_exhaustion("--precision bf16")
 def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     """The result of a retrieval; where it was there already, it is read and nothing is done."""
     path = evaluation.result_path("retrieval", config)
@@ -29,7 +29,7 @@ def retrieval(evaluation: Evaluation, config: RetrievalConfig) -> Result:
     centre = train.mean(dim=0)
     similarities, order = nearest(train - centre, test - centre, min(max(RECALL_KS.values()), len(train)))
     train_classes, test_classes = (
-        videos.class_numbers(positions) for positions in (videos.train, videos.test)
+        videos.class_numbers(video_indices) for video_indices in (videos.train, videos.test)
     )
     hits = train_classes[order] == test_classes[:, None]
     relevant = (train_classes == test_classes[:, None]).sum(dim=1)
@@ -49,7 +49,7 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
     """Each test video with the first of its neighbours."""
     known, train = evaluation.videos.frames.videos, evaluation.videos.train
     queries = []
-    for position, group, values, places in zip(
+    for video_index, group, values, places in zip(
         evaluation.videos.test,
         evaluation.videos.groups(evaluation.videos.test),
         similarities[:, :NEIGHBOURS_KEPT].tolist(),
@@ -60,6 +60,6 @@ def describe_queries(evaluation: Evaluation, similarities: Tensor, order: Tensor
         neighbours = tuple(
             Neighbour(video.id, video.label, value) for video, value in zip(near, values, strict=True)
         )
-        query = known[position]
+        query = known[video_index]
         queries.append(Query(query.id, query.label, neighbours, near[0].label == query.label, group))
     return tuple(queries)

@@ -46,20 +46,20 @@ class LabelledVideos:
         A video is known by its label, and its file's name and size.
         """
         chosen = (self.train, self.test)
-        videos = [[self.frames.videos[place] for place in positions] for positions in chosen]
+        videos = [[self.frames.videos[index] for index in video_indices] for video_indices in chosen]
         return fingerprint([sorted([stem(v.id), v.bytes, v.label] for v in part) for part in videos])
 
-    def labels(self, positions: Sequence[int]) -> list[str]:
-        return [self.frames.videos[position].label for position in positions]
+    def labels(self, video_indices: Sequence[int]) -> list[str]:
+        return [self.frames.videos[video_index].label for video_index in video_indices]
 
-    def groups(self, positions: Sequence[int]) -> list[str]:
+    def groups(self, video_indices: Sequence[int]) -> list[str]:
         """What each video was cut from, or whom it shows: those of one group are not independent."""
-        return [group_of(self.frames.videos[position]) for position in positions]
+        return [group_of(self.frames.videos[video_index]) for video_index in video_indices]
 
-    def class_numbers(self, positions: Sequence[int]) -> Tensor:
+    def class_numbers(self, video_indices: Sequence[int]) -> Tensor:
         """Class numbers (N,) int64, ``UNSEEN`` where no training video has the label."""
         number = {name: place for place, name in enumerate(self.class_names)}
-        return torch.tensor([number.get(label, UNSEEN) for label in self.labels(positions)])
+        return torch.tensor([number.get(label, UNSEEN) for label in self.labels(video_indices)])
 
 
 def choose_videos(frames: FrameStore, train_split: str, test_split: str) -> LabelledVideos:
@@ -71,7 +71,7 @@ def choose_videos(frames: FrameStore, train_split: str, test_split: str) -> Labe
         )
     notes: list[str] = []
     train, test = (choose_split(frames.manifest, split, notes) for split in (train_split, test_split))
-    class_names = sorted({frames.videos[position].label for position in train})
+    class_names = sorted({frames.videos[video_index].label for video_index in train})
     if len(class_names) < 2:
         raise InputError(
             f"all {len(train)} videos of split {train_split!r} have the label {class_names[0]!r}.",

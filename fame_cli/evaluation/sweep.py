@@ -87,7 +87,7 @@ def choose_learning_rate(
                 trial,
                 folder / f"sweep-{rate:g}.pt",
                 features.device,
-                naming(rate, tell),
+                name_rate(rate, tell),
             )
         except ConfigurationError:
             shares[rate] = float("nan")  # it diverged
@@ -104,5 +104,5 @@ def choose_learning_rate(
     return best, note
 
 
-def naming(rate: float, tell: ProgressWithNote) -> ProgressWithNote:
+def name_rate(rate: float, tell: ProgressWithNote) -> ProgressWithNote:
     return lambda done, total, note: tell(done, total, f"rate {rate:g}, {note}")

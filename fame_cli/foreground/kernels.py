@@ -38,7 +38,7 @@ COSINE = tuple(f32(term) for term in (-1 / 2, 1 / 24, -1 / 720, 1 / 40320))
 """Taylor terms; up to an eighth of a turn they are exact to float32's last digit."""
 
 
-def compiled(function: Function) -> Function:
+def compile_kernel(function: Function) -> Function:
     """Compile at the first call; the result is kept on disk where there is a place to write to."""
     compiler: Any = functools.partial(numba.njit, nogil=True, error_model="numpy")
     try:
@@ -59,7 +59,7 @@ def blur_weights(height: int, width: int) -> Array:
     return shares
 
 
-@compiled
+@compile_kernel
 def add_frame(frame: Array, previous: Array, colour: Array, change: Array, limit: int) -> None:
     """Add a frame to ``colour`` and its absolute difference from ``previous`` to ``change``, each (n,).
 
@@ -75,14 +75,14 @@ def add_frame(frame: Array, previous: Array, colour: Array, change: Array, limit
         change[i] += np.uint16(min(difference, most))
 
 
-@compiled
+@compile_kernel
 def add_clip(frames: Array, colour: Array, change: Array, limit: int) -> None:
     """Add all ``frames`` (T, n) of a clip, one after the other."""
     for t in range(len(frames)):
         add_frame(frames[t], frames[max(t - 1, 0)], colour, change, limit)
 
 
-@compiled
+@compile_kernel
 def seed_and_mean(
     colour: Array,
     change: Array,
@@ -110,7 +110,7 @@ def seed_and_mean(
         seed[i] = f32(np.int32(total)) * per_pair
 
 
-@compiled
+@compile_kernel
 def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
     """Bins (n,) uint16 of colours (3, n) in [0, 1]; ``hue_factor`` is 1 where hue is correct."""
     red, green, blue = planes[0], planes[1], planes[2]
@@ -149,8 +149,8 @@ def colour_bins(planes: Array, hue_factor: float, bins: Array) -> None:
         bins[i] = np.int32(x_level + TEN * y_level + HUNDRED * v_level - FIRST_BIN)
 
 
-@compiled
-def ordered(values: Array) -> Array:
+@compile_kernel
+def to_ordered_integers(values: Array) -> Array:
     """Integers (n,) int32 that order as float32 ``values`` (n,) do."""
     # Bits of positive floats order as integers do; those of negative ones order backwards, and are flipped.
     bits = (values + ZERO).view(np.int32)  # -0 becomes 0
@@ -159,7 +159,7 @@ def ordered(values: Array) -> Array:
     return bits
 
 
-@compiled
+@compile_kernel
 def extremes(keys: Array) -> tuple[Any, Any]:
     least, greatest = keys[0], keys[0]
     for i in range(keys.size):
@@ -167,7 +167,7 @@ def extremes(keys: Array) -> tuple[Any, Any]:
     return least, greatest
 
 
-@compiled
+@compile_kernel
 def histogram_of(keys: Array, histogram: Array) -> tuple[Any, int]:
     """Count ``keys`` in 2048 levels, into zeros; returns the least key and how many bits a level spans."""
     # As few bits a level as let all keys fit, so that each level is narrow.
@@ -180,7 +180,7 @@ def histogram_of(keys: Array, histogram: Array) -> tuple[Any, int]:
     return low, shift
 
 
-@compiled
+@compile_kernel
 def reached_by(keys: Array, histogram: Array, low: Any, shift: int, count: int) -> Any:
     """The value that ``count`` of ``keys`` reach, or as few more as ties make it; ``count`` at least 1."""
     # The level in which the count is reached, from the greatest down.
@@ -205,7 +205,7 @@ def reached_by(keys: Array, histogram: Array, low: Any, shift: int, count: int) 
     return low
 
 
-@compiled
+@compile_kernel
 def mark_greatest(keys: Array, counts: tuple[int, ...], marked: Array) -> None:
     """Mark in each row of ``marked`` the so many greatest of ``keys`` (n,); of equal ones the first."""
     histogram = np.zeros(LEVELS, np.int32)
@@ -226,25 +226,25 @@ def mark_greatest(keys: Array, counts: tuple[int, ...], marked: Array) -> None:
                 reaching -= 1
 
 
-@compiled
+@compile_kernel
 def top_pixels(values: Array, count: int, marked: Array) -> None:
     """``values`` (B, n) float32 to (B, n) bool."""
     for b in range(len(values)):
-        mark_greatest(ordered(values[b]), (count,), marked[b : b + 1])
+        mark_greatest(to_ordered_integers(values[b]), (count,), marked[b : b + 1])
 
 
-@compiled
+@compile_kernel
 def colour_counts(seed: Array, bins: Array, foreground: int, background: int, counts: Array) -> None:
     """Count ``bins`` (B, n) where ``seed`` (B, n) is greatest, between, least, into zeros (B, 3, 1000)."""
     B, pixels = seed.shape
     marked = np.empty((2, pixels), np.bool_)
     for b in range(B):
-        mark_greatest(ordered(seed[b]), (foreground, pixels - background), marked)
+        mark_greatest(to_ordered_integers(seed[b]), (foreground, pixels - background), marked)
         for i in range(pixels):
             counts[b, 2 - marked[0, i] - marked[1, i], bins[b, i]] += 1
 
 
-@compiled
+@compile_kernel
 def colour_posterior(bins: Array, foreground: Array, background: Array, posterior: Array) -> None:
     """``bins`` (B, n) int64 and counts (B, 1000) float32 to (B, n) float32."""
     for b in range(len(bins)):
@@ -255,7 +255,7 @@ def colour_posterior(bins: Array, foreground: Array, background: Array, posterio
             posterior[b, i] = likelihood[bins[b, i]]
 
 
-@compiled
+@compile_kernel
 def weighted_sum(values: Array, weights: Array, distance: int, out: Array) -> None:
     """Each of ``out`` (n,) from its place in ``values`` and those one, two … ``distance`` to both sides."""
     middle = (len(weights) - 1) * distance
@@ -274,7 +274,7 @@ def weighted_sum(values: Array, weights: Array, distance: int, out: Array) -> No
                 block[i] += (before[i] + after[i]) * weight
 
 
-@compiled
+@compile_kernel
 def blur(maps: Array, weights: Array, blurred: Array) -> None:
     """``maps`` (B, H, W) float32, with ``weights`` (radius + 1,) float32 from the middle tap to the last."""
     B, H, W = maps.shape
@@ -300,12 +300,12 @@ def blur(maps: Array, weights: Array, blurred: Array) -> None:
                 blurred[b, y, x] = both[y, x]
 
 
-@compiled
+@compile_kernel
 def rescale(maps: Array, rounding_share: float, scaled: Array) -> None:
     """``maps`` (B, n) float32, stretched to [0, 1] each."""
     ends = np.empty(2, np.int32)
     for b in range(len(maps)):
-        ends[0], ends[1] = extremes(ordered(maps[b]))
+        ends[0], ends[1] = extremes(to_ordered_integers(maps[b]))
         # From ordered integers back to floats.
         for end in range(2):
             ends[end] ^= (ends[end] >> 31) & np.int32(2**31 - 1)
@@ -316,7 +316,7 @@ def rescale(maps: Array, rounding_share: float, scaled: Array) -> None:
             scaled[b, i] = (maps[b, i] - low) / span
 
 
-@compiled
+@compile_kernel
 def fame(
     seed: Array,
     bins: Array,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fame_cli.foreground.kernels import compiled
+from fame_cli.foreground.kernels import compile_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Frame = npt.NDArray[np.uint8]
@@ -77,7 +77,7 @@ class CameraMotion:
         return cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
 
 
-@compiled
+@compile_kernel
 def invert(motion: Array) -> Array:
     """The inverse (2, 3) of an affine motion (2, 3)."""
     (a, b, x), (c, d, y) = motion
@@ -85,7 +85,7 @@ def invert(motion: Array) -> Array:
     return inverse
 
 
-@compiled
+@compile_kernel
 def fit_affine(flow: Array, grid_px: int, rounds: int, noise_px: float) -> Array:
     """The affine motion (2, 3) float64 that most of a flow (H, W, 2) shares: where each pixel has moved to.
 
@@ -131,7 +131,7 @@ def fit_affine(flow: Array, grid_px: int, rounds: int, noise_px: float) -> Array
     return motion
 
 
-@compiled
+@compile_kernel
 def warp(previous: Array, current: Array, origin: Array, grid_px: int) -> Array:
     """``previous`` (H, W, 3) uint8 moved, bilinearly: a pixel comes from ``origin`` (2, 3) of its place.
 
@@ -171,7 +171,7 @@ def warp(previous: Array, current: Array, origin: Array, grid_px: int) -> Array:
     return warped
 
 
-@compiled
+@compile_kernel
 def median_changes(
     previous: Array, warped: Array, current: Array, origin: Array, grid_px: int
 ) -> tuple[float, float]:
@@ -200,7 +200,7 @@ def median_changes(
     return histogram_median(still), histogram_median(moving)
 
 
-@compiled
+@compile_kernel
 def histogram_median(counts: Array) -> float:
     """Median of whole numbers from how often each occurs, to a fraction, as if each were spread over 1."""
     half, below = counts.sum() / 2, 0

@@ -29,8 +29,8 @@ from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.memory_format import FORMATS, MemoryFormat
-from fame_cli.learning.pretrain import make_loader, training_positions
-from fame_cli.learning.resources import exhaustion_named
+from fame_cli.learning.pretrain import make_loader, training_videos
+from fame_cli.learning.resources import name_exhaustion
 from fame_cli.learning.training import Training, compile_backbones
 
 WARM_UP_STEPS = 2
@@ -64,7 +64,7 @@ class Speed:
         return self.flops_per_second / self.convolution_flops_per_second
 
 
-@exhaustion_named()
+@name_exhaustion()
 def benchmark_training(
     config: PretrainConfig,
     device: torch.device,
@@ -79,7 +79,7 @@ def benchmark_training(
 ) -> Speed:
     """Time ``steps`` training steps as ``pretrain`` does them, on the videos of ``frames`` or on made clips.
 
-    Raises what ``training_positions`` raises where the videos do not fill a batch.
+    Raises what ``training_videos`` raises where the videos do not fill a batch.
     """
     if device.type == "cpu":
         keep_freed_memory()
@@ -89,9 +89,9 @@ def benchmark_training(
     if frames is None:
         batches = repeat(make_batch(training, distraction, config.batch_size), WARM_UP_STEPS + steps)
     else:
-        positions, total = training_positions(frames, config), WARM_UP_STEPS + steps
+        video_indices, total = training_videos(frames, config), WARM_UP_STEPS + steps
         clips = PretrainClips(frames, cached, config, training.model.roles, distraction)
-        batches = make_loader(clips, positions, config, 0, total, device, workers)
+        batches = make_loader(clips, video_indices, config, 0, total, device, workers)
     flops = count_flops(training, distraction)
     if compile:
         compile_backbones(training.model)
@@ -114,7 +114,7 @@ def benchmark_training(
     )
 
 
-@exhaustion_named()
+@name_exhaustion()
 def time_memory_formats(config: PretrainConfig, device: torch.device) -> dict[MemoryFormat, float]:
     """Seconds of a training step with few made clips in each memory format: the median of some."""
     config = dataclasses.replace(config, batch_size=min(config.batch_size, FORMAT_VIDEOS))
@@ -172,11 +172,11 @@ class Noise:
         self.videos = [Video(str(number), "", frame_count=length) for number in range(count)]
         self.generator = generator_for(config.seed, "benchmark")
 
-    def each_frame(self, position: int, indices: Array) -> Iterator[Frame]:  # noqa: ARG002
+    def each_frame(self, video_index: int, indices: Array) -> Iterator[Frame]:  # noqa: ARG002
         shape = (self.side, self.side, 3)
         return (self.generator.integers(0, 256, shape, np.uint8) for _ in indices)
 
-    def read_maps(self, position: int, start: int) -> tuple[Array, Array]:  # noqa: ARG002
+    def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]:  # noqa: ARG002
         shape = (self.side, self.side)
         seed = self.generator.random(shape, np.float32)
         return seed, self.generator.integers(0, COLOUR_BINS, shape, np.uint16)

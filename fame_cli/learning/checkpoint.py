@@ -24,10 +24,10 @@ from fame_cli import record
 from fame_cli.config import BackboneName
 from fame_cli.disk import sha256_of, write_whole
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.extension import is_own
 from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.torch_file import read_torch, require_no_bomb
 from fame_cli.learning.weights import Fit, KeyCount, first_few, fit_backbone
+from fame_cli.option import is_object_path
 
 METADATA = "fame"
 
@@ -67,10 +67,10 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise damaged_training(path) from error
+        raise damaged_checkpoint_error(path) from error
     except RuntimeError as error:
         if "PytorchStreamReader" in str(error):
-            raise damaged_training(path) from error
+            raise damaged_checkpoint_error(path) from error
         raise  # a device that is full or not there is no fault of the file
     return state
 
@@ -130,7 +130,7 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
     entries, metadata = read_entries(path)
     require_numbers(path, entries)
     declared = metadata.get("backbone", name)
-    if declared is not None and is_own(declared):
+    if declared is not None and is_object_path(declared):
         declared = require_named(path, declared, name)
     elif declared is not None and declared not in get_args(BackboneName):
         raise ArtefactError(
@@ -146,7 +146,7 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
 
 def require_named(path: Path, declared: str, name: str | None) -> str:
     """The user's own network that a file holds, as the user names it: a file may not name code to run."""
-    if name is None or not is_own(name):
+    if name is None or not is_object_path(name):
         raise ArtefactError(
             f"{path}: holds the network {declared}, which is not one of this toolkit.",
             f"Give --backbone {declared} if you trust its code, which is run only if you name it.",
@@ -285,11 +285,11 @@ def require_sound_archive(path: Path) -> None:
             if by_torch and archive.testzip() is None:
                 return
     except (OSError, *DAMAGE_SIGNS) as error:
-        raise damaged_training(path) from error
-    raise damaged_training(path)
+        raise damaged_checkpoint_error(path) from error
+    raise damaged_checkpoint_error(path)
 
 
-def damaged_training(path: Path) -> ArtefactError:
+def damaged_checkpoint_error(path: Path) -> ArtefactError:
     return ArtefactError(
         f"{path}: the training checkpoint is damaged or was not written by this toolkit.",
         "Copy it again if it was copied; otherwise delete it and start the training anew.",

@@ -25,14 +25,14 @@ FAREWELL_SECONDS = 2.0
 
 def rank() -> int:
     """Number of this process, from 0; the first alone writes and speaks."""
-    return dist.get_rank() if joined() else 0
+    return dist.get_rank() if is_distributed() else 0
 
 
 def rank_count() -> int:
-    return dist.get_world_size() if joined() else 1
+    return dist.get_world_size() if is_distributed() else 1
 
 
-def joined() -> bool:
+def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
@@ -45,7 +45,7 @@ def together() -> Iterator[None]:
 
     Raises ConfigurationError where the processes cannot find each other.
     """
-    if joined() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if is_distributed() or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     first_to_fail = join()

@@ -19,7 +19,7 @@ ECHO_SECONDS = 1.0
 
 
 @contextlib.contextmanager
-def stop_requested() -> Iterator[Callable[[], bool]]:
+def catch_interrupts() -> Iterator[Callable[[], bool]]:
     """Let the first interrupt wait until the step is whole and saved; a second one ends at once."""
     asked: list[float] = []
 
@@ -48,7 +48,7 @@ def loader_process() -> Callable[[int], None]:
     views of them with one thread, and leaves the locks of stages alone (``lock.py``). Python 3.14 begins
     them from a process without threads; the data sets can be sent there.
     """
-    return functools.partial(leave_interrupts_to_the_parent, ending())
+    return functools.partial(leave_interrupts_to_the_parent, event_at_exit())
 
 
 def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
@@ -63,7 +63,7 @@ def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
 
 
 @functools.cache
-def ending() -> Event:
+def event_at_exit() -> Event:
     """Set as soon as this process ends, before Python waits for the processes that it began."""
     event = multiprocessing.Event()
     atexit.register(event.set)

@@ -83,7 +83,7 @@ def measure_key_leak(model: MoCo, batches: Iterable[Views]) -> KeyLeak:
         batches: two or more, of B videos each, none of which is in two of them; one at a time is in memory.
     """
     queries, own, clips, videos = [], [], [], []
-    with running_statistics_kept(model):
+    with keep_running_statistics(model):
         for views in batches:
             B = len(views["query"].clips)
             some = slice(min(B, QUERIES_OF_A_BATCH))
@@ -115,7 +115,7 @@ def accuracy_of(model: MoCo, asked: Sequence[tuple[Tensor, Tensor | None]], keys
 
 
 @contextmanager
-def running_statistics_kept(model: torch.nn.Module) -> Iterator[None]:
+def keep_running_statistics(model: torch.nn.Module) -> Iterator[None]:
     """Put buffers back at the end: batch normalisation in training mode changes its own."""
     before: dict[str, Any] = {name: values.clone() for name, values in model.named_buffers()}
     try:

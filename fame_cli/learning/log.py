@@ -96,7 +96,7 @@ class Log:
         self.drained_at = time.monotonic()
         self.waited_seconds = 0.0
 
-    def timed(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+    def track_waiting(self, loader: Iterable[Batch]) -> Iterator[Batch]:
         """The loader's batches; the time until each is there counts as waiting for data."""
         asked_at = time.monotonic()
         for batch in loader:
@@ -145,7 +145,7 @@ class Log:
         self.folder.add_metrics(good)
         if len(good) < len(rows):
             bad = rows[len(good)]
-            raise diverged(f"the loss is {bad['loss']} at step {bad['step']}")
+            raise divergence_error(f"the loss is {bad['loss']} at step {bad['step']}")
         if self.tell:
             self.tell(self.step_info(rows[-1]))
 
@@ -172,7 +172,7 @@ class Log:
             self.writer.close()
 
 
-def diverged(what: str) -> FameError:
+def divergence_error(what: str) -> FameError:
     return FameError(
         f"{what}: the training has diverged.",
         "The last checkpoint stands. Begin another run with a smaller --learning-rate.",

@@ -34,14 +34,14 @@ from fame_cli.learning.distributed import (
     together,
     wait_for_all,
 )
-from fame_cli.learning.interrupt import loader_process, stop_requested
+from fame_cli.learning.interrupt import catch_interrupts, loader_process
 from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
-from fame_cli.learning.log import Log, StepInfo, diverged
+from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
 from fame_cli.learning.objectives.build import moco_roles
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.pretraining_set import describe_set
-from fame_cli.learning.resources import BatchSize, exhaustion_named, require_loader_resources
+from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
@@ -66,7 +66,7 @@ class Outcome:
 
 
 @together()
-@exhaustion_named()
+@name_exhaustion()
 def pretrain(
     run: Path,
     frames: FrameStore,
@@ -103,7 +103,7 @@ def pretrain(
         warn: called with each thing to mind of the options and the videos, when the training begins.
 
     Raises:
-        ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_positions``.
+        ConfigurationError, InputError, ArtefactError: see ``RunFolder.begin`` and ``training_videos``.
         FameError: where the loss or the weights are no finite numbers, or something of the machine runs out.
         KeyboardInterrupt: after an interrupt or SIGTERM, when the step is done and saved.
     """
@@ -113,16 +113,16 @@ def pretrain(
     require_fits(config.backbone, config.clip_frames, config.crop_px)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
-    positions = training_positions(frames, config)
-    steps_per_epoch = len(positions) // config.batch_size
+    video_indices = training_videos(frames, config)
+    steps_per_epoch = len(video_indices) // config.batch_size
     total_steps = config.steps or config.epochs * steps_per_epoch
     target = choose_device(device)
     if target.type == "cpu":
         keep_freed_memory()
     folder = RunFolder(run, writes=rank() == 0)
-    videos = describe_set(frames.manifest, positions)
+    videos = describe_set(frames.manifest, video_indices)
     folder.begin(config.to_dict(), describe_data(frames, statistics), videos, resume)
-    with folder.locked(), stop_requested() as stopping:
+    with folder.locked(), catch_interrupts() as stopping:
         if any_rank(folder.writes and folder.backbone.exists()):
             return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
         training = Training(config, target, compile=compile, memory_format=memory_format)
@@ -137,15 +137,15 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        for warning in warnings_of(config, [frames.videos[place].frame_count for place in positions]):
+        for warning in warnings_of(config, [frames.videos[index].frame_count for index in video_indices]):
             folder.note(f"warning: {warning}")
             if warn and folder.writes:
                 warn(warning)
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
-        loader = make_loader(clips, positions, config, step, total_steps, target, workers)
+        loader = make_loader(clips, video_indices, config, step, total_steps, target, workers)
         log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
         saved_at = time.monotonic()
-        for batch in log.timed(loader):
+        for batch in log.track_waiting(loader):
             learning_rate = cosine(step, total_steps, config.learning_rate)
             views = make_views(
                 batch,
@@ -172,7 +172,7 @@ def pretrain(
                 raise KeyboardInterrupt("run the same command again with --resume")
         log.close()
         require_finite(training.model, step)
-        if leak := find_key_leak(training, clips, positions, total_steps):
+        if leak := find_key_leak(training, clips, video_indices, total_steps):
             leak.write(folder.key_leak)
             folder.note(str(leak))
         if folder.writes:
@@ -188,20 +188,20 @@ def pretrain(
 
 
 def find_key_leak(
-    training: Training, clips: PretrainClips, positions: list[int], total_steps: int
+    training: Training, clips: PretrainClips, video_indices: list[int], total_steps: int
 ) -> KeyLeak | None:
     """How far keys are told by batch statistics; None where there is nothing to measure it with.
 
     That is with other objectives than MoCo, on several processes, and where the videos make one batch only.
     """
     config, model = training.config, training.model
-    steps_per_epoch = len(positions) // config.batch_size
+    steps_per_epoch = len(video_indices) // config.batch_size
     count = min(BATCHES, steps_per_epoch)
     if not isinstance(model, MoCo) or rank_count() > 1 or count < 2:
         return None
     # Batches of one further epoch, so that no video is in two of them.
     first = -(-total_steps // steps_per_epoch) * steps_per_epoch
-    loader = make_loader(clips, positions, config, first, first + count, training.device, workers=0)
+    loader = make_loader(clips, video_indices, config, first, first + count, training.device, workers=0)
     return measure_key_leak(
         model,
         (
@@ -250,34 +250,35 @@ def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str
 def require_finite(model: nn.Module, step: int) -> None:
     """Raise FameError where so many steps made weights that are no finite numbers."""
     if not all(values.isfinite().all() for values in model.state_dict().values()):
-        raise diverged(f"the weights are no finite numbers after {step} steps")
+        raise divergence_error(f"the weights are no finite numbers after {step} steps")
 
 
-def training_positions(frames: FrameStore, config: PretrainConfig) -> list[int]:
+def training_videos(frames: FrameStore, config: PretrainConfig) -> list[int]:
     """Places of the videos to learn from: those of the split, or all where no video has one.
 
     Raises InputError where there are none, ConfigurationError where they do not fill a batch.
     """
     manifest = frames.manifest
     splits = sorted({video.split for video in manifest.videos if video.split})
-    positions = manifest.positions(config.split if splits else "")
-    if not positions:
+    video_indices = manifest.video_indices(config.split if splits else "")
+    if not video_indices:
         where = f" in split {config.split!r}; its splits: {', '.join(splits)}" if splits else ""
         raise InputError(
             f"the manifest has no readable video{where}.",
             "Look at status and reason in manifest.csv, or choose another split with --split.",
         )
-    if len(positions) < 2:
+    if len(video_indices) < 2:
         raise InputError(
             "there is only one video to learn from.",
             "Training takes two or more: a clip gets the background of another video, and is told from it.",
         )
-    if len(positions) < config.batch_size:
+    if len(video_indices) < config.batch_size:
         raise ConfigurationError(
-            f"--batch-size is {config.batch_size}, but there are only {len(positions)} videos to learn from.",
-            f"Give --batch-size {len(positions)} or less.",
+            f"--batch-size is {config.batch_size}, but there are only {len(video_indices)} videos to learn "
+            "from.",
+            f"Give --batch-size {len(video_indices)} or less.",
         )
-    return positions
+    return video_indices
 
 
 def statistics_to_read(
@@ -306,7 +307,7 @@ def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dic
 
 def make_loader(
     clips: PretrainClips,
-    positions: list[int],
+    video_indices: list[int],
     config: PretrainConfig,
     first_step: int,
     total_steps: int,
@@ -320,7 +321,7 @@ def make_loader(
     workers = loader_processes(device) if workers is None else workers
     share = config.batch_size // rank_count()
     require_loader_resources(workers, BatchSize(share * clips.sample_bytes(), TENSORS * len(clips.roles)))
-    steps = StepSampler(positions, config.batch_size, config.seed, first_step, total_steps)
+    steps = StepSampler(video_indices, config.batch_size, config.seed, first_step, total_steps)
     return DataLoader(
         clips,
         batch_sampler=OwnShare(steps, config.batch_size),

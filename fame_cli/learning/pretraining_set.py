@@ -29,15 +29,15 @@ class PretrainingSet:
     videos: Mapping[str, int]
     """Bytes of each video's file, by id."""
 
-    def shared(self, manifest: Manifest, positions: Iterable[int]) -> tuple[str, ...]:
-        """Ids of the videos at ``positions`` of a manifest that are in this set.
+    def find_shared(self, manifest: Manifest, video_indices: Iterable[int]) -> tuple[str, ...]:
+        """Ids of the videos at ``video_indices`` of a manifest that are in this set.
 
         Below the same folder a video that is still there is told by its id. Otherwise it is the same if file
         name (without folders and suffix, in capitals or not) and size are; of a data set that names each
         video once, the name is enough. Copies that were renamed, or recompressed outside those data sets, are
         not found.
         """
-        videos = [manifest.videos[position] for position in positions]
+        videos = [manifest.videos[video_index] for video_index in video_indices]
         by_name = self.source in UNIQUE_NAMES and self.source == manifest.source.get("source")
         same: set[str] = set()
         if str(manifest.root) == self.root:
@@ -61,9 +61,11 @@ NOTHING = PretrainingSet("", "", {})
 """Of a network that was never trained."""
 
 
-def describe_set(manifest: Manifest, positions: Sequence[int]) -> PretrainingSet:
-    """The set of the videos at ``positions`` of a manifest."""
-    videos = {manifest.videos[position].id: manifest.videos[position].bytes for position in positions}
+def describe_set(manifest: Manifest, video_indices: Sequence[int]) -> PretrainingSet:
+    """The set of the videos at ``video_indices`` of a manifest."""
+    videos = {
+        manifest.videos[video_index].id: manifest.videos[video_index].bytes for video_index in video_indices
+    }
     return PretrainingSet(str(manifest.root), str(manifest.source.get("source", "")), videos)
 
 

@@ -88,7 +88,7 @@ def files_open() -> int:
 
 
 @contextlib.contextmanager
-def exhaustion_named(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
+def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
     """Let a GPU, shared memory or open files that run out be told as such: FameError with what mends it.
 
     Args:

@@ -83,11 +83,11 @@ def score_masks(
         tell(len(found), len(sequences))
     scores = MaskScores(protocol, tuple(settings), tuple(found))
     if not scores.scored:
-        raise nothing_scored(scores)
+        raise nothing_scored_error(scores)
     return scores
 
 
-def nothing_scored(scores: MaskScores) -> InputError:
+def nothing_scored_error(scores: MaskScores) -> InputError:
     clip_frames, frame_stride = scores.protocol.clip_frames, scores.protocol.frame_stride
     span = clip_span(clip_frames, frame_stride)
     longest = max(sequence.frames for sequence in scores.sequences)
@@ -150,9 +150,9 @@ def read_shot(sequence: TrueSequence, index: int, size_px: int, note: Callable[[
         note(part.tobytes())
     enlarged = min(frame.shape[:2]) < size_px
     return Shot(
-        frame=scaled(frame, size_px, cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA),
-        is_object=scaled(is_object.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
-        is_ignored=scaled(is_ignored.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
+        frame=resize_square(frame, size_px, cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA),
+        is_object=resize_square(is_object.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
+        is_ignored=resize_square(is_ignored.astype(np.uint8), size_px, cv2.INTER_NEAREST_EXACT) > 0,
         size=frame.shape[:2],
     )
 
@@ -161,7 +161,7 @@ def sides(image: Array) -> str:
     return f"{image.shape[1]}×{image.shape[0]}"
 
 
-def scaled(image: Array, size_px: int, interpolation: int) -> Array:
+def resize_square(image: Array, size_px: int, interpolation: int) -> Array:
     return cv2.resize(image, (size_px, size_px), interpolation=interpolation)
 
 

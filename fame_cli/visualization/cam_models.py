@@ -59,13 +59,13 @@ def read_cam_model(
 
 def cam_example(
     frames: FrameStore,
-    position: int,
+    video_index: int,
     models: Sequence[CamModel],
     options: MaskOptions,
     true_masks: TrueMasks | None = None,
 ) -> CamExample:
     """A row of the activation sheet: where each model looks, beside what FAME keeps."""
-    scene = read_scene(frames, None, position, options)
+    scene = read_scene(frames, None, video_index, options)
     clips = normalise(to_batch(scene.frames))
     return CamExample(
         caption=scene.video.id,

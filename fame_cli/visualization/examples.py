@@ -59,12 +59,12 @@ class Scene:
     """(1, h, w) each."""
 
 
-def choose_positions(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
+def choose_videos(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
     """Places of the videos named, or of ``count`` usable ones spread evenly over the manifest.
 
     A name is a video's id, or any part of one that fits no other. Raises InputError where there is none.
     """
-    usable = frames.manifest.positions(split)
+    usable = frames.manifest.video_indices(split)
     if not usable:
         raise InputError(f"no readable video in {'split ' + split if split else 'the manifest'}.")
     if not wanted:
@@ -85,24 +85,24 @@ def find_video(frames: FrameStore, usable: Sequence[int], name: str) -> int:
 
 
 def read_scene(
-    frames: FrameStore, statistics: StatisticsStore | None, position: int, options: MaskOptions
+    frames: FrameStore, statistics: StatisticsStore | None, video_index: int, options: MaskOptions
 ) -> Scene:
     """The middle clip of a video with cached statistics, or computed from its pixels where there are none."""
-    video = frames.videos[position]
+    video = frames.videos[video_index]
     T, stride = options.clip_frames, options.frame_stride
     start = int(even_starts(video.frame_count, clip_span(T, stride), 1)[0])
     if statistics is not None:
         # The kept clip nearest to the middle, so that picture and statistics are of the same frames.
-        kept_starts = statistics.starts(position)
+        kept_starts = statistics.starts(video_index)
         start = int(kept_starts[np.abs(kept_starts - start).argmin()])
     indices = clip_indices(start, T, stride, video.frame_count)
-    stored = frames.read(position, indices)
+    stored = frames.read(video_index, indices)
     H, W = stored.shape[1:3]
     box = central_square(H, W)
     clip = crop_clip(stored, box, options.size_px)
     if statistics is None:
         return Scene(video, indices, clip, maps_of_clips(to_batch(clip), options.hue))
-    kept = statistics.read(position, start)
+    kept = statistics.read(video_index, start)
     seed = crop_map(kept.seed, box, (H, W), options.size_px, cv2.INTER_LINEAR)
     bins = crop_map(kept.bins, box, (H, W), options.size_px, cv2.INTER_NEAREST).astype(np.int64)
     return Scene(video, indices, clip, Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None]))
@@ -127,12 +127,12 @@ def scene_masks(scene: Scene, options: MaskOptions, variant: Variant | None = No
 def mask_example(
     frames: FrameStore,
     statistics: StatisticsStore | None,
-    position: int,
+    video_index: int,
     options: MaskOptions,
     true_mask: Array | None = None,
 ) -> MaskExample:
     """A row of the mask sheet: clip, seed, soft mask, mask and the other variants' masks."""
-    scene = read_scene(frames, statistics, position, options)
+    scene = read_scene(frames, statistics, video_index, options)
     masks = scene_masks(scene, options)
     others = [variant for variant in ("fame", *OTHER_VARIANTS) if variant != options.variant]
     return MaskExample(
@@ -198,7 +198,7 @@ def retrieval_queries(frames: FrameStore, run: Path, count: int, neighbours: int
     """Queries of the run's last retrieval, spread over it, each with its nearest videos."""
     path, result = last_result(run, "retrieval")
     found = result.queries
-    place = {video.id: position for position, video in enumerate(frames.videos)}
+    place = {video.id: video_index for video_index, video in enumerate(frames.videos)}
     chosen = [found[n] for n in np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))]
     try:
         return [retrieval_query(frames, place, query, neighbours) for query in chosen]
@@ -223,6 +223,6 @@ def retrieval_query(
     )
 
 
-def middle_frame(frames: FrameStore, position: int) -> Frame:
-    middle: Frame = frames.read(position, [frames.videos[position].frame_count // 2])[0]
+def middle_frame(frames: FrameStore, video_index: int) -> Frame:
+    middle: Frame = frames.read(video_index, [frames.videos[video_index].frame_count // 2])[0]
     return middle

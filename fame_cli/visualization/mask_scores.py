@@ -88,18 +88,18 @@ def score_row(example: MaskScoreExample) -> SheetRow:
         pictures.append(draw_outline(draw_outline(colours, scored.mask, BLACK), example.truth, WHITE))
     if len(example.masks) == 1:
         pictures.append(draw_outline(cut_out(frame, example.masks[0].mask), example.truth, WHITE))
-    notes = ["", *(told(scored.figures) for scored in example.masks), ""]
+    notes = ["", *(format_figures(scored.figures) for scored in example.masks), ""]
     return SheetRow(
         example.caption,
-        [Tile(widened(picture), note) for picture, note in zip(pictures, notes, strict=False)],
+        [Tile(widen(picture), note) for picture, note in zip(pictures, notes, strict=False)],
     )
 
 
-def told(figures: Figures) -> str:
+def format_figures(figures: Figures) -> str:
     return "AUC {auc:.2f} · IoU {iou:.2f}\nrecall {recall:.2f} · precision {precision:.2f}".format(**figures)
 
 
-def widened(picture: RGB) -> RGB:
+def widen(picture: RGB) -> RGB:
     """The picture with white at its sides where it is narrower than the figures beneath it."""
     lacking = max(0, LEAST_WIDTH_PX - picture.shape[1])
     sides = (lacking // 2, lacking - lacking // 2)

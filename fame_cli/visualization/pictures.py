@@ -94,14 +94,14 @@ def save_gif(path: Path, frames: Picture, fps: float) -> None:
     Equal neighbouring frames are stored once and shown longer.
     """
     hundredths = max(2, round(100 / fps))
-    first, *others = _indexed([to_rgb(frame) for frame in frames])
+    first, *others = _to_palette([to_rgb(frame) for frame in frames])
     data = io.BytesIO()
     first.save(data, format="GIF", save_all=True, append_images=others, duration=10 * hundredths, loop=0)
     write_whole(path, data.getvalue())
     record.sign_in_its_run(path)
 
 
-def _indexed(frames: list[RGB]) -> list[Image.Image]:
+def _to_palette(frames: list[RGB]) -> list[Image.Image]:
     """The frames in 255 colours shared by all, and a pure white (which a palette of means would tint)."""
     sample = Image.fromarray(np.concatenate(frames[:: max(1, len(frames) // 4)])).quantize(255)
     colors = (sample.getpalette() or [])[: 3 * 255]

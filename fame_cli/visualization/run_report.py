@@ -10,7 +10,7 @@ from fame_cli.config import PretrainConfig
 from fame_cli.configuration import flatten
 from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
-from fame_cli.evaluation.comparable import decisive, describe_test, differing, in_a_name
+from fame_cli.evaluation.comparable import decisive, describe_test, find_differences, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
@@ -138,7 +138,7 @@ def titles(results: Mapping[str, Result]) -> dict[str, str]:
     for name, result in results.items():
         same = [other for other in results.values() if other.protocol == result.protocol]
         known = decisive(result)
-        told = [in_a_name(what, result) for what in differing(same) if what in known]
+        told = [in_a_name(what, result) for what in find_differences(same) if what in known]
         if len({other.weights.get("path") for other in same}) > 1:
             told.append(f"of {result.weights.get('path')}")
         # The digits tell evaluations apart that differ in their seed alone.

@@ -67,7 +67,7 @@ def draw_sheet(
     of the frames of one clip can be played as an animation.
     """
     assert any(len(row.tiles) for row in rows), "a sheet has at least one tile"
-    table = [[_scaled(tile, tile_height_px) for tile in row.tiles] for row in rows]
+    table = [[_scale_tile(tile, tile_height_px) for tile in row.tiles] for row in rows]
     captions = [wrap(row.caption, CAPTION_WIDTH_PX, CAPTION_PX, 6) for row in rows]
     columns = _columns(table, captions)
     bands = [
@@ -82,7 +82,7 @@ def draw_sheet(
     return np.concatenate([_blank(columns, MARGIN_PX), *bands, _blank(columns, MARGIN_PX - GAP_PX)])
 
 
-def _scaled(tile: Tile | Picture, height: int) -> Tile:
+def _scale_tile(tile: Tile | Picture, height: int) -> Tile:
     tile = tile if isinstance(tile, Tile) else Tile(tile)
     rgb = to_rgb(tile.picture)
     width = max(1, round(rgb.shape[1] * height / rgb.shape[0]))

@@ -24,7 +24,7 @@ from fame_cli.learning.checkpoint import save_backbone, write_safetensors
 
 app = typer.Typer()
 for command in (linear, finetune, retrieval):
-    app.command(command.__name__)(console.guarded(command))
+    app.command(command.__name__)(console.guard(command))
 
 Invoke = Callable[..., Result]
 TINY = ("--clips", "2", "--epochs", "2", "--batch-size", "4")

@@ -73,7 +73,7 @@ def test_removed_video_moves_no_other_and_may_come_back(tmp_path: Path) -> None:
     assert "Nothing to do: 9 videos, 81 frames" in said(result)
     manifest = read_manifest(work)
     assert [video.status for video in manifest.videos].count("removed") == 1
-    assert manifest.positions() == [0, 1, *range(3, 10)]
+    assert manifest.video_indices() == [0, 1, *range(3, 10)]
     assert open_frame_store(work, manifest).manifest == manifest
     assert fame(videos, "-o", work, "-j", 1).exit_code == 0
     shutil.move(tmp_path / "2.avi", videos / "class" / "2.avi")

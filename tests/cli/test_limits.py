@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from fame_cli import streams
 from fame_cli.cli.app import app
-from fame_cli.disk import remove_abandoned_once, unfinished, write_text
+from fame_cli.disk import remove_abandoned_once, temporary_path, write_text
 from fame_cli.errors import ConfigurationError
-from fame_cli.limits import limit_reached
+from fame_cli.limits import find_limit
 from fame_cli.workers import Workers
 
 FAME = [sys.executable, "-m", "fame_cli"]
@@ -61,15 +61,15 @@ def fame(*arguments: object, shell: str = "", **options: object) -> tuple[int, s
     ],
 )
 def test_each_limit_is_said_in_words(error: Exception, message: str) -> None:
-    limit = limit_reached(error)
+    limit = find_limit(error)
     assert limit is not None
     assert message in limit.message
     assert "run the same command again" in limit.hint or "/dev/shm" in limit.hint
 
 
 def test_what_is_no_limit_stays_a_bug() -> None:
-    assert limit_reached(RuntimeError("shapes differ")) is None
-    assert limit_reached(PermissionError(errno.EACCES, "Permission denied", "x")) is None
+    assert find_limit(RuntimeError("shapes differ")) is None
+    assert find_limit(PermissionError(errno.EACCES, "Permission denied", "x")) is None
 
 
 def test_output_that_cannot_be_written_is_told() -> None:
@@ -142,7 +142,7 @@ def test_first_write_into_a_folder_removes_what_dead_writers_left(tmp_path: Path
     place.parent.mkdir(exist_ok=True)
     dead = subprocess.Popen(["true"])
     dead.wait()
-    mine = unfinished(place)
+    mine = temporary_path(place)
     left = mine.with_name(mine.name.rpartition("-")[0] + f"-{dead.pid}.tmp")
     left.touch()
     remove_abandoned_once.cache_clear()

@@ -49,7 +49,7 @@ def command_of(config_type: type[Any]) -> tuple[typer.Typer, list[Any]]:
         return 0
 
     one = typer.Typer(rich_markup_mode="markdown")
-    one.command()(console.guarded(pretrain))
+    one.command()(console.guard(pretrain))
     assert "mixed_share" in inspect.signature(pretrain).parameters
     return one, called
 

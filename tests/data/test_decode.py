@@ -160,7 +160,7 @@ def test_what_pyav_opens_without_a_frame_goes_to_opencv(
 def stored(path: Path, reader: str, size: Size | None = None) -> np.ndarray:
     """(T, H, W, 3) uint8 RGB frames as they are kept, at the best quality."""
     pictures = open_video(path, readers=[reader]).pictures
-    jpegs = (picture.scaled(size or whole(picture.shape)).jpeg(100) for picture in pictures)
+    jpegs = (picture.scale(size or whole(picture.shape)).jpeg(100) for picture in pictures)
     return np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in jpegs])
 
 

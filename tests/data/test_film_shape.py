@@ -18,7 +18,7 @@ from fame_cli.data.decode import open_video
 from fame_cli.data.film import Film, same_shape, scaled_size
 from fame_cli.data.orientation import WORDS, Orientation, of_matrix, of_rotation
 from fame_cli.data.picture import believable_aspect, whole
-from fame_cli.data.pyav_reader import PyavPicture, halved
+from fame_cli.data.pyav_reader import PyavPicture, halve
 
 STRAIGHT = [(x, 0, 0, y) for x, y in product((1, -1), repeat=2)]
 ACROSS = [(0, y, x, 0) for x, y in product((1, -1), repeat=2)]
@@ -85,7 +85,7 @@ def test_angle_alone_turns_where_pyav_withholds_the_matrix(degrees: int) -> None
 
     frame: Any = Withholding(rotation=degrees, width=64, height=48)
     plane = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    upright = PyavPicture(frame, None, 1.0, {}).orientation.upright(plane)  # type: ignore[arg-type]
+    upright = PyavPicture(frame, None, 1.0, {}).orientation.turn_upright(plane)  # type: ignore[arg-type]
     assert np.array_equal(upright, np.rot90(plane, degrees // 90))
 
 
@@ -128,7 +128,7 @@ def test_colours_lie_where_their_brightness_lies_when_turned(
 
 def test_colours_are_halved_by_the_mean_of_four() -> None:
     plane = np.array([[0, 4, 10], [8, 12, 20], [1, 2, 3]], np.uint8)
-    assert halved(plane).tolist() == [[6, 15], [2, 3]]
+    assert halve(plane).tolist() == [[6, 15], [2, 3]]
 
 
 @pytest.mark.parametrize("reader", ["pyav", "opencv"])

@@ -20,7 +20,7 @@ from fame_cli.data.frames import (
     read_jpegs,
 )
 from fame_cli.data.manifest import Manifest, write_manifest
-from fame_cli.data.packed import PackedWriter, damaged
+from fame_cli.data.packed import PackedWriter, damage_error
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import ArtefactError
 from fame_cli.stage import Report, Workers
@@ -223,6 +223,6 @@ def test_store_opened_again_in_one_process_shows_the_frames_of_today(tmp_path: P
     ],
 )
 def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) -> None:
-    error = damaged(Path(path), "why")
+    error = damage_error(Path(path), "why")
     assert error.message == f"{path} is missing or damaged: why."
     assert command in error.hint

@@ -78,8 +78,8 @@ class ShownAt:
     def shape(self) -> Shape:
         return self.picture.shape
 
-    def scaled(self, size: Size) -> ScaledPicture:
-        return self.picture.scaled(size)
+    def scale(self, size: Size) -> ScaledPicture:
+        return self.picture.scale(size)
 
 
 def task_of(folder: Path, max_fps: float = 0.0, name: str = "00000") -> ExtractTask:

@@ -26,16 +26,16 @@ class Clock:
         self.videos = [Video(f"video {length}", "", frame_count=length) for length in lengths]
         self.decoded: list[int] = []
 
-    def each_frame(self, position: int, indices: Sequence[int]) -> Iterator[Any]:
+    def each_frame(self, video_index: int, indices: Sequence[int]) -> Iterator[Any]:
         for index in indices:
-            assert index < self.videos[position].frame_count
+            assert index < self.videos[video_index].frame_count
             self.decoded.append(int(index))
             yield np.full((20, 30, 3), index, np.uint8)
 
 
-def samples(video: Clock, *roles: Role, epochs: int = 40, position: int = 0) -> list[dict[str, Any]]:
+def samples(video: Clock, *roles: Role, epochs: int = 40, video_index: int = 0) -> list[dict[str, Any]]:
     clips = PretrainClips(video, None, CONFIG, roles, None)
-    return [clips[epoch, position] for epoch in range(epochs)]
+    return [clips[epoch, video_index] for epoch in range(epochs)]
 
 
 def start(view: dict[str, Any]) -> int:
@@ -57,7 +57,7 @@ def test_same_frames_get_a_crop_of_their_own_and_are_decoded_once() -> None:
     assert values[0]["sigma"] != values[1]["sigma"]
 
     class Ramp(Clock):
-        def each_frame(self, position: int, indices: Sequence[int]) -> Iterator[Any]:  # noqa: ARG002
+        def each_frame(self, video_index: int, indices: Sequence[int]) -> Iterator[Any]:  # noqa: ARG002
             ramp = np.tile(np.arange(30, dtype=np.uint8)[:, None], (20, 1, 3))
             return (ramp for _ in indices)
 

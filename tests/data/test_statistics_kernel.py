@@ -156,5 +156,5 @@ def test_kernels_compile_where_nothing_can_be_written(monkeypatch: pytest.Monkey
         return njit(**options)
 
     monkeypatch.setattr(numba, "njit", without_cache)
-    twice = kernels.compiled(lambda value: 2 * value)
+    twice = kernels.compile_kernel(lambda value: 2 * value)
     assert twice(21) == 42

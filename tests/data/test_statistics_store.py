@@ -173,11 +173,11 @@ def test_published_hue_gives_other_bins(tmp_path: Path) -> None:
 def test_video_shorter_than_a_clip_holds_its_last_frame(tmp_path: Path) -> None:
     frames = store_of(tmp_path, [5, 1])
     store = compute(tmp_path, frames, StatisticsConfig(8, 2, 4, 48))
-    for position, length in ((0, 5), (1, 1)):
-        assert store.starts(position).tolist() == [0]
-        clip = to_clip(frames.read(position, clip_indices(0, 8, 2, length)))
+    for video_index, length in ((0, 5), (1, 1)):
+        assert store.starts(video_index).tolist() == [0]
+        clip = to_clip(frames.read(video_index, clip_indices(0, 8, 2, length)))
         seed = formulas.seed_region(clip)[0].numpy()
-        np.testing.assert_allclose(store.read(position, 0).seed, seed, atol=0.016 * seed.max())
+        np.testing.assert_allclose(store.read(video_index, 0).seed, seed, atol=0.016 * seed.max())
     assert not store.read(1, 0).seed.any()
 
 

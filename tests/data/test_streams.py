@@ -88,7 +88,7 @@ def test_piece_cut_without_encoding_again_is_whole(tmp_path: Path) -> None:
 
 
 def shown(path: Path) -> list[np.ndarray]:
-    return [picture.scaled((64, 48)).jpeg(90)[:400] for picture in open_video(path).pictures]
+    return [picture.scale((64, 48)).jpeg(90)[:400] for picture in open_video(path).pictures]
 
 
 def test_piece_that_is_cut_off_is_partial_all_the_same(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_whatever_a_decoder_raises_is_a_failure_of_that_video(
     class OddPicture:
         seconds, shape = 0.0, (64.0, 48.0)
 
-        def scaled(self, _: object) -> "OddPicture":
+        def scale(self, _: object) -> "OddPicture":
             return raising("scaling", self)
 
         def jpeg(self, _: int) -> np.ndarray:
@@ -164,10 +164,10 @@ def test_whatever_a_decoder_raises_is_a_failure_of_that_video(
 def test_limit_of_the_machine_is_no_fault_of_a_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refused(_: Path) -> Source | None:
+    def refusal(_: Path) -> Source | None:
         raise error
 
-    monkeypatch.setattr(decode, "READERS", {"pyav": refused})
+    monkeypatch.setattr(decode, "READERS", {"pyav": refusal})
     with pytest.raises(type(error)):
         open_video(write_video(tmp_path / "a.avi", SMALL))
 

@@ -37,7 +37,7 @@ class CopiesToMeta(TorchDispatchMode):
 
 
 def test_bytes_of_mixed_tensors_are_read_as_what_they_were() -> None:
-    sizes = [transfer.padded(tensor.numel() * tensor.element_size()) for tensor in MIXED]
+    sizes = [transfer.round_up(tensor.numel() * tensor.element_size()) for tensor in MIXED]
     packed = torch.zeros(sum(sizes), dtype=torch.uint8)
     for place, tensor in zip(packed.split(sizes), MIXED, strict=True):
         view_as(place, tensor).copy_(tensor)

@@ -75,8 +75,8 @@ def test_video_is_predicted_by_the_mean_of_its_clips_probabilities(store: FrameS
     result = finetune(evaluation, finetune_config)
     saved = load_classifier(classifier_file(evaluation, finetune_config))
     assert saved.backbone is not None
-    for position, prediction in zip(evaluation.videos.test, result.predictions, strict=True):
-        clips = even_clips(store, position, finetune_config)
+    for video_index, prediction in zip(evaluation.videos.test, result.predictions, strict=True):
+        clips = even_clips(store, video_index, finetune_config)
         features = in_parts(saved.backbone, clips, torch.device("cpu"))
         probabilities = [(saved.weight @ feature + saved.bias).softmax(dim=0) for feature in features]
         mean = torch.stack(probabilities).mean(dim=0)
@@ -190,7 +190,7 @@ def test_training_and_testing_see_the_same_clip_normalised_alike(
     evaluation = make_evaluation(tmp_path, store)
     classifier = build_classifier(evaluation, linear_config, freeze=True)
     clips, classes = next(iter(next(ClipEpochs(evaluation, linear_config)(0))))
-    tested = [even_clips(store, position, linear_config)[:1] for position in evaluation.videos.train]
+    tested = [even_clips(store, video_index, linear_config)[:1] for video_index in evaluation.videos.train]
     expected = torch.cat([in_parts(classifier, clip, torch.device("cpu")) for clip in tested])
     with torch.no_grad():
         logits = classifier(clips)

@@ -38,8 +38,8 @@ def test_features_are_those_of_the_encoder_in_evaluation_mode(
     kept = compute_features(evaluation, retrieval_config, (3, 20)).read_all((3, 20))
     backbone = random_weights("small", 0).backbone.eval()
     assert kept.shape == (2, 3, 128)
-    for features_there, position in zip(kept, (3, 20), strict=True):
-        clips = even_clips(store, position, retrieval_config).permute(0, 4, 1, 2, 3) / 255
+    for features_there, video_index in zip(kept, (3, 20), strict=True):
+        clips = even_clips(store, video_index, retrieval_config).permute(0, 4, 1, 2, 3) / 255
         with torch.no_grad():
             expected = backbone(normalise(clips))
         torch.testing.assert_close(features_there, expected, rtol=1e-4, atol=1e-5)
@@ -119,12 +119,12 @@ def test_shard_is_opened_once_for_all_its_videos(
 
 
 def record_reading(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The list that will hold the positions of videos whose clips are read."""
+    """The list that will hold the video_indices of videos whose clips are read."""
     read: list[int] = []
 
-    def recorded(frames: FrameStore, position: int, config: EvaluationConfig) -> Tensor:
-        read.append(position)
-        return even_clips(frames, position, config)
+    def recorded(frames: FrameStore, video_index: int, config: EvaluationConfig) -> Tensor:
+        read.append(video_index)
+        return even_clips(frames, video_index, config)
 
     monkeypatch.setattr("fame_cli.evaluation.clip_datasets.even_clips", recorded)
     return read

@@ -29,8 +29,8 @@ def relabelled(store: FrameStore, change: dict[str, dict[str, str]]) -> FrameSto
     return changed
 
 
-def ids(videos: tuple[Video, ...], positions: tuple[int, ...]) -> list[str]:
-    return [videos[position].id for position in positions]
+def ids(videos: tuple[Video, ...], video_indices: tuple[int, ...]) -> list[str]:
+    return [videos[video_index].id for video_index in video_indices]
 
 
 def test_splits_and_classes_are_those_of_the_manifest(store: FrameStore) -> None:

@@ -34,12 +34,12 @@ class Levels:
         self.videos = [Video(f"video {number}", "", frame_count=9) for number in range(count)]
         self.maps_read = 0
 
-    def each_frame(self, position: int, indices: Sequence[int]) -> Iterator[Any]:
-        return (np.full((16, 16, 3), 10 * position + index, np.uint8) for index in indices)
+    def each_frame(self, video_index: int, indices: Sequence[int]) -> Iterator[Any]:
+        return (np.full((16, 16, 3), 10 * video_index + index, np.uint8) for index in indices)
 
-    def read_maps(self, position: int, start: int) -> tuple[Any, Any]:
+    def read_maps(self, video_index: int, start: int) -> tuple[Any, Any]:
         self.maps_read += 1
-        return np.full((8, 8), position, np.float32), np.full((8, 8), start, np.uint16)
+        return np.full((8, 8), video_index, np.float32), np.full((8, 8), start, np.uint16)
 
 
 class Spy(Distraction):
@@ -64,7 +64,7 @@ def load(
 ) -> Any:
     videos = videos or Levels()
     clips = PretrainClips(videos, videos, CONFIG, roles, distraction)
-    return default_collate([clips[0, position] for position in range(len(videos.videos))])
+    return default_collate([clips[0, video_index] for video_index in range(len(videos.videos))])
 
 
 def make(distraction: Distraction | None, roles: tuple[Role, ...] = (QUERY, KEY), step: int = 0) -> Views:

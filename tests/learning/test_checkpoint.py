@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fame_cli.disk import unfinished
+from fame_cli.disk import temporary_path
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError
 from fame_cli.learning import checkpoint
 from fame_cli.learning.backbones import Backbone, build_backbone
@@ -127,7 +127,7 @@ def test_an_interrupt_in_the_middle_of_a_write_leaves_the_old_checkpoint(
 def test_what_a_killed_write_left_behind_is_no_hindrance(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     save_training(path, {"step": 1})
-    unfinished(path).write_bytes(b"half a checkpoint")
+    temporary_path(path).write_bytes(b"half a checkpoint")
     assert load_training(path, CPU) == {"step": 1}
     save_training(path, {"step": 2})
     assert load_training(path, CPU) == {"step": 2}

@@ -17,7 +17,7 @@ from fame_cli.config import ExtractConfig, PretrainConfig
 from fame_cli.data.frames import extract, open_frame_store
 from fame_cli.data.manifest import read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
-from fame_cli.disk import unfinished
+from fame_cli.disk import temporary_path
 from fame_cli.learning import checkpoint
 from fame_cli.learning.log import StepInfo
 from fame_cli.learning.objectives.objective import Figures, Views
@@ -62,7 +62,7 @@ def learn(work: Path, run: Path, config: PretrainConfig, dies_at: int = STEPS, m
 
     def mortal_write(path: Path, content: memoryview) -> None:
         if current[0] == dies_at and moment == "saving":
-            unfinished(path).write_bytes(content[: len(content) // 2])
+            temporary_path(path).write_bytes(content[: len(content) // 2])
             die("saving")
         write_whole(path, content)
         die("renamed")

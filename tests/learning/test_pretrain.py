@@ -24,7 +24,7 @@ from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.learning.log import StepInfo
 from fame_cli.learning.objectives.objective import two_views
-from fame_cli.learning.pretrain import pretrain, training_positions
+from fame_cli.learning.pretrain import pretrain, training_videos
 from fame_cli.learning.training import Training
 
 CONFIG = PretrainConfig.from_options(
@@ -163,14 +163,16 @@ def test_diverged_run_keeps_the_checkpoint_from_before(
 
 def test_batch_that_the_videos_cannot_fill_is_refused(stores: Stores) -> None:
     with pytest.raises(ConfigurationError, match="only 8 videos to learn from"):
-        training_positions(stores[0], dataclasses.replace(CONFIG, batch_size=9))
+        training_videos(stores[0], dataclasses.replace(CONFIG, batch_size=9))
     with pytest.raises(InputError, match="no readable video in split 'trian'"):
-        training_positions(stores[0], dataclasses.replace(CONFIG, split="trian"))
+        training_videos(stores[0], dataclasses.replace(CONFIG, split="trian"))
 
 
 def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
     steps = list(StepSampler([3, 5, 7, 9, 11, 13], batch_size=2, seed=1, first_step=0, total_steps=6))
-    epochs = [[position for step in steps[first : first + 3] for _, position in step] for first in (0, 3)]
+    epochs = [
+        [video_index for step in steps[first : first + 3] for _, video_index in step] for first in (0, 3)
+    ]
     assert sorted(epochs[0]) == sorted(epochs[1]) == [3, 5, 7, 9, 11, 13]
     assert epochs[0] != epochs[1]
     resumed = list(StepSampler([3, 5, 7, 9, 11, 13], batch_size=2, seed=1, first_step=4, total_steps=6))
@@ -180,7 +182,7 @@ def test_each_epoch_sees_every_video_once_in_its_own_order() -> None:
 def batch_of(stores: Stores, config: PretrainConfig) -> dict[str, dict[str, Any]]:
     cached = stores[1] if reads_maps(config) else None
     clips = PretrainClips(stores[0], cached, config, two_views(config.branch), build_distraction(config))
-    batch: dict[str, dict[str, Any]] = default_collate([clips[0, position] for position in range(4)])
+    batch: dict[str, dict[str, Any]] = default_collate([clips[0, video_index] for video_index in range(4)])
     return batch
 
 
@@ -319,7 +321,7 @@ def test_one_video_is_too_few(stores: Stores) -> None:
     one = next(video for video in frames.videos if video.split == "train")
     frames.manifest = dataclasses.replace(frames.manifest, videos=(one,))
     with pytest.raises(InputError, match="only one video to learn from"):
-        training_positions(frames, CONFIG)
+        training_videos(frames, CONFIG)
 
 
 @pytest.mark.parametrize("seed", [2**63, -(2**70)])

@@ -26,7 +26,7 @@ def manifest(root: str, source: str, **sizes: int) -> Manifest:
 
 
 def shared(learned: Manifest, tested: Manifest) -> tuple[str, ...]:
-    return describe_set(learned, range(len(learned.videos))).shared(tested, range(len(tested.videos)))
+    return describe_set(learned, range(len(learned.videos))).find_shared(tested, range(len(tested.videos)))
 
 
 def test_video_of_the_same_folder_is_told_by_its_id_while_it_is_there() -> None:

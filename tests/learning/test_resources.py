@@ -24,7 +24,7 @@ from fame_cli.learning import resources
 from fame_cli.learning.benchmark import Noise
 from fame_cli.learning.objectives.objective import TWO_VIEWS
 from fame_cli.learning.pretrain import TENSORS
-from fame_cli.learning.resources import BatchSize, exhaustion_named, require_loader_resources
+from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 
 GPU_FULL = (
     "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 1 has a total capacity of 15.90 GiB of which "
@@ -41,7 +41,7 @@ def limit_of_files() -> Iterator[tuple[int, int]]:
 
 
 def test_full_gpu_is_named_with_what_was_wanted_and_what_mends_it() -> None:
-    with pytest.raises(FameError) as told, exhaustion_named():
+    with pytest.raises(FameError) as told, name_exhaustion():
         raise torch.OutOfMemoryError(GPU_FULL)
     assert told.value.message == (
         "GPU 1 has no memory left: 2.50 GiB more were wanted, 1.20 GiB is free of 15.90 GiB."
@@ -49,7 +49,7 @@ def test_full_gpu_is_named_with_what_was_wanted_and_what_mends_it() -> None:
     assert "--batch-size" in told.value.hint
     assert "--precision bf16" in told.value.hint
     without_numbers = r"^the GPU has no memory left\.\nGive --precision bf16, or"
-    with pytest.raises(FameError, match=without_numbers), exhaustion_named("--precision bf16"):
+    with pytest.raises(FameError, match=without_numbers), name_exhaustion("--precision bf16"):
         raise torch.OutOfMemoryError("out of memory")
 
 
@@ -66,14 +66,14 @@ def test_full_gpu_is_named_with_what_was_wanted_and_what_mends_it() -> None:
     ],
 )
 def test_what_loader_processes_die_of_is_named(error: Exception, message: str) -> None:
-    with pytest.raises(FameError, match=message) as told, exhaustion_named():
+    with pytest.raises(FameError, match=message) as told, name_exhaustion():
         raise error
     assert "--workers" in told.value.hint
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes differ"), OSError(errno.EACCES, "denied")])
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, exhaustion_named():
+    with pytest.raises(type(error)) as raised, name_exhaustion():
         raise error
     assert raised.value is error
 

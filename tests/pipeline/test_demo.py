@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from fame_cli.demo import Demo, make_demo, quick
-from fame_cli.evaluation.evaluation import silent
+from fame_cli.evaluation.evaluation import no_progress
 
 pytestmark = pytest.mark.libraries
 
 
 def test_demo_leaves_a_self_contained_page_and_does_nothing_twice(tmp_path: Path) -> None:
-    demo = quick(Demo(tmp_path / "demo", silent, 1, "cpu"))
+    demo = quick(Demo(tmp_path / "demo", no_progress, 1, "cpu"))
     report = make_demo(demo)
     page = report.read_text()
     assert page.count("data:image/") >= 6

@@ -23,7 +23,7 @@ from fame_cli.visualization.mask_scores import (
     mask_score_sheet,
     typical,
     veil,
-    widened,
+    widen,
 )
 
 PROTOCOL = MaskProtocol(clip_frames=4, frame_stride=2, hop_frames=3, size_px=32, map_short_side_px=32)
@@ -98,8 +98,8 @@ def test_narrow_pictures_leave_room_for_their_figures() -> None:
     portrait = mask_score_sheet([example(size=(160, 40))], [SEED])
     square = mask_score_sheet([example()], [SEED])
     assert portrait.shape == square.shape
-    assert widened(np.zeros((10, 31, 3), np.uint8)).shape == (10, LEAST_WIDTH_PX, 3)
-    assert widened(np.zeros((10, 200, 3), np.uint8)).shape == (10, 200, 3)
+    assert widen(np.zeros((10, 31, 3), np.uint8)).shape == (10, LEAST_WIDTH_PX, 3)
+    assert widen(np.zeros((10, 200, 3), np.uint8)).shape == (10, 200, 3)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from fame_cli.data.sources.annotations import Annotations
 from fame_cli.data.sources.files import Listing, VideoFile
 from fame_cli.disk import write_text
 from fame_cli.errors import InputError
-from fame_cli.names import composed
+from fame_cli.names import compose_accents
 
 EXAMPLES = 3
 
@@ -29,7 +29,7 @@ class Finding:
     hint: str
 
     def __str__(self) -> str:
-        examples = ", ".join(shown(name) for name in self.names[:EXAMPLES])
+        examples = ", ".join(escape_name(name) for name in self.names[:EXAMPLES])
         more = len(self.names) - EXAMPLES
         listed = f"{examples}, and {more} more" if more > 0 else examples
         return f"{self.message} ({len(self.names)}): {listed}. {self.hint}"
@@ -74,7 +74,7 @@ def match(
         if name in named:
             holders.setdefault(name, file.path)
     if not holders:
-        raise nothing_named(root, title, files, annotations)
+        raise no_match_error(root, title, files, annotations)
     videos = []
     for name, file in keyed:
         if name in named:
@@ -86,9 +86,9 @@ def match(
     unknown = [file.path for name, file in keyed if name not in named]
     findings = [
         missing(annotations, holders),
-        not_named(unknown, title, kept=label is not None),
-        repeated([file.path for name, file in keyed if holders.get(name, file.path) != file.path]),
-        contradicted(annotations),
+        report_not_named(unknown, title, kept=label is not None),
+        report_repeated([file.path for name, file in keyed if holders.get(name, file.path) != file.path]),
+        report_contradicted(annotations),
         both_sides((video.name, video.split) for video in named.values()),
         no_videos(listing),
     ]
@@ -109,8 +109,8 @@ def in_writing_of(named: Collection[str], keys: Sequence[str]) -> list[str]:
     each stands for itself.
     """
     known = {key for key in keys if key in named}
-    alike = {composed(name): name for name in named if name not in known}
-    return [key if key in known else alike.get(composed(key), key) for key in keys]
+    alike = {compose_accents(name): name for name in named if name not in known}
+    return [key if key in known else alike.get(compose_accents(key), key) for key in keys]
 
 
 def no_videos(listing: Listing) -> Finding:
@@ -127,12 +127,12 @@ def missing(annotations: Annotations, holders: Mapping[str, str]) -> Finding:
     return Finding("missing", "named but not on disk", tuple(names), "Get them, or go on without them.")
 
 
-def not_named(paths: Sequence[str], title: str, *, kept: bool) -> Finding:
+def report_not_named(paths: Sequence[str], title: str, *, kept: bool) -> Finding:
     what_becomes = "They are extracted and belong to no split." if kept else "They are left out."
     return Finding("not named", f"on disk but not named by {title}", tuple(paths), what_becomes)
 
 
-def repeated(paths: Sequence[str]) -> Finding:
+def report_repeated(paths: Sequence[str]) -> Finding:
     return Finding(
         "repeated",
         "named like a video that another file holds",
@@ -141,7 +141,7 @@ def repeated(paths: Sequence[str]) -> Finding:
     )
 
 
-def contradicted(annotations: Annotations) -> Finding:
+def report_contradicted(annotations: Annotations) -> Finding:
     return Finding(
         "contradicted",
         "named twice, with different splits or classes",
@@ -150,12 +150,14 @@ def contradicted(annotations: Annotations) -> Finding:
     )
 
 
-def nothing_named(root: Path, title: str, files: Sequence[VideoFile], annotations: Annotations) -> InputError:
+def no_match_error(
+    root: Path, title: str, files: Sequence[VideoFile], annotations: Annotations
+) -> InputError:
     named = next((named.name for named in annotations.videos.values()), "nothing")
-    on_disk = shown(files[0].path) if files else "no video"
+    on_disk = escape_name(files[0].path) if files else "no video"
     return InputError(
         f"{title} names none of the {len(files)} videos in {root}.",
-        f"It names {shown(named)}, and so on; on disk is {on_disk}, and so on. "
+        f"It names {escape_name(named)}, and so on; on disk is {on_disk}, and so on. "
         "Check DATA, --source and --annotations.",
     )
 
@@ -198,13 +200,13 @@ def count_splits(splits: Iterable[str]) -> str:
     count = Counter(splits)
     known = [split for split in ("train", "val", "test") if count[split]]
     others = sorted(count.keys() - {*known, ""})
-    parts = [f"{count[split]} {shown(split)}" for split in [*known, *others]]
+    parts = [f"{count[split]} {escape_name(split)}" for split in [*known, *others]]
     parts += [f"{count['']} unused"] if count[""] else []
     listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
     return f"{listed or 'no'} videos"
 
 
-def shown(name: str) -> str:
+def escape_name(name: str) -> str:
     """A name that any terminal can print on one line, whatever bytes it is made of."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fame_cli.data.manifest import Video
 from fame_cli.errors import InputError
-from fame_cli.names import composed, to_disk, to_text
+from fame_cli.names import compose_accents, to_disk, to_text
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
@@ -52,7 +52,7 @@ class VideoFile(NamedTuple):
 
     def video(self, label: str = "", split: str = "") -> Video:
         """The manifest row of the file, which has not been decoded yet."""
-        return Video(self.path, self.path, composed(label), split, self.bytes, self.modified_ns)
+        return Video(self.path, self.path, compose_accents(label), split, self.bytes, self.modified_ns)
 
 
 def stem(path: str) -> str:
@@ -110,11 +110,11 @@ def list_videos(root: Path) -> Listing:
         for file in files:
             (found if suffix(file.path) in VIDEO_SUFFIXES else unknown).append(file)
         pending += [(name, above | {identity}) for name in folders]
-    more, others = by_content(root, unknown)
+    more, others = sort_by_content(root, unknown)
     return Listing(sorted(found + more), sorted(others))
 
 
-def by_content(root: Path, files: Sequence[VideoFile]) -> tuple[list[VideoFile], list[str]]:
+def sort_by_content(root: Path, files: Sequence[VideoFile]) -> tuple[list[VideoFile], list[str]]:
     """Which of some files are videos by their content, and the paths of those that are not even text."""
     from fame_cli.data.sources.content import is_text, videos_among
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from fame_cli.config import BackboneName
 from fame_cli.errors import ConfigurationError
-from fame_cli.extension import build_own, is_own
+from fame_cli.extension import build_own
+from fame_cli.option import is_object_path
 
 
 class Backbone(nn.Module):
@@ -48,7 +49,7 @@ def build_backbone(name: str) -> Backbone:
     Raises:
         ConfigurationError: there is no such network.
     """
-    if is_own(name):
+    if is_object_path(name):
         return build_own("--backbone", name, Backbone, needs=["feature_dim"])
     # Imported here since the networks derive from Backbone and not all of them need torchvision.
     match name:
@@ -81,7 +82,7 @@ def build_backbone(name: str) -> Backbone:
 
 def build_empty(name: str) -> Backbone:
     """A network whose weights are to be replaced: no random number is drawn for it."""
-    if is_own(name):
+    if is_object_path(name):
         # A constructor that is not ours may do what nothing but a real device can.
         with torch.random.fork_rng(devices=[]):
             return build_backbone(name)
@@ -99,7 +100,7 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
     """
     shape = (1, 3, clip_frames, crop_px, crop_px)
     try:
-        if is_own(name):
+        if is_object_path(name):
             with torch.no_grad():
                 build_empty(name).eval()(torch.zeros(shape))
         else:
@@ -107,7 +108,7 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
                 build_backbone(name).eval()(torch.empty(shape))
     except RuntimeError as error:
         clips = f"clips of {clip_frames} frames of {crop_px}² pixels"
-        if is_own(name):
+        if is_object_path(name):
             raise ConfigurationError(f"the network {name} cannot take {clips}: {error}") from error
         raise ConfigurationError(
             f"the network {name} has nothing left of {clips}.",
