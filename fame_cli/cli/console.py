@@ -74,8 +74,8 @@ def guard(command: Callable[..., int | None]) -> Callable[..., None]:
         except FameError as error:
             code = explain(error)
         except KeyboardInterrupt as interrupt:
-            how = str(interrupt) or "run the same command again"
-            err.print(f"interrupted; finished shards, checkpoints and results are kept: {how}.")
+            how = str(interrupt) or "Run the same command again."
+            err.print(f"interrupted; finished shards, checkpoints and results are kept. {escape_markup(how)}")
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
             code = refuse(error)

@@ -165,7 +165,7 @@ def knn(evaluation: "Evaluation", config: KnnConfig) -> "Result":
 def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
     """Raise unless RUN can be the folder of a pretraining, or of a result to be made."""
     from fame_cli.data.manifest import is_work
-    from fame_cli.learning.run import resume_command
+    from fame_cli.learning.run import finish_command
 
     if is_work(run):
         raise ConfigurationError(
@@ -180,7 +180,7 @@ def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
     if weights is None and not (run / BACKBONE_FILE).exists():
         raise ArtefactError(
             f"{run} holds no {BACKBONE_FILE}: no pretraining was finished there.",
-            f"Give other weights (--weights PATH), or finish it: {resume_command(work, run)}",
+            f"Give other weights (--weights PATH), or finish it: {finish_command(work, run)}",
         )
 
 

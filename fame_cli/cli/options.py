@@ -11,7 +11,7 @@ code that checks a recipe too (``option.py``), so both are refused in the same w
 import functools
 import inspect
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +24,8 @@ from fame_cli.option import Field, Option, as_text
 
 Command = Callable[..., int]
 
-RECIPE_SECTIONS = "fame_cli.recipe_sections"
-"""Under which a command's context keeps what its recipe says of sections (``recipes.use_recipe``)."""
+SECTIONS = "fame_cli.sections"
+"""Under which a command's context keeps what stands for the defaults of sections (``lay_defaults``)."""
 
 CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
@@ -61,8 +61,10 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
                 values["given"] = {name: options[name] for name in later}
             options = {name: value for name, value in options.items() if value is not None}
             context = values.pop(CONTEXT.name, None)
-            recipe = context.meta.get(RECIPE_SECTIONS, {}) if context else {}
-            config = config_type.from_dict(overlay(config_type, recipe, nest(config_type, options)))
+            values_below: dict[str, Any] = {}
+            for layer in context.meta.get(SECTIONS, []) if context else []:
+                values_below = overlay(config_type, values_below, layer)
+            config = config_type.from_dict(overlay(config_type, values_below, nest(config_type, options)))
             return command(config=config, **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -76,6 +78,16 @@ def parameter_of(field: Field) -> inspect.Parameter:
     """An option as typer reads it from a signature."""
     if field.default_shown:
         default = None
+def lay_defaults(context: typer.Context, values: Mapping[str, Any], *, lowest: bool = False) -> None:
+    """Let values stand for defaults of a command: above those that were laid before, or below them."""
+    sections = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in values.items() if key not in sections}
+    before = context.default_map or {}
+    context.default_map = {**plain, **before} if lowest else {**before, **plain}
+    layers = context.meta.setdefault(SECTIONS, [])
+    layers.insert(0 if lowest else len(layers), sections)
+
+
     elif field.element:
         default = ",".join(map(as_text, field.default))
     else:

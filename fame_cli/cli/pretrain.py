@@ -2,15 +2,15 @@
 
 import contextlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import output_folder, takes
+from fame_cli.cli.masks import Frames, StatisticsStoreName
+from fame_cli.cli.options import takes
 from fame_cli.cli.recipes import RecipeOption
+from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
 from fame_cli.option import printable
@@ -68,11 +68,13 @@ MemoryFormatOption = Annotated[
 
 @takes(PretrainConfig)
 def pretrain(
-    work: Work,
-    run: Annotated[Path, output_folder("Folder of the run.", "RUN")],
     config: PretrainConfig,
+    work: WorkToLearnFrom = None,
+    output: NewRun = None,
     recipe: RecipeOption = None,  # noqa: ARG001
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
+    resume: Resume = None,
+    overwrite: Overwrite = False,
+    init_from: InitFrom = None,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
     device: Device = "auto",
@@ -87,9 +89,11 @@ def pretrain(
     """Pretrain a backbone: contrast of clips that keep their foreground and get the background of others.
 
     Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
-    end, backbone.safetensors. A stopped run goes on with --resume. Several GPUs train together with
-    torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what one would.
+    end, backbone.safetensors. A stopped run goes on with fame pretrain --resume RUN, and nothing else.
+    Several GPUs train together with torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what
+    one would.
     """
+    work, run = choose_start(config, work, output, resume, overwrite, init_from)
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
@@ -111,7 +115,9 @@ def pretrain(
             store,
             cached,
             config,
-            resume=resume,
+            resume=resume is not None,
+            overwrite=overwrite,
+            init_from=init_from,
             device=device,
             workers=workers,
             compile=compile,

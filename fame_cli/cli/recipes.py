@@ -1,12 +1,11 @@
 """``fame recipes``, and the option ``--recipe`` of every command that a recipe has options for."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import RECIPE_SECTIONS
+from fame_cli.cli.options import lay_defaults
 
 
 def use_recipe(context: typer.Context, name: str | None) -> str | None:
@@ -14,10 +13,7 @@ def use_recipe(context: typer.Context, name: str | None) -> str | None:
     if name is not None and not context.resilient_parsing:
         from fame_cli.recipe import read_recipe
 
-        options = read_recipe(name).options(str(context.info_name))
-        sections = {key: value for key, value in options.items() if isinstance(value, Mapping)}
-        context.default_map = {key: value for key, value in options.items() if key not in sections}
-        context.meta[RECIPE_SECTIONS] = sections
+        lay_defaults(context, read_recipe(name).options(str(context.info_name)))
     return name
 
 

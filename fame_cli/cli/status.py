@@ -48,17 +48,36 @@ def show_run(run: Path) -> None:
 
     last = last_row(run / "metrics.jsonl")
     checkpoint = run / "checkpoints" / "last.pt"
+    state = "done" if (run / "backbone.safetensors").exists() else "stopped"
+    state = "running" if holders(run) else state
     rows = [
-        [
-            "state",
-            "running" if holders(run) else "done" if (run / "backbone.safetensors").exists() else "stopped",
-        ],
+        ["state", state],
         ["step", f"{last['step'] + 1:.0f}" if last else ""],
         ["epoch", f"{last['epoch'] + 1:.0f}" if "epoch" in last else ""],
         ["loss (chance)", f"{last['loss']:.3f} ({last['chance']:.3f})" if last else ""],
         ["checkpoint", f"{age(checkpoint.stat().st_mtime)} ago" if checkpoint.exists() else "none"],
     ]
     console.table(str(run), ["run", ""], rows)
+    if advice := advise_run(run, state):
+        console.say(advice)
+
+
+def advise_run(run: Path, state: str) -> str:
+    """What goes on with a run that was stopped, or evaluates a finished one."""
+    from fame_cli.advice import command
+    from fame_cli.errors import ArtefactError
+    from fame_cli.learning.run import CONFIG_FILE, RunFolder, resume_command
+    from fame_cli.names import to_disk
+
+    if state == "running" or not (run / CONFIG_FILE).exists():
+        return ""
+    try:
+        work = RunFolder(run).read()["data"].get("work")
+    except ArtefactError as error:
+        return f"{error.message} {error.hint}"
+    if state == "stopped":
+        return f"To go on: {resume_command(run)}"
+    return f"To evaluate it: {command('eval', 'linear', Path(to_disk(work)), run)}" if work else ""
 
 
 def last_row(metrics: Path) -> dict[str, float]:

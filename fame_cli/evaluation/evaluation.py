@@ -139,9 +139,10 @@ class Evaluation:
         known, manifest = self.weights.pretraining_set, self.videos.frames.manifest
         if known is None or self.seen is None:
             return None
-        groups = {ucf101_group(name).casefold() for name in known.videos} - {""}
-        if str(manifest.root) == known.root:
-            groups |= {group_of(video) for video in manifest.videos if video.id in known.videos}
+        groups = {ucf101_group(name).casefold() for part in known.parts for name in part.videos} - {""}
+        for part in known.parts:
+            if str(manifest.root) == part.root:
+                groups |= {group_of(video) for video in manifest.videos if video.id in part.videos}
         test = zip(self.videos.test, self.videos.groups(self.videos.test), strict=True)
         ids = (manifest.videos[video_index].id for video_index, group in test if group in groups)
         seen = set(self.seen)

@@ -60,7 +60,8 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that ``save_training`` wrote, all its tensors on ``device``."""
     if not path.exists():
         raise ArtefactError(
-            f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
+            f"{path}: there is no training checkpoint.",
+            "Copy it back, or start the training anew with --overwrite.",
         )
     record.require_as_written(path, "Copy it back, or delete its folder and start the training anew.")
     require_sound_archive(path)
