@@ -21,7 +21,7 @@ FLOORS = [
     "distraction",
     "data",
     "learning inventory",
-    "evaluation segmentation",
+    "evaluation segmentation doctor",
     "visualization",
     "demo",
     "cli",

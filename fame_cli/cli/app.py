@@ -12,6 +12,7 @@ from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.cam import cam
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
+from fame_cli.cli.doctor import doctor
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -90,6 +91,7 @@ benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine d
 app.add_typer(benchmarks, name="benchmark")
 command(benchmark.train, "fame benchmark train work --backbone r2plus1d_18", group=benchmarks)
 
+command(doctor, "fame doctor work")
 command(demo, "fame demo -o demo")
 
 evaluations = typer.Typer(no_args_is_help=True, help="Evaluate a representation on labelled videos.")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import json
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fame_cli import streams
-from fame_cli.errors import BUG, INTERRUPTED, FameError
+from fame_cli.errors import BUG, INTERRUPTED, FameError, MachineError
 from fame_cli.libraries import advice
 
 LOG_LINE_SECONDS = 15
@@ -59,6 +60,11 @@ def say(message: str) -> None:
     out.print(escape_markup(message))
 
 
+def say_json(value: object) -> None:
+    """A value as JSON on standard output, in ASCII, so that it can be read whatever names are in it."""
+    print(json.dumps(value, indent=1))
+
+
 def warn(message: str) -> None:
     err.print(f"[yellow]warning:[/yellow] {escape_markup(message)}")
 
@@ -90,6 +96,8 @@ def explain(error: FameError) -> int:
     err.print(f"[bold red]error:[/bold red] {escape_markup(error.message)}")
     if error.hint:
         err.print(escape_markup(error.hint))
+    if isinstance(error, MachineError):
+        err.print("What else this machine may lack: fame doctor")
     return error.exit_code
 
 
@@ -119,6 +127,7 @@ def admit(error: Exception) -> int:
         err.print(f"[bold red]unexpected error:[/bold red] {escape_markup(what)}")
         err.print(escape_markup(told))
         err.print("Run the command again with --debug for the details to report.")
+        err.print("What this machine may lack: fame doctor")
     return BUG
 
 

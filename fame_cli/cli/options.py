@@ -22,6 +22,10 @@ from fame_cli.configuration import Configuration, nest, options_of, overlay
 from fame_cli.errors import ConfigurationError
 from fame_cli.option import Field, Option, as_text
 
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print it as JSON, on standard output alone.", show_default=False)
+]
+
 Command = Callable[..., int]
 
 SECTIONS = "fame_cli.sections"
@@ -74,10 +78,6 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
     return decorate
 
 
-def parameter_of(field: Field) -> inspect.Parameter:
-    """An option as typer reads it from a signature."""
-    if field.default_shown:
-        default = None
 def lay_defaults(context: typer.Context, values: Mapping[str, Any], *, lowest: bool = False) -> None:
     """Let values stand for defaults of a command: above those that were laid before, or below them."""
     sections = {key: value for key, value in values.items() if isinstance(value, Mapping)}
@@ -88,6 +88,10 @@ def lay_defaults(context: typer.Context, values: Mapping[str, Any], *, lowest: b
     layers.insert(0 if lowest else len(layers), sections)
 
 
+def parameter_of(field: Field) -> inspect.Parameter:
+    """An option as typer reads it from a signature."""
+    if field.default_shown:
+        default = None
     elif field.element:
         default = ",".join(map(as_text, field.default))
     else:
