@@ -19,6 +19,7 @@ from fame_cli.method import (
     DistractionConfig,
     DistractionMethod,
     FameConfig,
+    Hue,
     HueOption,
     MocoConfig,
     NoDistraction,
@@ -263,6 +264,11 @@ class PretrainConfig(CropConfig):
     def branch(self) -> Branch:
         """Which clips of a video are distracted."""
         return self.distraction.branch if isinstance(self.distraction, DistractionMethod) else "single"
+
+    @property
+    def hue(self) -> Hue | None:
+        """How the statistics that are read bin hue; None where that does not matter."""
+        return self.distraction.hue if isinstance(self.distraction, FameConfig) else None
 
     @property
     def batch_norm_clips(self) -> int:

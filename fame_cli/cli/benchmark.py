@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames
+from fame_cli.cli.masks import Frames, StatisticsStoreName
 from fame_cli.cli.options import takes
 from fame_cli.cli.pretrain import Compile, Device, MemoryFormatOption, Workers
 from fame_cli.config import PretrainConfig
@@ -20,6 +20,7 @@ def train(
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="N")] = 20,
     frames: Frames = None,
+    statistics_store: StatisticsStoreName = None,
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
@@ -42,7 +43,9 @@ def train(
     if work is not None:
         store = open_frame_store(work, read_manifest(work), frames)
         if reads_maps(config):
-            cached = open_statistics_store(work, store, config.clip_frames, config.frame_stride, None)
+            cached = open_statistics_store(
+                work, store, config.clip_frames, config.frame_stride, statistics_store, hue=config.hue
+            )
     target = choose_device(device)
     with console.progress("training", "steps") as tell:
         speed = benchmark_training(

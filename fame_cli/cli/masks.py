@@ -7,20 +7,30 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.extract import say_stage
-from fame_cli.cli.options import takes
+from fame_cli.cli.options import choice, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
-from fame_cli.config import StatisticsConfig
+from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.errors import DONE
 
 StatisticsStoreName = Annotated[
     str | None,
     typer.Option(
         "--statistics-store",
-        help="Statistics to read, a folder in WORK/statistics.",
-        show_default="the only one",
+        help="Statistics to read, a folder in WORK/statistics, or how its name begins.",
+        show_default="the only one of such clips",
         metavar="NAME",
         rich_help_panel="Data",
+    ),
+]
+StatisticsMotion = Annotated[
+    Motion | None,
+    choice(
+        "motion",
+        Motion,
+        help="Read statistics that were computed so, where there are several.",
+        rich_help_panel="Data",
+        show_default="whichever there are",
     ),
 ]
 Work = Annotated[Path, typer.Argument(help="Folder that fame extract made.", metavar="WORK")]
@@ -28,7 +38,7 @@ Frames = Annotated[
     str | None,
     typer.Option(
         "--frames",
-        help="Frame store to read, a folder in WORK/frames.",
+        help="Frame store to read, a folder in WORK/frames, or how its name begins.",
         show_default="the only one",
         metavar="NAME",
         rich_help_panel="Data",

@@ -148,6 +148,13 @@ def choice(name: str, kind: Any, help: str, **more: Any) -> Any:
     return typer.Option(field.flag, parser=field.check, metavar=metavar, help=help_of(field), **more)
 
 
+def own_number(name: str, option: Option, **more: Any) -> Any:
+    """An option of a command's own that is a number within bounds."""
+    field = Field(name, float, None, option)
+    help = f"{option.help} [{option.range}]"
+    return typer.Option(field.flag, parser=lambda text: field.check(field.parse(text)), help=help, **more)
+
+
 def repeatable(config_type: type[Configuration], name: str) -> Any:
     """An option of a configuration that can be given several times; the configuration checks each value."""
     field = next(field for field in options_of(config_type) if field.name == name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames, StatisticsStoreName
+from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName
 from fame_cli.cli.options import takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
@@ -77,6 +77,7 @@ def pretrain(
     init_from: InitFrom = None,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
+    motion: StatisticsMotion = None,
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
@@ -106,7 +107,13 @@ def pretrain(
         cached = None
         if reads_maps(config):
             cached = open_statistics_store(
-                work, store, config.clip_frames, config.frame_stride, statistics_store
+                work,
+                store,
+                config.clip_frames,
+                config.frame_stride,
+                statistics_store,
+                motion=motion,
+                hue=config.hue,
             )
         speaks = rank() == 0
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None

@@ -40,6 +40,8 @@ def status(
     for state in inventory.stages:
         if advice := advise(inventory, state):
             console.say(advice)
+    if all(state_of(inventory, state) == "complete" for state in inventory.stages):
+        console.say(f"Next: {next_command(inventory)}")
     return DONE
 
 
@@ -153,6 +155,32 @@ def state_of(inventory: "Inventory", state: "StageState") -> str:
     if state.description and not inventory.is_current(state):
         return "out of date"
     return "complete" if state.complete and state.done == state.shards else "unfinished"
+
+
+def next_command(inventory: "Inventory") -> str:
+    """What comes after the stages that are there, all of which are complete."""
+    from fame_cli.advice import as_words, command, extract_command, options_of
+    from fame_cli.config import PretrainConfig
+
+    kinds = ("frames", "statistics")
+    frames, statistics = ([state for state in inventory.stages if state.kind == kind] for kind in kinds)
+    if not frames:
+        return extract_command(inventory.work)
+    named = ["--frames", frames[-1].folder.name] if len(frames) > 1 else []
+    if not statistics:
+        return command("masks", inventory.work, *named)
+    clips = {
+        name: value
+        for name, value in options_of(statistics[-1].folder).items()
+        if name in ("clip_frames", "frame_stride")
+    }
+    words = as_words("statistics", clips)
+    words += ["--statistics-store", statistics[-1].folder.name] if len(statistics) > 1 else []
+    counts = inventory.video_counts()
+    videos = sum(counts["train" if "train" in counts else ""][status] for status in ("ok", "partial"))
+    if 2 <= videos < PretrainConfig().batch_size:
+        words += ["--batch-size", 2 ** (videos.bit_length() - 1)]
+    return command("pretrain", inventory.work, "-o", "run", *named, *words)
 
 
 def advise(inventory: "Inventory", state: "StageState") -> str:

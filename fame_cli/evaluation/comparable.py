@@ -22,7 +22,8 @@ def describe_test(result: Result) -> str:
     """How many videos of which data set and split were tested."""
     source, test = result.splits.get("source", {}), result.splits["test"]
     split = official_split(result)
-    official = f" (split {split})" if split else ""
+    share = source.get("hold_out")
+    official = f" (split {split})" if split else f" ({share:.0%} held out)" if share else ""
     name = source.get("source", "folder")
     return f"{test['videos']} videos of {name}{official}, split {test['name']!r}"
 
