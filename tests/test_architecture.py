@@ -18,7 +18,7 @@ FLOORS = [
     "advice",
     "workers record",
     "foreground recipe stage",
-    "distraction",
+    "distraction forecast",
     "data",
     "learning inventory",
     "evaluation segmentation doctor",

@@ -20,13 +20,13 @@ from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
+from fame_cli.cli.voice import VOICE
 from fame_cli.errors import FameError
 from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,6 +50,12 @@ def options(
         bool,
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors (anywhere).")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also what was chosen for you (anywhere).")
+    ] = False,
 ) -> None:
     """Video representations without background bias: foreground-background merging (FAME).
 
@@ -58,6 +64,8 @@ def options(
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
+    VOICE.reset()
+    VOICE.quiet, VOICE.verbose = quiet, verbose
 
 
 class CheckedCommand(TyperCommand):
@@ -65,7 +73,7 @@ class CheckedCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, VOICE.take(args))
         except FameError as error:
             raise typer.Exit(console.explain(error)) from error
 

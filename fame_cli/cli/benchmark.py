@@ -1,5 +1,6 @@
 """``fame benchmark``: what this machine does with a training."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, StatisticsStoreName
-from fame_cli.cli.options import takes
+from fame_cli.cli.options import AsJson, takes
 from fame_cli.cli.pretrain import Compile, Device, MemoryFormatOption, Workers
 from fame_cli.config import PretrainConfig
 
@@ -25,6 +26,7 @@ def train(
     workers: Workers = None,
     compile: Compile = False,
     memory_format: MemoryFormatOption = "auto",
+    as_json: AsJson = False,
 ) -> int:
     """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
 
@@ -73,6 +75,10 @@ def train(
     shape = f"{config.batch_size} videos, {config.clip_frames} x {config.crop_px}²"
     title = f"{config.objective.name}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
+    if as_json:
+        share = speed.share_of_convolution_rate
+        told = {**asdict(speed), "share_of_convolution_rate": share, "seconds_of_a_small_step": formats}
+        console.say_json({"title": title, "device": str(target), "options": config.to_dict(), **told})
     used, faster = choose_memory_format(memory_format), min(formats, key=formats.__getitem__)
     advice = "it was used" if used == faster else f"give --memory-format {faster}, to pretrain as well"
     console.say(f"The faster memory format here is {faster}: {advice}.")

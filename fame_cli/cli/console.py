@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fame_cli import streams
+from fame_cli.cli.voice import VOICE
 from fame_cli.errors import BUG, INTERRUPTED, FameError, MachineError
 from fame_cli.libraries import advice
 
@@ -56,8 +57,20 @@ def escape_markup(text: object) -> str:
 
 
 def say(message: str) -> None:
-    """One plain line on standard output."""
-    out.print(escape_markup(message))
+    """One plain line on standard output, about what is done; not with --quiet."""
+    if not VOICE.quiet:
+        (err if VOICE.as_json else out).print(escape_markup(message))
+
+
+def detail(message: str) -> None:
+    """A line for those who asked for more with --verbose, on standard error."""
+    if VOICE.verbose:
+        err.print(escape_markup(message))
+
+
+def output(text: str) -> None:
+    """What a command was asked for, on standard output."""
+    (err if VOICE.as_json else out).print(escape_markup(text))
 
 
 def say_json(value: object) -> None:
@@ -85,6 +98,8 @@ def guard(command: Callable[..., int | None]) -> Callable[..., None]:
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
             code = refuse(error)
+        finally:
+            VOICE.reset()
         raise typer.Exit(code)
 
     return run
@@ -137,7 +152,12 @@ class RateColumn(ProgressColumn):
         self.unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} {self.unit}/s" if task.speed else f"- {self.unit}/s")
+        return Text(pace(task.speed, self.unit) if task.speed else f"- {self.unit}/s")
+
+
+def pace(rate: float, unit: str) -> str:
+    """Such as "2.5 steps/s", or "4.0 s/step" where each takes more than a second."""
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{1 / rate:.1f} s/{unit.removesuffix('s')}"
 
 
 @contextlib.contextmanager
@@ -151,6 +171,9 @@ def progress(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
     """The same with a note, such as the loss, behind it."""
     title = visible(title)
+    if VOICE.quiet:
+        yield lambda _done, _total, _note: None
+        return
     if not err.is_terminal:
         yield plain_lines(title, unit)
         return
@@ -187,8 +210,8 @@ def plain_lines(title: str, unit: str) -> Callable[[int, int, str], None]:
         told[0] = now
         rate = (done - begun[0][1]) / max(now - begun[0][0], 1e-9)
         left = f", {duration((total - done) / rate)} left" if rate and done < total else ""
-        pace = f" ({rate:.1f} {unit}/s{left})" if rate else ""
-        print(f"{title}: {done}/{total}{pace}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
+        speed = f" ({pace(rate, unit)}{left})" if rate else ""
+        print(f"{title}: {done}/{total}{speed}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
 
     return tell
 
@@ -211,7 +234,9 @@ def size(count: float) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are figures."""
+    """Print a table; the first column is text, the others are figures. Not where JSON was asked for."""
+    if VOICE.as_json:
+        return
     grid = Table(title=escape_markup(title), title_justify="left")
     for number, column in enumerate(columns):
         grid.add_column(escape_markup(column), justify="left" if number == 0 else "right")

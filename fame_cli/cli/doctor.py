@@ -50,4 +50,4 @@ def show(finding: "Finding") -> None:
     sign, name = SIGNS[finding.state], console.escape_markup(finding.name)
     console.out.print(f"{sign}  {name}: {console.escape_markup(finding.found)}")
     if finding.advice:
-        console.say(f"    {finding.advice}")
+        console.output(f"    {finding.advice}")

@@ -17,13 +17,34 @@ from typing import Annotated, Any
 
 import typer
 
+from fame_cli.cli import console
+from fame_cli.cli.completion import complete_names
+from fame_cli.cli.voice import VOICE
 from fame_cli.config import GROUPS
-from fame_cli.configuration import Configuration, nest, options_of, overlay
+from fame_cli.configuration import Configuration, flatten, nest, options_of, overlay
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Field, Option, as_text
+from fame_cli.option import Field, Option, as_text, option_name
+
+
+def leave_output_to_json(wanted: bool) -> bool:
+    VOICE.as_json = VOICE.as_json or wanted
+    return wanted
+
 
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print it as JSON, on standard output alone.", show_default=False)
+    bool,
+    typer.Option(
+        "--json",
+        help="Print it as JSON, on standard output alone.",
+        show_default=False,
+        callback=leave_output_to_json,
+        is_eager=True,
+    ),
+]
+
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be done, how much disk it takes and how long, then exit."),
 ]
 
 Command = Callable[..., int]
@@ -69,6 +90,8 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
             for layer in context.meta.get(SECTIONS, []) if context else []:
                 values_below = overlay(config_type, values_below, layer)
             config = config_type.from_dict(overlay(config_type, values_below, nest(config_type, options)))
+            for name, value in flatten(config.to_dict()).items():
+                console.detail(f"{option_name(name)} {as_text(value)}")
             return command(config=config, **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -107,6 +130,7 @@ def parameter_of(field: Field) -> inspect.Parameter:
         help=help_of(field),
         rich_help_panel=field.option.group or None,
         show_default=field.default_text if default in (None, "") else True,
+        autocompletion=complete_names(field.choices) if field.choices else None,
     )
     return inspect.Parameter(
         field.name,
@@ -145,6 +169,7 @@ def choice(name: str, kind: Any, help: str, **more: Any) -> Any:
     """An option of a command's own that is one of several names; a wrong one is told with the nearest."""
     field = Field(name, kind, None, Option(help))
     metavar = more.pop("metavar", metavar_of(field))
+    more.setdefault("autocompletion", complete_names(field.choices))
     return typer.Option(field.flag, parser=field.check, metavar=metavar, help=help_of(field), **more)
 
 
@@ -162,6 +187,7 @@ def repeatable(config_type: type[Configuration], name: str) -> Any:
         field.flag,
         metavar=metavar_of(field),
         help=f"{help_of(field)} Repeatable.",
+        autocompletion=complete_names(field.choices),
         rich_help_panel=field.option.group or None,
         show_default=field.default_text,
     )

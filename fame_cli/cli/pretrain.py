@@ -2,13 +2,15 @@
 
 import contextlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName
-from fame_cli.cli.options import takes
+from fame_cli.cli.options import DryRun, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
 from fame_cli.config import PretrainConfig
@@ -16,6 +18,7 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.option import printable
 
 if TYPE_CHECKING:
+    from fame_cli.data.frames import FrameStore
     from fame_cli.learning.log import StepInfo
     from fame_cli.learning.pretrain import Outcome
 
@@ -75,6 +78,7 @@ def pretrain(
     resume: Resume = None,
     overwrite: Overwrite = False,
     init_from: InitFrom = None,
+    dry_run: DryRun = False,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
     motion: StatisticsMotion = None,
@@ -104,6 +108,7 @@ def pretrain(
 
     with together(), contextlib.ExitStack() as shown:
         store = open_frame_store(work, read_manifest(work), frames)
+        console.detail(f"frames: {store.folder}")
         cached = None
         if reads_maps(config):
             cached = open_statistics_store(
@@ -115,6 +120,9 @@ def pretrain(
                 motion=motion,
                 hue=config.hue,
             )
+            console.detail(f"statistics: {cached.folder}")
+        if dry_run:
+            return forecast_run(run, store, config, overwrite)
         speaks = rank() == 0
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None
         outcome = learn(
@@ -136,6 +144,16 @@ def pretrain(
     if speaks:
         report(outcome)
     return 0
+
+
+def forecast_run(run: Path, store: "FrameStore", config: PretrainConfig, overwrite: bool) -> int:
+    from fame_cli.advice import command
+    from fame_cli.learning.forecast import forecast_training
+
+    # What is overwritten counts for nothing.
+    forecast = forecast_training(run / "new" if overwrite else run, store, config)
+    work = store.folder.parent.parent
+    return tell_forecast(forecast, f"this measures it: {command('benchmark', 'train', work)}")
 
 
 def report(outcome: "Outcome") -> None:
@@ -164,4 +182,4 @@ def describe(standing: "StepInfo") -> str:
         for name, value in standing.figures.items()
     ]
     loss = f"loss {standing.loss:.3f} (chance {standing.chance:.3f})"
-    return "  ".join([loss, *figures, f"{standing.samples_per_second:.1f} samples/s"])
+    return "  ".join([loss, *figures, console.pace(standing.samples_per_second, "samples")])

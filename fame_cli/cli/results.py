@@ -2,7 +2,9 @@
 
 import re
 import statistics
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fame_cli.cli import console
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from fame_cli.evaluation.results import Figure, Result
 
 CLASSES_SHOWN = 3
+OF_EACH_VIDEO = ("predictions", "queries")
 
 
 def show_result(result: "Result") -> None:
@@ -32,6 +35,12 @@ def show_result(result: "Result") -> None:
     for note in (*result.notes, leak_note(result)):
         if note:
             console.warn(note)
+
+
+def summarise(result: "Result", path: Path) -> dict[str, Any]:
+    """A result as plain values, without what it has of each video, and where all of it is."""
+    values = asdict(result)
+    return {"path": str(path), **{name: values[name] for name in values if name not in OF_EACH_VIDEO}}
 
 
 def title(result: "Result") -> str:

@@ -7,6 +7,7 @@ import typer
 
 from fame_cli.advice import command
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_run, complete_work
 from fame_cli.cli.options import lay_defaults, output_folder
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ArtefactError, ConfigurationError
@@ -38,7 +39,10 @@ def options_of_run(asked: dict[str, Any]) -> dict[str, Any]:
 WorkToLearnFrom = Annotated[
     Path | None,
     typer.Argument(
-        help="Folder that fame extract made.", metavar="WORK", show_default="that of the run, with --resume"
+        help="Folder that fame extract made.",
+        metavar="WORK",
+        show_default="that of the run, with --resume",
+        autocompletion=complete_work,
     ),
 ]
 NewRun = Annotated[Path | None, output_folder("Folder of a new run.", "RUN", show_default="that of --resume")]
@@ -51,6 +55,7 @@ Resume = Annotated[
         metavar="RUN",
         is_eager=True,
         callback=use_run,
+        autocompletion=complete_run,
         show_default=False,
     ),
 ]
@@ -65,6 +70,7 @@ InitFrom = Annotated[
         "or BE (docs/library.md).",
         metavar="FILE|RUN",
         show_default="random weights",
+        autocompletion=complete_run,
     ),
 ]
 

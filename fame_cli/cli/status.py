@@ -2,11 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_work_or_run
+from fame_cli.cli.options import AsJson
 from fame_cli.errors import DONE
 
 TAIL_BYTES = 4096
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
 
 def status(
     folder: Annotated[
-        Path, typer.Argument(help="Folder that fame extract or fame pretrain made.", metavar="WORK|RUN")
+        Path,
+        typer.Argument(
+            help="Folder that fame extract or fame pretrain made.",
+            metavar="WORK|RUN",
+            autocompletion=complete_work_or_run,
+        ),
     ],
+    as_json: AsJson = False,
 ) -> int:
     """Show the videos and stages of WORK: what is done, missing, damaged or failed, its size and age.
 
@@ -30,7 +38,7 @@ def status(
     from fame_cli.learning.run import is_run
 
     if is_run(folder) and not is_work(folder):
-        show_run(folder)
+        show_run(folder, as_json)
         return DONE
     from fame_cli.inventory import take_inventory
 
@@ -40,12 +48,40 @@ def status(
     for state in inventory.stages:
         if advice := advise(inventory, state):
             console.say(advice)
-    if all(state_of(inventory, state) == "complete" for state in inventory.stages):
-        console.say(f"Next: {next_command(inventory)}")
+    complete = all(state_of(inventory, state) == "complete" for state in inventory.stages)
+    following = next_command(inventory) if complete else ""
+    if following:
+        console.say(f"Next: {following}")
+    if as_json:
+        console.say_json(as_plain(inventory, following))
     return DONE
 
 
-def show_run(run: Path) -> None:
+def as_plain(inventory: "Inventory", following: str) -> dict[str, Any]:
+    """What status shows, as plain values; ages as times in seconds since 1970."""
+    stages = [
+        {
+            "kind": state.kind,
+            "name": state.folder.name,
+            "options": state.options,
+            "state": state_of(inventory, state),
+            "shards": state.shards,
+            "done": state.done,
+            "missing": list(state.missing),
+            "damaged": list(state.damaged),
+            "videos": dict(state.videos),
+            "bytes": state.bytes,
+            "changed": state.changed,
+            "holders": list(state.holders),
+            "command": "" if state_of(inventory, state) == "complete" else inventory.command(state),
+        }
+        for state in inventory.stages
+    ]
+    videos = {split: dict(counts) for split, counts in inventory.video_counts().items()}
+    return {"work": str(inventory.work), "videos": videos, "stages": stages, "next": following}
+
+
+def show_run(run: Path, as_json: bool) -> None:
     from fame_cli.lock import holders
 
     last = last_row(run / "metrics.jsonl")
@@ -62,6 +98,10 @@ def show_run(run: Path) -> None:
     console.table(str(run), ["run", ""], rows)
     if advice := advise_run(run, state):
         console.say(advice)
+    if as_json:
+        saved = checkpoint.stat().st_mtime if checkpoint.exists() else None
+        told = {"run": str(run), "state": state, "last": last, "checkpoint_saved": saved}
+        console.say_json({**told, "next": advice.partition(": ")[2]})
 
 
 def advise_run(run: Path, state: str) -> str:

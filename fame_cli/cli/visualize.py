@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_run
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName, Work
 from fame_cli.cli.options import choice, output_folder, takes
 from fame_cli.config import MaskConfig, Motion
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
     from fame_cli.data.statistics import StatisticsStore
     from fame_cli.visualization.examples import MaskOptions
 
-Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", metavar="RUN")]
-Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
+Run = Annotated[
+    Path,
+    typer.Argument(help="Folder that fame pretrain made.", metavar="RUN", autocompletion=complete_run),
+]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...", autocompletion=complete_run),
+]
 Output = Annotated[
     Path | None,
     output_folder("Folder for the pictures.", "OUT", show_default="pictures in WORK or RUN"),

@@ -62,18 +62,7 @@ def compute(
     progress: stage.Progress | None = None,
 ) -> stage.Report:
     """Compute the statistics of every clip of every video, as far as that is not done yet."""
-    shards = []
-    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
-        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
-        shards.append(
-            Shard(
-                name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
-                items=len(videos),
-                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
-            )
-        )
-    folder = statistics_folder(work, frames, config)
+    folder, shards = computation(work, frames, config)
     report = stage.run(
         folder,
         "statistics",
@@ -88,6 +77,22 @@ def compute(
     )
     complete_index(folder, len(frames.videos), CLIPS, count_clips)
     return report
+
+
+def computation(work: Path, frames: FrameStore, config: StatisticsConfig) -> tuple[Path, list[Shard]]:
+    """The folder of a statistics store and its shards."""
+    shards = []
+    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
+        shards.append(
+            Shard(
+                name=name,
+                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
+                items=len(videos),
+                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
+            )
+        )
+    return statistics_folder(work, frames, config), shards
 
 
 def count_clips(summaries: Iterable[Summary]) -> int:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "commands"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-EVERYWHERE = {"--help", "--debug", "--version"}
+EVERYWHERE = {"--help", "--debug", "--version", "--quiet", "--verbose", "--install-completion"}
 
 
 COMMANDS = dict(commands_below(typer.main.get_command(app)))
