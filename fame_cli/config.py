@@ -23,6 +23,7 @@ from fame_cli.method import (
     MocoConfig,
     NoDistraction,
     ObjectiveConfig,
+    PuzzleConfig,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -45,6 +46,9 @@ BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+
+PUZZLE_FRAMES = 8
+"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
 
 
 def fingerprint(value: object) -> str:
@@ -207,7 +211,8 @@ class PretrainConfig(CropConfig):
     objective: Annotated[
         ObjectiveConfig,
         Section(
-            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, or one of your own.",
+            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, a pretext task (which way is "
+            "up, a puzzle of a clip's pieces, the order of three clips), or one of your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
@@ -225,7 +230,7 @@ class PretrainConfig(CropConfig):
     ] = 0
     batch_size: Annotated[
         int,
-        Option("Videos per step over all processes; each gives two clips.", at_least=2, group="Optimisation"),
+        Option("Videos per step over all processes.", at_least=2, group="Optimisation"),
     ] = 64
     optimizer: Annotated[
         Optimizer, Option("SGD with momentum 0.9 as in the paper, or AdamW.", group="Optimisation")
@@ -251,6 +256,12 @@ class PretrainConfig(CropConfig):
                 self.objective.queue_length >= self.batch_size,
                 "queue_length",
                 f"at least the batch size, {self.batch_size}",
+            )
+        if isinstance(self.objective, PuzzleConfig):
+            self.require(
+                self.clip_frames >= PUZZLE_FRAMES,
+                "clip_frames",
+                f"at least {PUZZLE_FRAMES}, since a puzzle cuts a clip into four times",
             )
 
     @property

@@ -14,6 +14,7 @@ StatisticsSource = Literal["cached", "online"]
 Positive = Literal["another-time", "same-frames"]
 ExtraNegative = Literal["none", "intra-video"]
 Head = Literal["mlp", "linear"]
+Psi = Literal["max", "mean", "global"]
 
 Beta = Annotated[
     float,
@@ -227,8 +228,73 @@ class ByolConfig(Method):
 
 
 @dataclass(frozen=True)
+class PretextConfig(Method):
+    """What every pretext task has: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
+
+    consistency: Annotated[
+        float,
+        Option(
+            "Weight β of the consistency between a clip and the same frames in another crop, distracted "
+            "(BE); 0 leaves it out, and the task's own clips are distracted.",
+            at_least=0,
+            group="Objective",
+        ),
+    ] = 0.0
+    psi: Annotated[
+        Psi,
+        Option(
+            "What the consistency compares of a feature map: at each time its maximum over space (as we "
+            "recall the paper) or its mean over space (BE's published code), or the mean of the whole map.",
+            group="Objective",
+        ),
+    ] = "max"
+
+
+@dataclass(frozen=True)
+class RotationConfig(PretextConfig):
+    """Which way is up? (3D RotNet: Jing et al. 2018)."""
+
+    name: Literal["rotation"] = "rotation"
+
+
+@dataclass(frozen=True)
+class PuzzleConfig(PretextConfig):
+    """Put four pieces of a clip into their order (space-time cubic puzzles: Kim et al. 2019)."""
+
+    name: Literal["puzzle"] = "puzzle"
+    channel_replication: Annotated[
+        float,
+        Option(
+            "Probability that one colour channel of a clip takes the place of all; below 1 the shift of a "
+            "lens between colours tells some cells.",
+            at_least=0,
+            at_most=1,
+            group="Objective",
+        ),
+    ] = 1.0
+
+
+@dataclass(frozen=True)
+class OrderConfig(PretextConfig):
+    """In which order were three clips? (Xu et al. 2019)."""
+
+    name: Literal["order"] = "order"
+    order_gap_frames: Annotated[
+        int,
+        Option(
+            "Frames of the video between the end of one of the three clips and the beginning of the next.",
+            unit="frames",
+            at_least=0,
+            group="Objective",
+        ),
+    ] = 8
+
+
+@dataclass(frozen=True)
 class OwnObjective(Method):
     """An objective of the user's own, ``package.module:name``."""
 
 
-ObjectiveConfig = MocoConfig | SimclrConfig | ByolConfig | OwnObjective
+ObjectiveConfig = (
+    MocoConfig | SimclrConfig | ByolConfig | RotationConfig | PuzzleConfig | OrderConfig | OwnObjective
+)

@@ -144,7 +144,7 @@ def confusion(
 
 
 def curves(runs: Runs, output: Output = None) -> int:
-    """Draw loss, contrastive accuracy and learning rate of one or several runs in one picture."""
+    """Draw loss, accuracy and learning rate of one or several runs in one picture."""
     from fame_cli.learning.run import RunFolder
     from fame_cli.visualization.curves import draw_curves
 

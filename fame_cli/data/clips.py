@@ -57,6 +57,12 @@ def random_start_apart(
     return (drawn if drawn < before else other + gap + drawn - before), True
 
 
+def start_after(frame_count: int, span: int, other: int, gap: int) -> tuple[int, bool]:
+    """The start ``gap`` frames after the start ``other``, and True; the last there is, and False, if none."""
+    last = last_start(frame_count, span)
+    return min(other + gap, last), other + gap + span <= frame_count
+
+
 def even_starts(frame_count: int, span: int, count: int) -> Indices:
     """Starts (count,) spread evenly from the first to the last at which the clip fits; one is central."""
     last = last_start(frame_count, span)
@@ -83,22 +89,24 @@ def generator_for(seed: int, *parts: int | str) -> np.random.Generator:
 
 
 def random_resized_crop(
-    height: int, width: int, scale_min: float, generator: np.random.Generator
+    height: int, width: int, scale_min: float, generator: np.random.Generator, *, square: bool = False
 ) -> tuple[int, int, int, int]:
     """A crop (top, left, height, width) in pixels, drawn as torchvision's RandomResizedCrop draws it.
 
-    Its share of the frame's area is even in [scale_min, 1] and its aspect ratio log-even in [3/4, 4/3].
-    Where ten tries do not fit into the frame, the largest central crop of an allowed aspect is taken.
+    Its share of the frame's area is even in [scale_min, 1] and its aspect ratio log-even in [3/4, 4/3], or 1
+    of a ``square``. Where ten tries do not fit into the frame, the largest central crop of an allowed aspect
+    is taken.
     """
+    narrowest, widest = (1.0, 1.0) if square else (ASPECT_MIN, ASPECT_MAX)
     for _ in range(CROP_TRIES):
         area = height * width * generator.uniform(scale_min, 1)
-        aspect = math.exp(generator.uniform(math.log(ASPECT_MIN), math.log(ASPECT_MAX)))
+        aspect = math.exp(generator.uniform(math.log(narrowest), math.log(widest)))
         crop_height, crop_width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
         if 0 < crop_height <= height and 0 < crop_width <= width:
             top = int(generator.integers(height - crop_height + 1))
             left = int(generator.integers(width - crop_width + 1))
             return top, left, crop_height, crop_width
-    return largest_central_crop(height, width)
+    return central_square(height, width) if square else largest_central_crop(height, width)
 
 
 def largest_central_crop(height: int, width: int) -> tuple[int, int, int, int]:

@@ -17,6 +17,7 @@ from fame_cli.data.clips import (
     random_resized_crop,
     random_start,
     random_start_apart,
+    start_after,
 )
 from fame_cli.data.manifest import Video
 from fame_cli.data.picture import Frame
@@ -98,6 +99,8 @@ class PretrainClips(Dataset[Sample]):
         self.config = config
         self.roles = tuple(roles)
         self.distraction = distraction
+        self.reach = max((role.gap_frames for role in roles if role.frames == "after"), default=0)
+        """Frames from the start of the first role's clip to that of the last one after it."""
 
     def __getitem__(self, index: tuple[int, int]) -> Sample:
         epoch, video_index = index
@@ -134,14 +137,17 @@ class PretrainClips(Dataset[Sample]):
             clip_span(config.clip_frames, config.frame_stride),
         )
         # Both are drawn whether they are used or not, so that no option shifts the choices after them.
-        start, other_start = random_start(count, span, generator), random_start(count, span, generator)
+        reach = self.reach if role is self.roles[0] else 0
+        start, other_start = (random_start(count, each, generator) for each in (span + reach, span))
         if role.frames == "same":
             start = first_start
         elif role.frames == "apart":
             apart = generator_for(config.seed, "apart", *address)
             start, view["apart"] = random_start_apart(count, span, first_start, role.gap_frames, apart)
+        elif role.frames == "after":
+            start, view["apart"] = start_after(count, span, first_start, role.gap_frames)
         size = cuts.frame_size(start)
-        box = random_resized_crop(*size, config.crop_scale_min, generator)
+        box = random_resized_crop(*size, config.crop_scale_min, generator, square=role.square)
         view["frames"] = cuts.add(start, box, config.clip_frames, config.crop_px)
         if self.distraction is not None and role.distracted:
             if self.distraction.reads.maps:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fame_cli.errors import ConfigurationError
 
-Frames = Literal["random", "same", "apart"]
+Frames = Literal["random", "same", "apart", "after"]
 Augmentation = Literal["grayscale", "jitter", "flip", "blur"]
 AUGMENTATIONS: frozenset[Augmentation] = frozenset(get_args(Augmentation))
 
@@ -28,12 +28,17 @@ class Role:
     name: str
     frames: Frames = "random"
     """random: at a time of its own; same: the frames of the objective's first role; apart: at a time at least
-    ``gap_frames`` from that of the first role."""
+    ``gap_frames`` from that of the first role; after: exactly ``gap_frames`` after that of the first role,
+    which then begins early enough."""
     gap_frames: int = 0
-    """Least distance between the starts of an "apart" clip and of the first role's, in frames of the video.
-    Where a video is too short for it, the clip is as far away as it can be, and ``View.apart`` is False."""
+    """Distance, at least or exactly, between the starts of an "apart" or "after" clip and of the first
+    role's, in frames of the video. Where a video is too short for it, the clip is as far away as it can be,
+    and ``View.apart`` is False."""
     distracted: bool = False
     """Whether the view gets the distraction, if the training has one."""
+    square: bool = False
+    """Whether the crop is square. Others are 3/4 to 4/3 as wide as high and get stretched: on frames that are
+    wider than high more often one way than the other, which tells up from sideways."""
     augmentations: frozenset[Augmentation] = AUGMENTATIONS
     """Those that the objective can bear: one that asks for the direction of a motion bears no flip."""
     draw: Callable[[np.random.Generator], Mapping[str, Any]] | None = None
@@ -61,9 +66,9 @@ def require_roles(roles: Sequence[Role]) -> None:
         require(known, f"{role.name!r} has frames={role.frames!r}; expected {', '.join(get_args(Frames))}")
         unknown = sorted(role.augmentations - AUGMENTATIONS)
         require(not unknown, f"{role.name!r} names augmentations that do not exist: {', '.join(unknown)}")
-        apart = role.frames == "apart"
+        apart = role.frames in ("apart", "after")
         require(
             role.gap_frames >= 1 if apart else role.gap_frames == 0,
             f"{role.name!r} has frames={role.frames!r} and gap_frames={role.gap_frames}; "
-            f"expected {'1 or more' if apart else '0, since only apart has a gap'}",
+            f"expected {'1 or more' if apart else '0, since only apart and after have a gap'}",
         )
