@@ -19,7 +19,9 @@ __all__ = [
     "FAME",
     "ArtefactError",
     "Backbone",
+    "ClipOrder",
     "ConfigurationError",
+    "Consistency",
     "Distraction",
     "Extras",
     "FameError",
@@ -28,8 +30,10 @@ __all__ = [
     "InputError",
     "MoCo",
     "Objective",
+    "Puzzle",
     "Reads",
     "Role",
+    "Rotation",
     "SimCLR",
     "StatisticsStore",
     "View",
@@ -74,6 +78,10 @@ if TYPE_CHECKING:
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
     from fame_cli.learning.objectives.objective import Objective, View
+    from fame_cli.learning.objectives.order import ClipOrder
+    from fame_cli.learning.objectives.pretext import Consistency
+    from fame_cli.learning.objectives.puzzle import Puzzle
+    from fame_cli.learning.objectives.rotation import Rotation
     from fame_cli.learning.objectives.simclr import SimCLR
 
 ROOMS = {
@@ -90,6 +98,10 @@ ROOMS = {
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
     "learning.objectives.objective": ("Objective", "View"),
+    "learning.objectives.order": ("ClipOrder",),
+    "learning.objectives.pretext": ("Consistency",),
+    "learning.objectives.puzzle": ("Puzzle",),
+    "learning.objectives.rotation": ("Rotation",),
     "learning.objectives.simclr": ("SimCLR",),
     "foreground.mask": ("soft_mask", "top_share"),
     "distraction.distraction": ("Distraction", "Extras", "Reads"),

@@ -40,9 +40,7 @@ CONFIGS = {
     "moco": MOCO,
     "byol": MOCO.with_options(objective="byol", embedding_dim=8, optimizer="adamw", background="intra"),
     "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, precision="bf16", branch="both"),
-    "order": MOCO.with_options(  # has a dropout
-        objective="order", order_gap_frames=1, consistency=1, distraction="frame-intra"
-    ),
+    "order": MOCO.with_options(objective="order", order_gap_frames=1, distraction="frame-intra"),
 }
 MOMENTS = ("forward", "told", "saving", "renamed")
 """Where in a step the process dies: before its update, before or in the middle of its save, or after it."""

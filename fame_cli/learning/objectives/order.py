@@ -50,10 +50,12 @@ class ClipOrder(Pretext):
         super().__init__(backbone, head, classes=len(PERMUTATIONS), wanted=wanted, consistency=consistency)
         self.register_buffer("permutations", torch.tensor(PERMUTATIONS), persistent=False)
 
-    def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:  # noqa: ARG002, see ``answer``
+    def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:  # noqa: ARG002
+        """The three clips (3·B, 3, T, H, W), in order: what is shuffled is what ``answer`` gets of them."""
         return torch.stack([view.clips for view in views], dim=1).flatten(0, 1)
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """Logits (B, 6) of the features (B, 3, D), and the permutation of each (B,)."""
         # Shuffling the features is shuffling the clips: the network sees each by itself.
         order = self.permutations[drawn["permutation"]]
         shuffled = features.gather(1, order[:, :, None].expand_as(features))

@@ -82,7 +82,10 @@ class Pretext(Objective):
         return self.parameters()
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:
-        """What the network sees of the wanted views of B videos: (B·k, 3, T, H, W), a video's k in a row."""
+        """What the network sees of the wanted views of B videos: (B·k, 3, T, H, W), a video's k in a row.
+
+        ``drawn`` is what the first of the views draws.
+        """
         raise NotImplementedError
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
@@ -93,7 +96,7 @@ class Pretext(Objective):
         raise NotImplementedError
 
     def forward(self, views: Views) -> tuple[Tensor, Figures]:
-        """L_p + β·L_be of B videos, and the share of right answers; a tie is a wrong one.
+        """L_p + β·L_be of clips (B, 3, T, H, W), and the share of right answers; a tie is a wrong one.
 
         The question is the same for both views, and L_p is the mean of both. A video that is too short for a
         view counts in neither term.

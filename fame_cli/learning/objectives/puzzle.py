@@ -69,11 +69,13 @@ class Puzzle(Pretext):
         self.register_buffer("permutations", torch.tensor(PERMUTATIONS), persistent=False)
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:
+        """The shuffled pieces (4·B, 3, t, h, w) of the clip."""
         clips = replicate_channel(views[0].clips, drawn)
         order = self.permutations[drawn["permutation"]]
         return cut_pieces(clips, order, drawn, self.cube).flatten(0, 1)
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """Logits (B, 24) for the axis of each puzzle, of the features (B, 4, D), and its permutation (B,)."""
         logits = self.head(features.flatten(1)).unflatten(1, (AXES, -1))
         rows = torch.arange(len(logits), device=logits.device)
         return logits[rows, drawn["axis"]], drawn["permutation"]
