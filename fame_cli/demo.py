@@ -200,7 +200,7 @@ def draw_pictures(
     """All pictures of the report: ``fame visualize``."""
     frames, biased = stores["pretrain"], stores["biased"]
     options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, FAME.beta, FAME.variant)
-    video_indices = examples.choose_videos(frames, [], 6)
+    video_indices = examples.choose_examples(frames, [], 6)
     masks = [
         examples.mask_example(frames, statistics, video_index, options, true_mask(demo, frames, video_index))
         for video_index in video_indices
@@ -216,7 +216,7 @@ def draw_pictures(
     native = replace(options, size_px=CROP_PX)
     looks = [
         cam_example(biased, video_index, models, native, truth)
-        for video_index in examples.choose_videos(biased, [], 6, "test")
+        for video_index in examples.choose_examples(biased, [], 6, "test")
     ]
     save_png(demo.picture("cam.png"), cam_sheet(looks))
     for method in METHODS:
