@@ -51,7 +51,7 @@ class ClipOrder(Pretext):
         self.register_buffer("permutations", torch.tensor(PERMUTATIONS), persistent=False)
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:  # noqa: ARG002
-        """The three clips (3·B, 3, T, H, W), in order: what is shuffled is what ``answer`` gets of them."""
+        """The three clips (3B, 3, T, H, W), in order: what is shuffled is what ``answer`` gets of them."""
         return torch.stack([view.clips for view in views], dim=1).flatten(0, 1)
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:

@@ -82,16 +82,16 @@ class Pretext(Objective):
         return self.parameters()
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:
-        """What the network sees of the wanted views of B videos: (B·k, 3, T, H, W), a video's k in a row.
+        """What the network sees of the wanted views of B videos, k of each in a row: (N, 3, T, H, W).
 
         ``drawn`` is what the first of the views draws.
         """
         raise NotImplementedError
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
-        """Logits (B·a, C) of the features (B, k, D) of what was shown, and the right answers (B·a,) int64.
+        """Logits (M, C) of the features (B, k, D) of what was shown, and the right answers (M,) int64.
 
-        A video has a answers in a row.
+        M is B or a multiple of it: the answers of a video are in a row.
         """
         raise NotImplementedError
 
@@ -130,7 +130,7 @@ class Pretext(Objective):
         return [[views[prefix + name] for name in names] for prefix in prefixes]
 
     def find_map(self, shown: Tensor, clips: Tensor) -> Tensor:
-        """The last feature map (B·k, D, t, h, w) of what is shown, in the memory format of ``clips``."""
+        """The last feature map (N, D, t, h, w) of what is shown, in the memory format of ``clips``."""
         last = clips.is_contiguous(memory_format=torch.channels_last_3d)
         memory_format = torch.channels_last_3d if last else torch.contiguous_format
         return self.encoder.feature_map(shown.contiguous(memory_format=memory_format))

@@ -69,7 +69,7 @@ class Puzzle(Pretext):
         self.register_buffer("permutations", torch.tensor(PERMUTATIONS), persistent=False)
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:
-        """The shuffled pieces (4·B, 3, t, h, w) of the clip."""
+        """The shuffled pieces (4B, 3, t, h, w) of the clip."""
         clips = replicate_channel(views[0].clips, drawn)
         order = self.permutations[drawn["permutation"]]
         return cut_pieces(clips, order, drawn, self.cube).flatten(0, 1)

@@ -36,11 +36,11 @@ class Rotation(Pretext):
         super().__init__(backbone, head, classes=TURNS, wanted=wanted, consistency=consistency)
 
     def show(self, views: Sequence[View], drawn: Drawn) -> Tensor:  # noqa: ARG002
-        """The clip in all its turns (4·B, 3, T, S, S)."""
+        """The clip in all its turns (4B, 3, T, S, S)."""
         return turn_all_ways(views[0].clips).flatten(0, 1)
 
     def answer(self, features: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Logits (4·B, 4) of the features (B, 4, D), and which way each clip was turned (4·B,)."""
+        """Logits (4B, 4) of the features (B, 4, D), and which way each clip was turned (4B,)."""
         turns = torch.arange(TURNS, device=features.device).repeat(len(features))
         return self.head(features.flatten(0, 1)), turns
 
