@@ -111,7 +111,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     try:
         old = read_manifest(work)
     except DamagedManifestError as error:
-        console.warn(f"{error.message} The videos are listed anew.")
+        console.warn(f"{error.message} Rebuilding the list of videos.")
         return carry_over_receipts(work, found)
     manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}
