@@ -107,8 +107,8 @@ def require_space(path: Path, count: int) -> None:
 
 def errno_of(error: Exception) -> int:
     """The errno of an error, which HDF5 gives only inside its message; 0 if there is none."""
-    told = re.search(r"errno = (\d+)", str(error))
-    return int(told[1]) if told else 0
+    found = re.search(r"errno = (\d+)", str(error))
+    return int(found[1]) if found else 0
 
 
 @contextlib.contextmanager

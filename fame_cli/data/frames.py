@@ -107,12 +107,12 @@ def outcomes_of(summaries: Iterable[Summary]) -> Outcomes:
 def with_outcome(manifest: Manifest, outcomes: Outcomes) -> Manifest:
     """The manifest with sizes, frame counts and status taken from a store."""
     names = tuple(outcomes)
-    told_before = attrgetter(*names)
+    values_of = attrgetter(*names)
     videos = []
-    for video, *told in zip(manifest.videos, *outcomes.values(), strict=True):
+    for video, *found in zip(manifest.videos, *outcomes.values(), strict=True):
         # Usually the manifest says the same, and the video object is kept.
-        if video.status != "removed" and told_before(video) != tuple(told):
-            given = {name: value for name, value in zip(names, told, strict=True) if value is not None}
+        if video.status != "removed" and values_of(video) != tuple(found):
+            given = {name: value for name, value in zip(names, found, strict=True) if value is not None}
             video = dataclasses.replace(video, **given)
         videos.append(video)
     return dataclasses.replace(manifest, videos=tuple(videos))

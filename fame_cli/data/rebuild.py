@@ -41,9 +41,9 @@ def videos_of(receipt: Receipt) -> list[Video]:
 
 def in_order(shards: dict[str, list[Video]], fresh: Manifest) -> tuple[Video, ...]:
     """The videos of all shards; a lost shard gets the videos that no other shard contains."""
-    told = {video.id for videos in shards.values() for video in videos}
-    untold = iter(sorted((video for video in fresh.videos if video.id not in told), key=lambda one: one.id))
+    known = {video.id for videos in shards.values() for video in videos}
+    missing = iter(sorted((video for video in fresh.videos if video.id not in known), key=lambda one: one.id))
     videos: list[Video] = []
     for number in range(int(max(shards)) + 1):
-        videos += shards.get(f"{number:05d}") or itertools.islice(untold, VIDEOS_PER_SHARD)
+        videos += shards.get(f"{number:05d}") or itertools.islice(missing, VIDEOS_PER_SHARD)
     return tuple(videos)

@@ -242,7 +242,7 @@ def require_sound(index: ShardIndex, summarize: Summarize) -> None:
         if array.shape != shape or array.dtype.kind != ("S" if name == "sha256" else "i"):
             raise ValueError(f"{name} are of another kind")
         if name != "sha256" and not ((array >= 0) & (array < MOST)).all():
-            raise ValueError(f"{name} are no places in a file")
+            raise ValueError(f"{name} are not offsets in a file")
     firsts = index.first_run
     empty = np.diff(firsts) == 0
     if firsts[0] != 0 or firsts[-1] != runs or (np.diff(firsts) < 0).any() or index.sizes[empty, 1].any():
@@ -254,7 +254,7 @@ def require_sound(index: ShardIndex, summarize: Summarize) -> None:
         raise ValueError("its summary is of another kind")
     if isinstance(kind, dict):
         if index.summary.keys() != kind.keys():
-            raise ValueError("its summary tells something else")
+            raise ValueError("its summary has other keys")
         if any(len(values) != index.videos for values in index.summary.values()):
             raise ValueError("its summary is of other videos")
 

@@ -40,7 +40,8 @@ def distinguish(folders: Sequence[Path]) -> list[str]:
     """The names of stages of one kind, each with the options in which they differ."""
     options = [stage.read_description(folder).configuration for folder in folders]
     differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]
-    told = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
+    options_shown = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
     return [
-        f"{folder.name} ({what})" if what else folder.name for folder, what in zip(folders, told, strict=True)
+        f"{folder.name} ({what})" if what else folder.name
+        for folder, what in zip(folders, options_shown, strict=True)
     ]

@@ -77,11 +77,11 @@ def score_masks(
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
     calls = (joblib.delayed(score_sequence)(sequence, settings, protocol) for sequence in sequences)
     found: list[SequenceScore] = []
-    tell = progress or (lambda *_: None)
-    tell(0, len(sequences))
+    report = progress or (lambda *_: None)
+    report(0, len(sequences))
     for score in parallel(calls):
         found.append(score)
-        tell(len(found), len(sequences))
+        report(len(found), len(sequences))
     scores = MaskScores(protocol, tuple(settings), tuple(found))
     if not scores.scored:
         raise nothing_scored_error(scores)

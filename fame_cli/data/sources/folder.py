@@ -35,8 +35,8 @@ def index_folder(root: Path) -> Indexed:
                 "Move them elsewhere to read train and test as splits.",
             )
         )
-    told = tuple(finding for finding in findings if finding.names)
-    return Indexed(root, {"source": "folder"}, tuple(videos), Check(summary(videos), told))
+    reported = tuple(finding for finding in findings if finding.names)
+    return Indexed(root, {"source": "folder"}, tuple(videos), Check(summary(videos), reported))
 
 
 def summary(videos: list[Video]) -> str:

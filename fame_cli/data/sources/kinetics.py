@@ -88,8 +88,8 @@ def class_name(name: str, classes: dict[str, str]) -> str:
 
 def split_of(name: str) -> str:
     """The split in the name of a folder or file, or nothing."""
-    told = SPLIT_FOLDER.fullmatch(name)
-    return SPLIT_NAMES[told[1].lower()] if told else ""
+    found = SPLIT_FOLDER.fullmatch(name)
+    return SPLIT_NAMES[found[1].lower()] if found else ""
 
 
 def clip_name(file: VideoFile) -> str:
