@@ -1,7 +1,7 @@
 """Foreground-background merging (FAME) for self-supervised video learning.
 
-What a program of one's own uses, by name: ``from fame_cli import ForegroundBackgroundMerging``. A name is
-imported when it is first asked for, so that ``import fame_cli`` itself costs nothing (docs/library.md).
+Public names for use as a library: ``from fame_cli import ForegroundBackgroundMerging``. Each is imported on
+first access, so ``import fame_cli`` itself is cheap (docs/library.md).
 """
 
 import os
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# HDF5 would lock each file, which fails where a file system has no locks. Nothing here needs it: a file has
-# its name only once it is whole.
+# HDF5 would lock each file, which fails on file systems without locks. We do not need it: a file only gets
+# its name once it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 __all__ = [
@@ -109,7 +109,7 @@ ROOMS = {
     "foreground.statistics": ("colour_bins", "seed_region"),
     "distraction.transform": ("ForegroundBackgroundMerging",),
 }
-"""Where each name lives; the same as the imports above, which only type checkers see."""
+"""The module of each name; the same as the imports above, which only type checkers see."""
 
 HOMES = {name: f"fame_cli.{room}" for room, names in ROOMS.items() for name in names}
 
