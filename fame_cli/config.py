@@ -48,7 +48,7 @@ Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
 
 PUZZLE_FRAMES = 8
-"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
+"""Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""
 
 
 def fingerprint(value: object) -> str:
@@ -212,7 +212,7 @@ class PretrainConfig(CropConfig):
         ObjectiveConfig,
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, a pretext task (which way is "
-            "up, a puzzle of a clip's pieces, the order of three clips), or one of your own.",
+            "up, a puzzle of a clip's pieces, the order of three clips), or your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
