@@ -1,4 +1,4 @@
-"""``fame pretrain``: a backbone learned from videos by contrast of merged clips."""
+"""``fame pretrain``: learn a backbone from videos by contrasting merged clips."""
 
 import contextlib
 import re
@@ -91,12 +91,11 @@ def pretrain(
         typer.Option(help="Time between checkpoints.", min=0, metavar="SECONDS", rich_help_panel="Machine"),
     ] = 60,
 ) -> int:
-    """Pretrain a backbone: contrast of clips that keep their foreground and get the background of others.
+    """Pretrain a backbone by contrasting clips that keep their foreground on the background of others.
 
     Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
-    end, backbone.safetensors. A stopped run goes on with fame pretrain --resume RUN, and nothing else.
-    Several GPUs train together with torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what
-    one would.
+    end, backbone.safetensors. fame pretrain --resume RUN continues an interrupted run. To train on several
+    GPUs, use torchrun --nproc-per-node N -m fame_cli pretrain …, which computes the same as one would.
     """
     work, run = choose_start(config, work, output, resume, overwrite, init_from)
     from fame_cli.data.frames import open_frame_store

@@ -33,13 +33,13 @@ RecipeOption = Annotated[
 
 
 def list_by_default(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+    """List the recipes with the table rows they belong to and the published figures."""
     if context.invoked_subcommand is None:
         console.guard(list_recipes)(as_json)
 
 
 def list_recipes(as_json: bool) -> int:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+    """List the recipes with the table rows they belong to and the published figures."""
     from fame_cli.recipe import read_recipe, shipped_recipes
 
     recipes = [read_recipe(name) for name in shipped_recipes()]
@@ -65,7 +65,7 @@ def show_recipe(
     ],
     as_json: AsJson = False,
 ) -> int:
-    """Print the whole of a recipe as TOML, to read, or to change and give back as --recipe FILE."""
+    """Print a whole recipe as TOML, to read, or to edit and pass as --recipe FILE."""
     from fame_cli.recipe import read_recipe
 
     recipe = read_recipe(name)
