@@ -55,6 +55,17 @@ AllowLeak = Annotated[
     typer.Option("--allow-leak", help="Test on videos that the pretraining saw as well; the result says so."),
 ]
 
+KeepOnly = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-only",
+        help="Blank all that masks do not keep, in every video: a folder of masks or boxes of any source "
+        "(docs/keep-only.md).",
+        metavar="MASKS",
+        rich_help_panel="Data",
+    ),
+]
+
 
 def protocol(
     config_type: type[Config],
@@ -76,19 +87,24 @@ def protocol(
             backbone: BackboneOption = None,
             allow_leak: AllowLeak = False,
             frames: Frames = None,
+            masks: KeepOnly = None,
             device: Device = "auto",
             workers: Workers = None,
         ) -> int:
             refuse_wrong_folders(work, run, weights)
             from fame_cli.data.frames import open_frame_store
             from fame_cli.data.manifest import read_manifest
+            from fame_cli.data.mask_folder import open_mask_folder
             from fame_cli.evaluation.evaluation import Evaluation, clip_options
+            from fame_cli.evaluation.keep_only import keep_only
             from fame_cli.evaluation.leak import refuse_leak
             from fame_cli.evaluation.splits import choose_videos
             from fame_cli.learning.device import choose_device
 
             store = open_frame_store(work, read_manifest(work), frames)
             videos = choose_videos(store, config.train_split, config.test_split)
+            if masks is not None:
+                videos = keep_only(videos, open_mask_folder(masks))
             evaluated = find_weights(run, weights, backbone, config.seed)
             console.say(str(evaluated))
             complete = config_type.from_dict(config.to_dict() | clip_options(evaluated, **given))

@@ -158,9 +158,17 @@ class MaskFolder:
 
     def fingerprint(self, videos: Sequence[Video]) -> str:
         """Changes with any mask of the videos: files by name, size and time of change, boxes by content."""
+        return self._digest(videos, timed=True)
+
+    def content(self, videos: Sequence[Video]) -> str:
+        """The same without the time, so that it is equal for a copy of the folder."""
+        return self._digest(videos, timed=False)
+
+    def _digest(self, videos: Sequence[Video], timed: bool) -> str:
         digest = hashlib.sha256()
         for video in videos:
-            digest.update(ascii((video.id, *self._signs(video))).encode("ascii"))
+            signs = (sign if timed else sign[:2] for sign in self._signs(video))
+            digest.update(ascii((stem(video), *signs)).encode("ascii"))
         return digest.hexdigest()[:10]
 
     def _files(self, video: Video) -> Path | None:
@@ -169,10 +177,11 @@ class MaskFolder:
         image = place.with_name(f"{place.name}.png")
         return place if place.is_dir() else image if image.is_file() else None
 
-    def _signs(self, video: Video) -> Iterator[tuple[str, int, int] | str]:
+    def _signs(self, video: Video) -> Iterator[tuple[str, int, int]]:
+        """Name, size and time of change of each file of a video's masks."""
         place = self._files(video)
         if place is None:
-            yield self.boxes_sha256 if stem(video) in self.boxes else ""
+            yield self.boxes_sha256 if stem(video) in self.boxes else "", 0, 0
             return
         for path in number_masks(place).values() if place.is_dir() else [place]:
             status = path.stat()
