@@ -14,15 +14,18 @@ from typing import Annotated, Literal
 
 from fame_cli.configuration import Configuration, Section
 from fame_cli.method import (
+    BackgroundOption,
     Beta,
     Branch,
     DistractionConfig,
     DistractionMethod,
     FameConfig,
+    Gamma,
     HueOption,
     MocoConfig,
     NoDistraction,
     ObjectiveConfig,
+    Sigma,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -181,6 +184,20 @@ class MaskConfig(Configuration):
 
     beta: Beta = 0.5
     variant: VariantOption = "fame"
+
+
+@dataclass(frozen=True)
+class DistractionsConfig(MaskConfig, ClipConfig):
+    """Clips, and every distraction of them, to be looked at."""
+
+    background: BackgroundOption = "inter"
+    sigma: Sigma = 1.0
+    gamma: Gamma = 0.3
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_difference(self)
 
 
 @dataclass(frozen=True)
