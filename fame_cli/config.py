@@ -48,6 +48,7 @@ BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+KeptEpoch = Literal["last", "best-on-test"]
 
 
 def fingerprint(value: object) -> str:
@@ -344,8 +345,16 @@ class ClassifierConfig(EvaluationConfig):
     weight_decay: WeightDecay = 1e-4
     milestones: Annotated[
         tuple[int, ...],
-        Option("Epochs at which the learning rate falls to a tenth.", at_least=0, group="Optimisation"),
+        Option(
+            "Epochs at which the learning rate is multiplied by --milestone-factor.",
+            at_least=0,
+            group="Optimisation",
+        ),
     ] = (60, 120)
+    milestone_factor: Annotated[
+        float,
+        Option("Factor on the learning rate at each milestone.", above=0, at_most=1, group="Optimisation"),
+    ] = 0.1
     dropout: Annotated[
         float, Option("Dropout before the last layer.", at_least=0, below=1, group="Optimisation")
     ] = 0.7
@@ -356,6 +365,15 @@ class ClassifierConfig(EvaluationConfig):
 @dataclass(frozen=True)
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
+
+    keep_epoch: Annotated[
+        KeptEpoch,
+        Option(
+            "Which epoch's network is tested: the last; or the best one on the test videos themselves, as in "
+            "BE's published code, which makes figures too high, and the result says so.",
+            group="Optimisation",
+        ),
+    ] = "last"
 
     def __post_init__(self) -> None:
         super().__post_init__()

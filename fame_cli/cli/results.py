@@ -43,7 +43,9 @@ def title(result: "Result") -> str:
     mark = leak_mark(result.seen_test_videos, result.related_test_videos)
     leak = f" (leak: {mark})" if mark else ""
     kept = f", only what {result.keep_only['masks']} keeps" if result.keep_only else ""
-    return f"{result.protocol} on split {split!r}, {classes} classes, {clips} clips a video{kept}{leak}"
+    chosen = ", epoch chosen on the test videos" if "epoch" in result.training else ""
+    shown = f"{clips} clips a video{kept}{chosen}{leak}"
+    return f"{result.protocol} on split {split!r}, {classes} classes, {shown}"
 
 
 def interval(figure: "Figure") -> str:
