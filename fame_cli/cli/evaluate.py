@@ -36,8 +36,8 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Weights of this toolkit, torchvision, MoCo, FAME or BE (docs/library.md), or 'random' for an "
-        "untrained network, the baseline.",
+        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), or 'random' "
+        "for an untrained network, the baseline.",
         metavar="PATH|random",
         show_default="RUN/backbone.safetensors",
     ),

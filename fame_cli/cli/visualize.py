@@ -113,11 +113,11 @@ def distractions(
         distraction_examples,
         distraction_sheet,
     )
-    from fame_cli.visualization.examples import choose_videos
+    from fame_cli.visualization.examples import choose_examples
     from fame_cli.visualization.pictures import save_gif, save_png
 
     store = open_frames(work, frames)
-    video_indices = choose_videos(store, video or [], max(count, 2))
+    video_indices = choose_examples(store, video or [], max(count, 2))
     if len(video_indices) < 2:
         raise ConfigurationError(
             "clips are mixed with those of other videos, which takes two.", "Name --video twice."
