@@ -69,6 +69,13 @@ def test_boxes_are_in_pixels_of_the_video_and_a_frame_has_the_union_of_its_own(t
     assert kept(tmp_path, 33, 2, 4, OTHER) == [[1, 1, 0, 0], [1, 1, 0, 0]]
 
 
+def test_a_pixel_is_in_a_box_where_its_centre_is(tmp_path: Path) -> None:
+    write_boxes(tmp_path, "Biking/v_01,,1.4,0,5,1.1", "Biking/v_02,,1.6,0,4.8,0.9")
+    # Each pixel of the frame covers 2 x 2 of the video: centres at x 1, 3, 5, 7 and y 1, 3.
+    assert kept(tmp_path, 0, 2, 4) == [[0, 1, 1, 0], [0, 0, 0, 0]]
+    assert kept(tmp_path, 0, 2, 4, OTHER) == [[0, 0, 0, 0], [0, 0, 0, 0]]
+
+
 def test_images_come_before_boxes(tmp_path: Path) -> None:
     write_boxes(tmp_path, "Biking/v_01,,0,0,8,4")
     assert kept(tmp_path, 0) == [[1, 1], [1, 1]]
