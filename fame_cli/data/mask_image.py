@@ -12,32 +12,33 @@ from fame_cli.errors import InputError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
-"""Kinds of images, as Pillow names them, that are read: 8 bits a channel at most."""
+"""Supported Pillow image modes: at most 8 bits per channel."""
 IGNORED_LEVELS = (85, 170)
-"""Gray levels of SBI and CDnet: outside the region of interest, and unknown (a moving thing's border)."""
+"""Grey levels of SBI and CDnet: outside the region of interest, and unknown (borders of moving objects)."""
 LABELS_BELOW = 50
-"""A gray mask without any value from here on holds numbers of objects (0, 1, 2 …) rather than gray levels."""
+"""A grey mask with only lower values contains object numbers (0, 1, 2 …) instead of grey levels."""
 
 
 def read_frame(path: Path) -> Frame:
-    """An image as (H, W, 3) uint8 RGB; raises InputError where it cannot be read."""
+    """An image as (H, W, 3) uint8 RGB; raises InputError if it cannot be read."""
     try:
         with Image.open(path) as image:
             if image.mode in MODES:
                 return np.asarray(image.convert("RGB"))
             found = image.mode
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not an image that can be read: {error}.") from error
+        raise InputError(f"{path} is not a readable image: {error}.") from error
     raise InputError(f"{path} is an image of mode {found}; expected 8 bits a channel: {', '.join(MODES)}.")
 
 
 def read_mask(path: Path) -> tuple[Array, Array]:
-    """Where the object is, and which pixels are to be ignored: two (H, W) bool.
+    """The object's pixels and the pixels to ignore: two (H, W) bool.
 
-    A gray mask: above 127 is object, 170 and 85 are ignored (SBI, CDnet), anything else is background, also
-    CDnet's 50, a shadow. A gray mask with no value of 50 or more holds numbers of objects: each but 0 is
-    object. A coloured one, such as DAVIS 2017 with its palette: everything but black is object. Whether a
-    mask is gray is told by its pixels as they look, so a palette of grays is gray.
+    In a grey mask, values above 127 are object, 170 and 85 are ignored (SBI, CDnet), and everything else is
+    background, including CDnet's 50, a shadow. A grey mask with no value of 50 or more contains object
+    numbers: every number except 0 is object. In a coloured mask, such as DAVIS 2017 with its palette,
+    everything except black is object. A mask counts as grey by its displayed colours, so a grey palette is
+    grey.
     """
     colours = read_frame(path)
     level: Array = colours[..., 0]
