@@ -52,7 +52,7 @@ TrainOn = Literal["clips", "features"]
 KeptEpoch = Literal["last", "best-on-test"]
 
 PUZZLE_FRAMES = 8
-"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
+"""Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""
 
 
 def fingerprint(value: object) -> str:
@@ -230,7 +230,7 @@ class PretrainConfig(CropConfig):
         ObjectiveConfig,
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, a pretext task (which way is "
-            "up, a puzzle of a clip's pieces, the order of three clips), or one of your own.",
+            "up, a puzzle of a clip's pieces, the order of three clips), or your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009

@@ -230,7 +230,7 @@ class ByolConfig(Method):
 
 @dataclass(frozen=True)
 class PretextConfig(Method):
-    """What every pretext task has: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
+    """The options of every pretext task: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
 
     consistency: Annotated[
         float,
@@ -244,8 +244,8 @@ class PretextConfig(Method):
     psi: Annotated[
         Psi,
         Option(
-            "What the consistency compares of a feature map: at each time its maximum over space (as we "
-            "recall the paper) or its mean over space (BE's published code), or the mean of the whole map.",
+            "Part of a feature map that the consistency compares: its maximum over space at each time (as "
+            "we recall the paper), its mean over space (BE's published code), or the mean of the whole map.",
             group="Objective",
         ),
     ] = "max"
@@ -266,8 +266,8 @@ class PuzzleConfig(PretextConfig):
     channel_replication: Annotated[
         float,
         Option(
-            "Probability that one colour channel of a clip takes the place of all; below 1 the shift of a "
-            "lens between colours tells some cells.",
+            "Probability of replacing all colour channels of a clip with one; below 1, a lens's shift "
+            "between colours reveals some cells.",
             at_least=0,
             at_most=1,
             group="Objective",
@@ -283,7 +283,7 @@ class OrderConfig(PretextConfig):
     order_gap_frames: Annotated[
         int,
         Option(
-            "Frames of the video between the end of one of the three clips and the beginning of the next.",
+            "Video frames between the end of one of the three clips and the start of the next.",
             unit="frames",
             at_least=0,
             group="Objective",
