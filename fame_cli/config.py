@@ -14,17 +14,20 @@ from typing import Annotated, Literal
 
 from fame_cli.configuration import Configuration, Section
 from fame_cli.method import (
+    BackgroundOption,
     Beta,
     Branch,
     DistractionConfig,
     DistractionMethod,
     FameConfig,
+    Gamma,
     Hue,
     HueOption,
     MocoConfig,
     NoDistraction,
     ObjectiveConfig,
     PuzzleConfig,
+    Sigma,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -47,6 +50,7 @@ BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+KeptEpoch = Literal["last", "best-on-test"]
 
 PUZZLE_FRAMES = 8
 """Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""
@@ -186,6 +190,20 @@ class MaskConfig(Configuration):
 
     beta: Beta = 0.5
     variant: VariantOption = "fame"
+
+
+@dataclass(frozen=True)
+class DistractionsConfig(MaskConfig, ClipConfig):
+    """Clips, and every distraction of them, to be looked at."""
+
+    background: BackgroundOption = "inter"
+    sigma: Sigma = 1.0
+    gamma: Gamma = 0.3
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_difference(self)
 
 
 @dataclass(frozen=True)
@@ -357,8 +375,16 @@ class ClassifierConfig(EvaluationConfig):
     weight_decay: WeightDecay = 1e-4
     milestones: Annotated[
         tuple[int, ...],
-        Option("Epochs at which the learning rate is divided by 10.", at_least=0, group="Optimisation"),
+        Option(
+            "Epochs at which the learning rate is multiplied by --milestone-factor.",
+            at_least=0,
+            group="Optimisation",
+        ),
     ] = (60, 120)
+    milestone_factor: Annotated[
+        float,
+        Option("Factor on the learning rate at each milestone.", above=0, at_most=1, group="Optimisation"),
+    ] = 0.1
     dropout: Annotated[
         float, Option("Dropout before the last layer.", at_least=0, below=1, group="Optimisation")
     ] = 0.7
@@ -369,6 +395,15 @@ class ClassifierConfig(EvaluationConfig):
 @dataclass(frozen=True)
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
+
+    keep_epoch: Annotated[
+        KeptEpoch,
+        Option(
+            "Which epoch's network is tested: the last; or the best one on the test videos themselves, as in "
+            "BE's published code, which makes figures too high, and the result says so.",
+            group="Optimisation",
+        ),
+    ] = "last"
 
     def __post_init__(self) -> None:
         super().__post_init__()

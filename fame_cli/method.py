@@ -44,6 +44,18 @@ Gamma = Annotated[
         group="Distraction",
     ),
 ]
+BackgroundOption = Annotated[
+    Background,
+    Option(
+        "Source of the new background (Table 4): another time of the same video (intra), or another "
+        "video (inter).",
+        group="Distraction",
+    ),
+]
+Sigma = Annotated[
+    float,
+    Option("Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"),
+]
 EmbeddingDim = Annotated[
     int, Option("Dimension of the embedding that the loss compares.", at_least=1, group="Objective")
 ]
@@ -83,14 +95,7 @@ class FameConfig(DistractionMethod):
     name: Literal["fame"] = "fame"
     beta: Beta = 0.5
     variant: VariantOption = "fame"
-    background: Annotated[
-        Background,
-        Option(
-            "Source of the new background (Table 4): another time of the same video (intra), or another "
-            "video (inter).",
-            group="Distraction",
-        ),
-    ] = "inter"
+    background: BackgroundOption = "inter"
     statistics: Annotated[
         StatisticsSource,
         Option(
@@ -106,12 +111,7 @@ class NoiseConfig(DistractionMethod):
     """One image of noise on all frames of a clip (BE, Table 4)."""
 
     name: Literal["noise"] = "noise"
-    sigma: Annotated[
-        float,
-        Option(
-            "Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"
-        ),
-    ] = 1.0
+    sigma: Sigma = 1.0
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and res
 app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
+command(visualize.distractions, "fame visualize distractions work --count 4 --gamma 0.3", group=pictures)
 command(cam, "fame visualize cam work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)

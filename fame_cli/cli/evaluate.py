@@ -43,8 +43,8 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Weights of this toolkit, torchvision, MoCo, FAME or BE (docs/library.md), or 'random' for an "
-        "untrained network, the baseline.",
+        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), or 'random' "
+        "for an untrained network, the baseline.",
         metavar="PATH|random",
         show_default="RUN/backbone.safetensors",
     ),
@@ -60,6 +60,17 @@ BackboneOption = Annotated[
 AllowLeak = Annotated[
     bool,
     typer.Option("--allow-leak", help="Test on videos that the pretraining saw as well; the result says so."),
+]
+
+KeepOnly = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-only",
+        help="Blank all that masks do not keep, in every video: a folder of masks or boxes of any source "
+        "(docs/keep-only.md).",
+        metavar="MASKS",
+        rich_help_panel="Data",
+    ),
 ]
 
 
@@ -83,6 +94,7 @@ def protocol(
             backbone: BackboneOption = None,
             allow_leak: AllowLeak = False,
             frames: Frames = None,
+            masks: KeepOnly = None,
             device: Device = "auto",
             workers: Workers = None,
             dry_run: DryRun = False,
@@ -91,8 +103,10 @@ def protocol(
             refuse_wrong_folders(work, run, weights)
             from fame_cli.data.frames import open_frame_store
             from fame_cli.data.manifest import read_manifest
+            from fame_cli.data.mask_folder import open_mask_folder
             from fame_cli.evaluation.evaluation import Evaluation, clip_options
             from fame_cli.evaluation.forecast import forecast_evaluation
+            from fame_cli.evaluation.keep_only import keep_only
             from fame_cli.evaluation.leak import refuse_leak
             from fame_cli.evaluation.splits import choose_videos
             from fame_cli.learning.device import choose_device
@@ -100,6 +114,8 @@ def protocol(
             store = open_frame_store(work, read_manifest(work), frames)
             console.detail(f"frames: {store.folder}")
             videos = choose_videos(store, config.train_split, config.test_split)
+            if masks is not None:
+                videos = keep_only(videos, open_mask_folder(masks))
             evaluated = find_weights(run, weights, backbone, config.seed)
             console.say(str(evaluated))
             complete = config_type.from_dict(config.to_dict() | clip_options(evaluated, **given))

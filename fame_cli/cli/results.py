@@ -51,7 +51,10 @@ def title(result: "Result") -> str:
     split, classes = result.splits["test"]["name"], len(result.classes)
     mark = leak_mark(result.seen_test_videos, result.related_test_videos)
     leak = f" (leak: {mark})" if mark else ""
-    return f"{result.protocol} on split {split!r}, {classes} classes, {clips} clips a video{leak}"
+    kept = f", only what {result.keep_only['masks']} keeps" if result.keep_only else ""
+    chosen = ", epoch chosen on the test videos" if "epoch" in result.training else ""
+    shown = f"{clips} clips a video{kept}{chosen}{leak}"
+    return f"{result.protocol} on split {split!r}, {classes} classes, {shown}"
 
 
 def interval(figure: "Figure") -> str:

@@ -10,7 +10,7 @@ from fame_cli.cli import console
 from fame_cli.cli.completion import complete_run
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName, Work
 from fame_cli.cli.options import choice, output_folder, takes
-from fame_cli.config import MaskConfig, Motion
+from fame_cli.config import DistractionsConfig, MaskConfig, Motion
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -101,6 +101,41 @@ def merge(
     save_png(folder / "merge.png", merge_sheet(examples))
     save_gif(folder / "merge.gif", merge_animation(examples), ANIMATION_FPS)
     return report_drawn(folder / "merge.png", folder / "merge.gif")
+
+
+@takes(DistractionsConfig)
+def distractions(
+    config: DistractionsConfig,
+    work: Work,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 4,
+    size_px: SizePx = 112,
+    frames: Frames = None,
+) -> int:
+    """Draw the same clips under every distraction: FAME's merge, and the rows of BE's Table 4.
+
+    Writes distractions.png and distractions.gif, where the clips play. Masks are made from the clips shown.
+    """
+    from fame_cli.visualization.distractions import (
+        distraction_animation,
+        distraction_examples,
+        distraction_sheet,
+    )
+    from fame_cli.visualization.examples import choose_examples
+    from fame_cli.visualization.pictures import save_gif, save_png
+
+    store = open_frames(work, frames)
+    video_indices = choose_examples(store, video or [], max(count, 2))
+    if len(video_indices) < 2:
+        raise ConfigurationError(
+            "clips are mixed with those of other videos, which takes two.", "Name --video twice."
+        )
+    examples = distraction_examples(store, video_indices, config, size_px)
+    folder = output or work / "pictures"
+    save_png(folder / "distractions.png", distraction_sheet(examples))
+    save_gif(folder / "distractions.gif", distraction_animation(examples), ANIMATION_FPS)
+    return report_drawn(folder / "distractions.png", folder / "distractions.gif")
 
 
 def retrieval(

@@ -227,7 +227,10 @@ def test_help_is_quick_to_import_and_complete() -> None:
         "demo",
         "report",
         *(f"eval {protocol}" for protocol in ("linear", "finetune", "retrieval")),
-        *(f"visualize {picture}" for picture in ("masks", "merge", "cam", "retrieval", "curves")),
+        *(
+            f"visualize {picture}"
+            for picture in ("masks", "merge", "distractions", "cam", "retrieval", "curves")
+        ),
     ],
 )
 def test_help_of_every_command_has_an_example(name: str) -> None:
