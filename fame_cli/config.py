@@ -385,3 +385,12 @@ class LinearConfig(ClassifierConfig):
         self.require(
             self.train_on == "features" or not self.sweep, "sweep", "nothing, except with --train-on features"
         )
+
+
+@dataclass(frozen=True)
+class BiasConfig(LinearConfig):
+    """A linear probe, and what it makes of test clips whose background or order was changed."""
+
+    train_on: TrainOn = "features"
+    beta: Beta = 0.5
+    variant: VariantOption = "fame"

@@ -30,6 +30,9 @@ CLIPS_TOGETHER = 16
 """Clips that the encoder sees at once; on a CPU more of them would leave its cache."""
 CLIPS_TOGETHER_ON_GPU = 64
 
+CLIP_FEATURE_OPTIONS = ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
+"""Options of an evaluation that decide its features."""
+
 
 @dataclass(frozen=True)
 class FeatureStore:
@@ -82,10 +85,7 @@ def compute_features(
 ) -> FeatureStore:
     """Features of videos (and of others of their shards), as far as they are not there."""
     frames, weights = evaluation.videos.frames, evaluation.weights
-    options = {
-        name: getattr(config, name)
-        for name in ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
-    }
+    options = {name: getattr(config, name) for name in CLIP_FEATURE_OPTIONS}
     folder = stage.stage_folder(
         evaluation.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
     )
