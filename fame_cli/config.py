@@ -41,7 +41,9 @@ GROUPS = (
 """Headings of options in ``--help`` and in the docs, in their order."""
 
 Motion = Literal["plain", "compensated"]
-BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
+BackboneName = Literal[
+    "r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "swin3d_t", "mvit_v2_s", "small"
+]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]

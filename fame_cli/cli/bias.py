@@ -10,7 +10,9 @@ from fame_cli.cli import console
 from fame_cli.cli.evaluate import (
     AllowLeak,
     BackboneOption,
+    Mean,
     Run,
+    Std,
     WeightsOption,
     choose_workers,
     find_weights,
@@ -86,6 +88,8 @@ def bias(
     recipe: RecipeOption = None,  # noqa: ARG001
     weights: WeightsOption = None,
     backbone: BackboneOption = None,
+    mean: Mean = "",
+    std: Std = "",
     classifier: ClassifierOption = None,
     masks: Masks = None,
     truth: Truth = None,
@@ -117,7 +121,7 @@ def bias(
 
     store = open_frame_store(work, read_manifest(work), frames)
     videos = choose_videos(store, config.train_split, config.test_split)
-    evaluated = find_weights(run, weights, backbone, config.seed)
+    evaluated = find_weights(run, weights, backbone, config.seed, mean, std)
     finetuned = read_finetuned(classifier, evaluated) if classifier else None
     evaluated = finetuned.weights if finetuned else evaluated
     console.say(str(evaluated))
@@ -139,7 +143,7 @@ def bias(
     setting = make_setting(work, store, complete, pairs, masks, truth, statistics_store)
     setting = replace(setting, finetuned=finetuned)
     results = [report(one, complete, setting) for one in evaluations]
-    show([str(one.run) for one in evaluations], results)
+    show([one.run.resolve().name for one in evaluations], results)
     console.say(f"Pairing of videos and backgrounds, for --pairing on other machines: {path}")
     return 0
 
@@ -230,8 +234,12 @@ def show(names: list[str], results: "list[Result]") -> None:
     from fame_cli.evaluation.leak import leak_note
 
     require_same_clips(results)
-    console.table(title(results[0]), bias_columns(names), bias_rows(results))
-    console.say(f"Classifier: {results[0].bias['classifier']}. ↑ higher is better, ↓ lower is better.")
+    columns = bias_columns(names if len(set(names)) == len(names) else ["first", "second"])
+    console.table(title(results[0]), columns, bias_rows(results))
+    console.say(
+        f"Classifier: {results[0].bias['classifier']}. ↑ higher is better, ↓ lower is better; in brackets: "
+        "95 % intervals, of differences in points and paired."
+    )
     console.say(describe_masks(results[0].bias["masks"]))
     told = [note for result in results for note in (*result.notes, leak_note(result)) if note]
     for note in dict.fromkeys(told):

@@ -22,8 +22,7 @@ from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.clip_datasets import EvenClips, load
-from fame_cli.evaluation.evaluation import Evaluation
-from fame_cli.learning.backbones import require_fits
+from fame_cli.evaluation.evaluation import Evaluation, require_clips_fit
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
@@ -92,7 +91,7 @@ def compute_features(
     shards = plan_shards(evaluation, options, video_indices)
     pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
     if pending:
-        require_fits(weights.name, config.clip_frames, config.crop_px)
+        require_clips_fit(weights, config)
     with evaluation.progress("features", "videos") as tell:
         stage.run(
             folder,

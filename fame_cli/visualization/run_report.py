@@ -169,8 +169,8 @@ def bias_report(run: Path, name: str, result: Result) -> Iterator[Block]:
     """What the classifier made of altered clips: table, chart, and the clips themselves."""
     yield Text(describe_masks(result.bias["masks"]))
     caption = (
-        f"Classifier: {result.bias['classifier']}. ↑ higher is better, ↓ lower is better; against the clips "
-        "as they are: paired difference in points, with its 95 % interval."
+        f"Classifier: {result.bias['classifier']}. ↑ higher is better, ↓ lower is better. In brackets: 95 % "
+        "intervals. Less as they are: paired difference to the unaltered clips, in points."
     )
     yield Table(bias_columns([run.resolve().name]), bias_rows([result]), caption)
     chart, clips = (run / "pictures" / f"{kind}-{name}.png" for kind in ("chart", "clips"))

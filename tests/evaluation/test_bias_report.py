@@ -123,7 +123,7 @@ def test_figures_come_with_interval_chance_videos_and_paired_difference(results:
     assert drop.interval[0] <= drop.points <= drop.interval[1]
     rows = bias_rows([corners, motion])
     assert len(rows) == len(TESTS)
-    assert rows[8][:3] == ["background of another class", "↑", "0.0"]
+    assert rows[8][:2] == ["↑ on an other-class background", "0.0 (0–19)"]
 
 
 def test_report_warns_of_single_networks(results: dict[str, Result]) -> None:

@@ -10,7 +10,11 @@ from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.bias.battery import AS_THEY_ARE, TESTS
 from fame_cli.evaluation.comparable import require_comparable
 from fame_cli.evaluation.interval import Interval, difference_interval
-from fame_cli.evaluation.results import Result
+from fame_cli.evaluation.results import Figure, Result
+
+
+ARROWS = {"higher": "↑", "lower": "↓", "neither": "·"}
+"""Which way is better."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Difference:
     """At 95 %, over videos or groups of them."""
 
     def __str__(self) -> str:
-        return f"{self.points:+.1f} ({self.interval[0]:+.1f} – {self.interval[1]:+.1f})"
+        return f"{self.points:+.1f} ({self.interval[0]:+.0f} to {self.interval[1]:+.0f})"
 
 
 def difference_to_original(result: Result, test: str) -> Difference | None:
@@ -66,22 +70,25 @@ def bias_rows(results: Sequence[Result]) -> list[list[str]]:
         figure = first.figures.get(test.name)
         if figure is None:
             continue
-        row = [test.title, {"higher": "↑", "lower": "↓", "neither": ""}[test.better]]
-        row += [f"{figure.percent:.1f}", "{:.1f} – {:.1f}".format(*figure.interval)]
+        row = [f"{ARROWS[test.better]} {test.title}", with_interval(figure)]
         if others:
-            other = others[0].figures[test.name]
-            row += [f"{other.percent:.1f}", str(difference_between(first, others[0], test.name) or "")]
+            row.append(with_interval(others[0].figures[test.name]))
+            row.append(str(difference_between(first, others[0], test.name) or ""))
         else:
             row.append(str(difference_to_original(first, test.name) or ""))
         rows.append([*row, f"{figure.chance:.1f}", str(figure.videos)])
     return rows
 
 
+def with_interval(figure: Figure) -> str:
+    low, high = figure.interval
+    return f"{figure.percent:.1f} ({low:.0f}–{high:.0f})"
+
+
 def bias_columns(names: Sequence[str]) -> list[str]:
     """Heads of the table of one network, or of two with these names."""
-    first, *others = names
-    middle = [others[0], f"{others[0]} less {first}"] if others else ["against as they are"]
-    return ["clips", "better", first if others else "%", "95 % interval", *middle, "chance %", "videos"]
+    middle = [*names, "difference"] if len(names) > 1 else ["%", "less as they are"]
+    return ["foreground", *middle, "chance", "videos"]
 
 
 def describe_masks(masks: dict[str, Any]) -> str:

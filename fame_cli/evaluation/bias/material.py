@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fame_cli.config import EvaluationConfig
+from fame_cli.data.clips import central_square
+from fame_cli.data.dataset import crop_clip
 from fame_cli.data.frames import FrameStore
 from fame_cli.evaluation.bias.masks import MaskSource
 from fame_cli.evaluation.bias.pairing import Pair
@@ -77,7 +79,7 @@ class MaterialReader(Dataset[Material]):
         video_index = self.video_indices[item]
         name = self.frames.videos[video_index].id
         frames, mask = self.read(video_index)
-        median = self.median(frames)
+        median = self.median(video_index)
         pair = self.pairs.get(name)
         stripes, scene, same, other = median, median, frames, frames
         if pair is not None:
@@ -102,13 +104,15 @@ class MaterialReader(Dataset[Material]):
     def background(self, name: str) -> tuple[Tensor, Tensor]:
         """The clips of a video without its foreground, and its median."""
         frames, mask = self.read(self.places[name])
-        median = self.median(frames)
+        median = self.median(self.places[name])
         return torch.where(mask[..., None], median, frames), median
 
-    def median(self, frames: Tensor) -> Tensor:
-        """The lower median (S, S, 3) of each pixel over frames (N, T, S, S, 3) of all clips."""
-        every = frames.flatten(0, 1)
-        chosen = np.unique(np.linspace(0, len(every) - 1, MEDIAN_FRAMES).round().astype(int))
-        values = every[chosen].numpy()
+    def median(self, video_index: int) -> Tensor:
+        """The lower median (S, S, 3) of each pixel over frames spread evenly over a whole video."""
+        last = self.frames.videos[video_index].frame_count - 1
+        stored = self.frames.read(
+            video_index, np.unique(np.linspace(0, last, MEDIAN_FRAMES).round().astype(int))
+        )
+        values = crop_clip(stored, central_square(*stored.shape[1:3]), self.config.crop_px)
         middle = (len(values) - 1) // 2
         return torch.from_numpy(np.partition(values, middle, axis=0)[middle].copy())

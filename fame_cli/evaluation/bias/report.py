@@ -16,12 +16,11 @@ from fame_cli.evaluation.bias.battery import AS_THEY_ARE, TESTS, BiasTest
 from fame_cli.evaluation.bias.judge import Finetuned, Judge, train_background_judge, train_judge
 from fame_cli.evaluation.bias.masks import MaskSource
 from fame_cli.evaluation.bias.pairing import Pairing
-from fame_cli.evaluation.evaluation import Evaluation
+from fame_cli.evaluation.evaluation import Evaluation, require_clips_fit
 from fame_cli.evaluation.features import compute_features
 from fame_cli.evaluation.results import RESULTS, Figure, Prediction, Result, read_result, write_result
 from fame_cli.evaluation.scores import class_figures, share_figure
 from fame_cli.evaluation.splits import UNSEEN, LabelledVideos
-from fame_cli.learning.backbones import require_fits
 from fame_cli.learning.resources import name_exhaustion
 
 PROTOCOL = "bias"
@@ -76,7 +75,7 @@ def bias(evaluation: Evaluation, config: BiasConfig, setting: BiasSetting) -> Re
         return read_result(path)
     started = time.monotonic()
     videos = evaluation.videos
-    require_fits(evaluation.weights.name, config.clip_frames, config.crop_px)
+    require_clips_fit(evaluation.weights, config)
     setting.masks.require(videos.test)
     if setting.truth:
         setting.truth.require(videos.test)
