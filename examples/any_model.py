@@ -1,8 +1,8 @@
 """Two networks of other libraries, as encoders to evaluate: one of torchvision, one of transformers.
 
-Each is a function without arguments that gives an ``nn.Module``: clips (B, 3, T, H, W) to features (B, D), with
-``feature_dim`` = D and, where it is not that of Kinetics-400, the ``normalisation`` it was trained with. From
-the folder of this file:
+Each is a function without arguments that gives an ``nn.Module``: clips (B, 3, T, H, W) to features (B, D),
+with ``feature_dim`` = D and, where it is not that of Kinetics-400, the ``normalisation`` it was trained with.
+From the folder of this file:
 
     fame eval bias WORK runs/mc3 --backbone any_model:mc3 --weights own --clip-frames 16 --frame-stride 2 \
         --crop-px 112

@@ -117,6 +117,7 @@ command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
 command(cam, "fame visualize cam work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
+command(visualize.bias, "fame visualize bias run other-run", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 

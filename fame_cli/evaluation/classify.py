@@ -28,6 +28,7 @@ from fame_cli.evaluation.scores import (
     video_probabilities,
 )
 from fame_cli.evaluation.sweep import choose_learning_rate, held_out
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.learning.resources import name_exhaustion
 
 CLEARLY_MORE = 1.05
@@ -90,7 +91,7 @@ def build_classifier(evaluation: Evaluation, config: ClassifierConfig, freeze: b
     backbone, classes = evaluation.weights.backbone, len(evaluation.videos.class_names)
     head = build_head(backbone.feature_dim, classes, config.dropout, config.seed)
     classifier = Classifier(backbone, head, freeze=freeze, precision=config.precision)
-    return classifier.to(evaluation.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return to_channels_last(classifier, evaluation.device)
 
 
 def train(

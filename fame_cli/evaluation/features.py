@@ -23,6 +23,7 @@ from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.clip_datasets import EvenClips, load
 from fame_cli.evaluation.evaluation import Evaluation, require_clips_fit
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
@@ -123,7 +124,7 @@ def feature_writer(
     evaluation: Evaluation, config: EvaluationConfig, pending: Sequence[int]
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
-    backbone = evaluation.weights.backbone.to(evaluation.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
+    backbone = to_channels_last(evaluation.weights.backbone, evaluation.device).eval()
     encoder = functools.partial(encode, backbone, precision=config.precision)
     items = iter(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)

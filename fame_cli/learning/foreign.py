@@ -69,8 +69,8 @@ class ForeignNetwork(Backbone):
                 torch.tensor(values, dtype=torch.float32, device="cpu").view(3, 1, 1, 1)
                 for values in (normalisation.mean, normalisation.std)
             )
-        self.register_buffer("factor", STD / std, persistent=False)
-        self.register_buffer("offset", (MEAN - mean) / std, persistent=False)
+        self.register_buffer("factor", (STD / std)[None], persistent=False)
+        self.register_buffer("offset", ((MEAN - mean) / std)[None], persistent=False)
         self.register_state_dict_post_hook(drop_prefix)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(add_prefix)  # type: ignore[no-untyped-call]
 
@@ -82,6 +82,8 @@ class ForeignNetwork(Backbone):
         return clips * factor.to(clips.dtype) + offset.to(clips.dtype)
 
     def forward(self, clips: Tensor) -> Tensor:
+        # Other programs' networks look at clips as views, which channels last do not allow.
+        clips = clips if isinstance(self.network, Backbone) else clips.contiguous()
         features = self.network(self.renormalise(clips))
         expected = f"({len(clips)}, {self.feature_dim or 'D'})"
         if not isinstance(features, Tensor):
@@ -183,8 +185,10 @@ def read_script(path: Path) -> nn.Module:
             f"{path} is no TorchScript file that can be read: {str(error).splitlines()[0]}.",
             "Save it again with torch.jit.save, by a version of torch that is no newer than this one.",
         ) from error
-    # A copy of a script has no leaves, whose gradients could still be turned off.
-    return network.requires_grad_(False).eval()
+    # A copy of a script has no leaves whose gradients could still be turned off.
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network.eval()
 
 
 class OnnxNetwork(nn.Module):

@@ -21,13 +21,13 @@ def draw_bias_chart(runs: Mapping[str, Result], path: Path) -> None:
     the right.
     """
     tests = [test for test in TESTS if any(test.name in result.figures for result in runs.values())]
-    height = 1.6 + len(tests) * (ROW_INCHES + 0.1 * (len(runs) - 1))
+    height = 1.6 + len(tests) * (ROW_INCHES + 0.12 * (len(runs) - 1))
     figure = new_figure(10.0, height)
     axes = figure.subplots()
     for row, test in enumerate(tests):
         for number, result in enumerate(runs.values()):
             if found := result.figures.get(test.name):
-                place = row + 0.16 * (number - (len(runs) - 1) / 2)
+                place = row + 0.24 * (number - (len(runs) - 1) / 2)
                 color = COLORS[number % len(COLORS)]
                 axes.plot(found.interval, (place, place), color=color, linewidth=2, alpha=0.55)
                 axes.plot([found.percent], [place], "o", color=color, markersize=6)

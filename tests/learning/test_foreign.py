@@ -27,6 +27,7 @@ from fame_cli.evaluation.evaluation import (
 )
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.foreign import ForeignNetwork, Normalisation, adopt, kind_of_file
+from fame_cli.learning.memory_format import to_channels_last
 
 CONFIG = EvaluationConfig(clip_frames=4, frame_stride=1, crop_px=16)
 HALF = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -112,6 +113,24 @@ def test_module_without_a_feature_dim_and_wrong_normalisations_are_told() -> Non
         adopt(module)
     with pytest.raises(ConfigurationError, match="deviations above 0"):
         Normalisation((0, 0, 0), (1, 1, 0))
+
+
+def test_network_with_convolutions_in_two_dimensions_is_evaluated_too(clips: Tensor) -> None:
+    class Frames(nn.Module):
+        feature_dim = 5
+        normalisation = ((0.5,) * 3, (0.25,) * 3)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 5, 3)
+
+        def forward(self, clips: Tensor) -> Tensor:
+            maps = self.layer(clips.transpose(1, 2).reshape(-1, 3, 16, 16))
+            return maps.view(len(clips), -1, 5, 14 * 14).mean(dim=(1, 3))
+
+    network = to_channels_last(adopt(Frames()), torch.device("cpu"))
+    prepared = normalise(clips).contiguous(memory_format=torch.channels_last_3d)
+    assert network(prepared).shape == (2, 5)
 
 
 def test_own_network_comes_with_its_weights() -> None:

@@ -32,6 +32,7 @@ from fame_cli.evaluation.features import (
     name_in_shard,
     shard_title,
 )
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.learning.resources import name_exhaustion
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
@@ -133,7 +134,7 @@ def shard_writer(
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
     device, videos = evaluation.device, evaluation.videos.frames.videos
-    backbone = evaluation.weights.backbone.to(device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
+    backbone = to_channels_last(evaluation.weights.backbone, device).eval()
     encoder = functools.partial(encode, backbone, precision=altered.config.precision)
     reader = MaterialReader(
         evaluation.videos.frames,

@@ -12,7 +12,6 @@ from fame_cli.evaluation.comparable import require_comparable
 from fame_cli.evaluation.interval import Interval, difference_interval
 from fame_cli.evaluation.results import Figure, Result
 
-
 ARROWS = {"higher": "↑", "lower": "↓", "neither": "·"}
 """Which way is better."""
 
@@ -26,7 +25,7 @@ class Difference:
     """At 95 %, over videos or groups of them."""
 
     def __str__(self) -> str:
-        return f"{self.points:+.1f} ({self.interval[0]:+.0f} to {self.interval[1]:+.0f})"
+        return f"{self.points:+.1f} ({self.interval[0]:+.1f} to {self.interval[1]:+.1f})"
 
 
 def difference_to_original(result: Result, test: str) -> Difference | None:
@@ -88,7 +87,7 @@ def with_interval(figure: Figure) -> str:
 def bias_columns(names: Sequence[str]) -> list[str]:
     """Heads of the table of one network, or of two with these names."""
     middle = [*names, "difference"] if len(names) > 1 else ["%", "less as they are"]
-    return ["foreground", *middle, "chance", "videos"]
+    return ["test", *middle, "chance", "videos"]
 
 
 def describe_masks(masks: dict[str, Any]) -> str:
