@@ -67,7 +67,7 @@ def cam(
     """
     from fame_cli.visualization.cam import cam_animation, cam_sheet
     from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
-    from fame_cli.visualization.examples import MaskOptions, choose_videos
+    from fame_cli.visualization.examples import MaskOptions, choose_examples
     from fame_cli.visualization.pictures import save_gif, save_png
     from fame_cli.visualization.pointing import average, measure, write_focus
 
@@ -81,10 +81,10 @@ def cam(
     ]
     require_one_protocol(models)
     true_masks = read_made_truth(truth) if truth else None
-    drawn = choose_videos(store, video or [], count, split)
+    drawn = choose_examples(store, video or [], count, split)
     examples, shares = [], []
     with console.progress("measuring", "videos") as tell:
-        others = [] if video else choose_videos(store, [], measured, split)
+        others = [] if video else choose_examples(store, [], measured, split)
         video_indices = list(dict.fromkeys([*drawn, *others]))
         for done, video_index in enumerate(video_indices, start=1):
             example = cam_example(store, video_index, models, options, true_masks)

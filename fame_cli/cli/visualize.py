@@ -48,12 +48,12 @@ def masks(
     statistics_store: StatisticsStoreName = None,
 ) -> int:
     """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
-    from fame_cli.visualization.examples import choose_videos, mask_example
+    from fame_cli.visualization.examples import choose_examples, mask_example
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    video_indices = choose_videos(store, video or [], count)
+    video_indices = choose_examples(store, video or [], count)
     examples = [mask_example(store, statistics, video_index, options) for video_index in video_indices]
     target = (output or work / "pictures") / "masks.png"
     save_png(target, mask_sheet(examples, config.beta))
@@ -75,12 +75,12 @@ def merge(
 
     Writes merge.png and merge.gif, where the clips play.
     """
-    from fame_cli.visualization.examples import choose_videos, merge_example
+    from fame_cli.visualization.examples import choose_examples, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    video_indices = choose_videos(store, video or [], max(count, 2))
+    video_indices = choose_examples(store, video or [], max(count, 2))
     if len(video_indices) < 2:
         raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
     behind = [*video_indices[1:], video_indices[0]]

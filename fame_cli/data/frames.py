@@ -3,10 +3,12 @@
 A shard holds the frames of a few videos one after another: ``jpeg`` (bytes of all frames), ``offsets``
 (where each frame starts, and the end of the last), ``first_frame`` (which frame each video starts at, and the
 end of the last). A clip is one read of neighbouring bytes, however the video was compressed (``packed.py``).
+Each JPEG is followed by a checksum, which decoders pass over: a changed byte would decode to other pixels.
 """
 
 import dataclasses
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -36,6 +38,10 @@ OUTCOME = ("frame_count", "fps", "width", "height", "status", "reason", "notes")
 """What the manifest takes from what a shard's receipt tells of each video, which calls it as a column."""
 
 JPEGS = PackedFormat("frame", "jpeg", {"offsets": "<i8", "first_frame": "<i8"}, 256 << 10)
+
+CHECKSUM_MARK = b"crc:"
+"""Between a JPEG and the four bytes of its checksum. Stores of earlier versions have neither."""
+CHECKSUM_BYTES = len(CHECKSUM_MARK) + 4
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Outcomes = dict[str, list[Any]]
@@ -152,7 +158,7 @@ def extract_video(
             drop_video(writer, progress)
             begun = None
         if begun:
-            jpegs = writer.last_items(decode.RECENT)
+            jpegs = [jpeg_of(item) for item in writer.last_items(decode.RECENT)]
             # What crashed the decoder may have been the seek.
             seek = not task.in_own_process
             film = go_on(path, task.config, FilmProgress.from_dict(begun), jpegs, seek=seek)
@@ -168,10 +174,21 @@ def store_film(writer: PackedWriter, film: Film, progress: ShardProgress) -> dic
     """Decode, scale and store a video as far as that is left; returns what there is to tell of it."""
     for group in film.groups():
         for jpeg in group:
-            writer.add(jpeg)
+            writer.add(with_checksum(jpeg))
         if progress.is_due():
             progress.save(dataclasses.asdict(film.progress))
     return film.outcome()
+
+
+def with_checksum(jpeg: Array) -> Array:
+    """A JPEG (bytes,) uint8 with the CRC-32 of its bytes behind it, as an item of a shard."""
+    checksum = zlib.crc32(jpeg.data).to_bytes(4, "little")
+    return np.concatenate([jpeg, np.frombuffer(CHECKSUM_MARK + checksum, np.uint8)])
+
+
+def jpeg_of(item: Array) -> Array:
+    """The JPEG of an item, without the checksum behind it if it has one."""
+    return item[:-CHECKSUM_BYTES] if item[-CHECKSUM_BYTES:-4].tobytes() == CHECKSUM_MARK else item
 
 
 def drop_video(writer: PackedWriter, progress: ShardProgress) -> None:
@@ -239,7 +256,7 @@ class FrameStore:
         """The same one by one, (H, W, 3) each: cheaper where each is used up before the next."""
         path, row = self.locate(video_index)
         shard = open_shard(path, JPEGS, self.index.layout, video_index // VIDEOS_PER_SHARD)
-        return (decode_jpeg(jpeg, path) for jpeg in shard.read(row, indices))
+        return (decode_frame(item, path) for item in shard.read(row, indices))
 
     def require_whole(self, video_index: int) -> None:
         """Read the shard of a video back before anything is derived from it and signed.
@@ -256,17 +273,20 @@ class FrameStore:
         return shard_path(self.folder, shard_name(video_index)), video_index % VIDEOS_PER_SHARD
 
 
-def read_jpegs(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
-    """The JPEG bytes of some frames of the video in one row of a shard, without its store's index."""
+def read_items(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
+    """The items of some frames of the video in one row of a shard, without its store's index."""
     return open_shard(path, JPEGS).read(row, indices)
 
 
-def decode_jpeg(jpeg: Array, path: Path, least_side_px: int = 0) -> Frame:
-    """(H, W, 3) uint8 RGB of a JPEG from the shard ``path``.
+def decode_frame(item: Array, path: Path, least_side_px: int = 0) -> Frame:
+    """(H, W, 3) uint8 RGB of an item from the shard ``path``; ArtefactError where it is not what was written.
 
     With ``least_side_px``, as small as the JPEG decodes at less cost, which is at half the size or less, with
     both sides at least that.
     """
+    jpeg = jpeg_of(item)
+    if jpeg.size < item.size and zlib.crc32(jpeg.data) != int.from_bytes(item[-4:].tobytes(), "little"):
+        raise damage_error(path, "a frame in it is not what was written")
     size = {"min_height": least_side_px, "min_width": least_side_px, "min_factor": 2} if least_side_px else {}
     try:
         return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]

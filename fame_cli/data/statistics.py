@@ -24,7 +24,7 @@ from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
 from fame_cli.data.clip_statistics import statistics_of_frames
 from fame_cli.data.clips import Indices, clip_span, hop_starts
-from fame_cli.data.frames import FrameStore, decode_jpeg, read_jpegs, require_whole
+from fame_cli.data.frames import FrameStore, decode_frame, read_items, require_whole
 from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.open_shard import open_shard
 from fame_cli.data.packed import PackedFormat, PackedWriter, damage_error
@@ -173,8 +173,8 @@ def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsCo
     """
     least_side_px = 0 if config.motion == "compensated" else config.map_short_side_px
     for at in range(0, len(indices), FRAMES_AT_ONCE):
-        jpegs = read_jpegs(shard, row, indices[at : at + FRAMES_AT_ONCE])
-        yield from [decode_jpeg(jpeg, shard, least_side_px) for jpeg in jpegs]
+        items = read_items(shard, row, indices[at : at + FRAMES_AT_ONCE])
+        yield from [decode_frame(item, shard, least_side_px) for item in items]
 
 
 class StatisticsStore:

@@ -81,12 +81,22 @@ def rescale(maps: Tensor) -> Tensor:
     return (maps - low) / span.masked_fill(constant, torch.inf)
 
 
-def soft_mask(seed: Tensor, bins: Tensor, variant: Variant, size_px: int) -> Tensor:
+def soft_mask(
+    seed: Tensor,
+    bins: Tensor,
+    variant: Variant,
+    size_px: int,
+    counts: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """How much each pixel belongs to the foreground: FAME, a variant of Table 6, or "joint", which is ours.
 
-    ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. Returns (B, size_px, size_px) in [0, 1].
+    ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. ``counts`` are what ``colour_counts`` gives
+    for them, (B, 1000) each, where they are known already; only "fame" asks for them. Returns
+    (B, size_px, size_px) in [0, 1].
     """
     match variant:
+        case "fame" if counts is not None:
+            return _by_colour(bins, *counts, size_px)
         case "fame":
             return _fame(seed, bins, size_px)
         case "seed":
@@ -107,7 +117,10 @@ def _fame(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
         maps = seed.contiguous().numpy(), rows_of(bins)
         kernels.fame(*maps, weights, most, least, ROUNDING_SHARE, mask.numpy())
         return mask
-    foreground, background = colour_counts(blur(seed), bins)
+    return _by_colour(bins, *colour_counts(blur(seed), bins), size_px)
+
+
+def _by_colour(bins: Tensor, foreground: Tensor, background: Tensor, size_px: int) -> Tensor:
     return rescale(blur(_resize(colour_posterior(bins, foreground, background), size_px)))
 
 

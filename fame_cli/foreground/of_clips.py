@@ -35,7 +35,17 @@ def maps_of_clips(clips: Tensor, hue: Hue = "correct") -> Maps:
 
 
 @torch.no_grad()
-def masks_of_maps(maps: Maps, size_px: int, beta: float, variant: Variant = "fame") -> Masks:
-    """Masks (B, size_px, size_px) that keep the share ``beta`` of each clip as foreground."""
-    soft = soft_mask(*maps, variant, size_px)
+def masks_of_maps(
+    maps: Maps,
+    size_px: int,
+    beta: float,
+    variant: Variant = "fame",
+    counts: tuple[Tensor, Tensor] | None = None,
+) -> Masks:
+    """Masks (B, size_px, size_px) that keep the share ``beta`` of each clip as foreground.
+
+    ``counts`` (B, 1000) of foreground and background colours are those that were kept with maps of whole
+    frames; of a crop they have to be counted anew.
+    """
+    soft = soft_mask(*maps, variant, size_px, counts)
     return Masks(soft, top_share(soft, beta))

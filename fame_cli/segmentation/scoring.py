@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from fame_cli.config import StatisticsConfig
 from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
@@ -196,11 +197,15 @@ def masks_of(
         config = protocol.statistics(setting)
         if config not in computed:
             computed[config] = statistics_of_clip(window.frames, config)
-        statistics = computed[config]
-        seed, bins = statistics.seed, statistics.bins.astype(np.int64)
-        maps = Maps(torch.from_numpy(seed)[None], torch.from_numpy(bins)[None])
-        masks = masks_of_maps(maps, protocol.size_px, protocol.beta, setting.variant)
+        kept = computed[config]
+        maps = Maps(to_batch(kept.seed), to_batch(kept.bins.astype(np.int64)))
+        counts = to_batch(kept.foreground).float(), to_batch(kept.background).float()
+        masks = masks_of_maps(maps, protocol.size_px, protocol.beta, setting.variant, counts)
         yield masks.soft[0].numpy(), masks.hard[0].numpy()
+
+
+def to_batch(values: Array) -> Tensor:
+    return torch.from_numpy(values)[None]
 
 
 def mask_figures(soft: Array, hard: Array, truth: Array, valid: Array) -> Figures:
