@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from fame_cli.evaluation.bias.battery import TESTS
 from fame_cli.evaluation.results import Result
-from fame_cli.visualization.charts import new_figure, save_figure
-from fame_cli.visualization.curves import CHANCE_COLOR, COLORS, draw_legend
+from fame_cli.visualization.charts import colors_of, new_figure, save_figure
+from fame_cli.visualization.curves import CHANCE_COLOR, draw_legend
 
 ROW_INCHES = 0.34
 ARROWS = {"higher": "higher is better ▸", "lower": "◂ lower is better", "neither": ""}
@@ -22,15 +22,14 @@ def draw_bias_chart(runs: Mapping[str, Result], path: Path) -> None:
     """
     tests = [test for test in TESTS if any(test.name in result.figures for result in runs.values())]
     height = 1.6 + len(tests) * (ROW_INCHES + 0.12 * (len(runs) - 1))
-    figure = new_figure(10.0, height)
+    figure, colors = new_figure(10.0, height), colors_of(list(runs))
     axes = figure.subplots()
     for row, test in enumerate(tests):
         for number, result in enumerate(runs.values()):
             if found := result.figures.get(test.name):
                 place = row + 0.24 * (number - (len(runs) - 1) / 2)
-                color = COLORS[number % len(COLORS)]
-                axes.plot(found.interval, (place, place), color=color, linewidth=2, alpha=0.55)
-                axes.plot([found.percent], [place], "o", color=color, markersize=6)
+                axes.plot(found.interval, (place, place), color=colors[number], linewidth=2, alpha=0.55)
+                axes.plot([found.percent], [place], "o", color=colors[number], markersize=6)
         chances = [
             result.figures[test.name].chance for result in runs.values() if test.name in result.figures
         ]
