@@ -243,7 +243,7 @@ def partner_notes(hits: Mapping[str, Hits]) -> list[str]:
         if left_out and test.name in ("swap_same", "swap_other"):
             which = "its" if test.needs == "same" else "another"
             notes.append(
-                f"{left_out} of {len(hits[test.name])} test videos are left out of {test.name}: there is no other "
-                f"of {which} class to lend a background."
+                f"{left_out} of {len(hits[test.name])} test videos are left out of {test.name}: there is no "
+                f"other of {which} class to lend a background."
             )
     return notes
