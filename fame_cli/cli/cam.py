@@ -62,8 +62,8 @@ def cam(
     """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
 
     Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
-    How much of the activation lies inside what FAME keeps (and inside the true foreground, with --truth)
-    stands under each map; its mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
+    Each map is labelled with the share of activation inside what FAME keeps (and inside the true foreground,
+    with --truth); the mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
     """
     from fame_cli.visualization.cam import cam_animation, cam_sheet
     from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth

@@ -73,7 +73,7 @@ def merge(
 ) -> int:
     """Draw clips merged as in pretraining: the foreground of one video on the background of the next.
 
-    Writes merge.png and merge.gif, where the clips play.
+    Writes merge.png and, with the clips playing, merge.gif.
     """
     from fame_cli.visualization.examples import choose_examples, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
@@ -106,7 +106,7 @@ def retrieval(
     ] = 6,
     frames: Frames = None,
 ) -> int:
-    """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
+    """Draw queries of the last fame eval retrieval with their nearest videos; correct ones are marked."""
     from fame_cli.visualization.examples import retrieval_queries
     from fame_cli.visualization.gallery import retrieval_gallery
     from fame_cli.visualization.pictures import save_png
@@ -129,7 +129,7 @@ def confusion(
         ),
     ] = "linear",
 ) -> int:
-    """Draw which classes the last evaluation took for which: its confusion matrix."""
+    """Draw the confusion matrix of the last evaluation."""
     from fame_cli.evaluation.scores import confusion_matrix
     from fame_cli.visualization.confusion import draw_confusion
     from fame_cli.visualization.examples import last_result
@@ -144,7 +144,7 @@ def confusion(
 
 
 def curves(runs: Runs, output: Output = None) -> int:
-    """Draw loss, contrastive accuracy and learning rate of one or several runs in one picture."""
+    """Draw loss, accuracy and learning rate of one or several runs in one picture."""
     from fame_cli.learning.run import RunFolder
     from fame_cli.visualization.curves import draw_curves
 

@@ -27,7 +27,7 @@ def read_frame(path: Path) -> Frame:
                 return np.asarray(image.convert("RGB"))
             found = image.mode
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not an image that can be read: {error}.") from error
+        raise InputError(f"{path} is not a readable image: {error}.") from error
     raise InputError(f"{path} is an image of mode {found}; expected 8 bits a channel: {', '.join(MODES)}.")
 
 

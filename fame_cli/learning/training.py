@@ -111,3 +111,5 @@ def compile_backbones(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Backbone):
             module.compile(dynamic=False)
+            # Pretext tasks ask for the map itself, which does not go through the module's call.
+            module.feature_map = torch.compile(module.feature_map, dynamic=False)  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ NAME_WIDTH_PX = 300
 
 
 def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Draw loss with its chance level, contrastive accuracy and learning rate of runs over steps into a PNG.
+    """Draw loss with its chance level, accuracy and learning rate of runs over steps into a PNG.
 
     A run is the rows of its metrics.jsonl: step, loss, chance, accuracy (share in [0, 1]), learning_rate.
     Faint: each row; strong: its moving average.
@@ -31,7 +31,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     panels = figure.subplots(1, 3)
     columns = (
         ("loss", "loss", 1.0),
-        ("accuracy", "contrastive accuracy (%)", 100.0),
+        ("accuracy", "accuracy (%)", 100.0),
         ("learning_rate", "learning rate", 1.0),
     )
     for axes, (key, title, factor) in zip(panels, columns, strict=True):

@@ -50,7 +50,7 @@ def test_unreadable_images_are_told(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:-200])
     Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "deep.png")
     for name in ("text.png", "cut.png", "absent.png"):
-        with pytest.raises(InputError, match=f"{name} is not an image that can be read: "):
+        with pytest.raises(InputError, match=f"{name} is not a readable image: "):
             read_frame(tmp_path / name)
     with pytest.raises(InputError, match=r"deep\.png is an image of mode I;16; expected 8 bits a channel"):
         read_mask(tmp_path / "deep.png")

@@ -40,6 +40,7 @@ CONFIGS = {
     "moco": MOCO,
     "byol": MOCO.with_options(objective="byol", embedding_dim=8, optimizer="adamw", background="intra"),
     "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, precision="bf16", branch="both"),
+    "order": MOCO.with_options(objective="order", order_gap_frames=1, distraction="frame-intra"),
 }
 MOMENTS = ("forward", "told", "saving", "renamed")
 """Where in a step the process dies: before its update, before or in the middle of its save, or after it."""
@@ -103,7 +104,7 @@ def losses(run: Path) -> list[float]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(("name", "count"), [("moco", 10), ("simclr", 3), ("byol", 3)])
+@pytest.mark.parametrize(("name", "count"), [("moco", 10), ("simclr", 3), ("byol", 3), ("order", 3)])
 def test_run_killed_at_random_steps_is_the_straight_one_to_the_last_bit(
     work: Path, tmp_path: Path, name: str, count: int
 ) -> None:

@@ -88,7 +88,7 @@ def test_numbers_may_go_in_any_even_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "masks", "message"),
     [
-        (["1.jpg"], ["2.png", "3.png"], r"2 of 2 masks have no frame of their number, such as .*2\.png"),
+        (["1.jpg"], ["2.png", "3.png"], r"2 of 2 masks have no frame with their number, such as .*2\.png"),
         (["1.jpg", "2.jpg", "4.jpg"], ["1.png"], "holds numbers 1 to 4, but after 2 comes 4"),
         (["a1.jpg", "b1.jpg"], ["1.png"], r"a1\.jpg and b1\.jpg have the same number"),
         (["first.jpg"], ["1.png"], r"first\.jpg has no number in its name"),
