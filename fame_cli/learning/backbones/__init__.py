@@ -4,6 +4,7 @@ Every network draws its first weights from torch's global generator: seed it wit
 before ``build_backbone`` for weights that can be made again.
 """
 
+from collections.abc import Iterator
 from typing import get_args
 
 import torch
@@ -25,9 +26,24 @@ class Backbone(nn.Module):
     feature_dim: int
     """Length of the feature vector, D."""
 
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
+        """Maps (B, D, t, h, w) of normalised clips (B, 3, T, H, W) at the end of each stage, first to last.
+
+        The last is ``feature_map``. A network of one's own may define that alone: then it has no stages, and
+        what looks at an early map (``WideMicro``) refuses it.
+        """
+        raise NotImplementedError
+
     def feature_map(self, clips: Tensor) -> Tensor:
         """Features (B, D, t, h, w) of normalised clips (B, 3, T, H, W), before any pooling."""
-        raise NotImplementedError
+        last = clips
+        for features in self.stages(clips):
+            last = features  # the map before it is given up
+        return last
+
+    @property
+    def has_stages(self) -> bool:
+        return type(self).stages is not Backbone.stages
 
     def forward(self, clips: Tensor) -> Tensor:
         """Feature vectors (B, D) of normalised clips (B, 3, T, H, W): the mean of the feature map."""
