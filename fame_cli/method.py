@@ -8,7 +8,7 @@ from fame_cli.option import Option
 
 Hue = Literal["correct", "published"]
 Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
-Background = Literal["intra", "inter"]
+Background = Literal["intra", "inter", "still"]
 Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
 Positive = Literal["another-time", "same-frames"]
@@ -85,8 +85,8 @@ class FameConfig(DistractionMethod):
     background: Annotated[
         Background,
         Option(
-            "Source of the new background (Table 4): another time of the same video (intra), or another "
-            "video (inter).",
+            "Source of the new background (Table 4): another time of the same video (intra), another video "
+            "(inter), or what that video shows most of the time (still, its median; not in the paper).",
             group="Distraction",
         ),
     ] = "inter"
