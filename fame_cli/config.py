@@ -21,6 +21,7 @@ from fame_cli.method import (
     FameConfig,
     HueOption,
     MocoConfig,
+    MocoMethod,
     NoDistraction,
     ObjectiveConfig,
     VariantOption,
@@ -207,7 +208,8 @@ class PretrainConfig(CropConfig):
     objective: Annotated[
         ObjectiveConfig,
         Section(
-            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, or one of your own.",
+            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
+            "losses), or one of your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
@@ -246,7 +248,7 @@ class PretrainConfig(CropConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_difference(self)
-        if isinstance(self.objective, MocoConfig):
+        if isinstance(self.objective, MocoMethod):
             self.objective.require(
                 self.objective.queue_length >= self.batch_size,
                 "queue_length",
@@ -267,7 +269,7 @@ class PretrainConfig(CropConfig):
     @property
     def batch_norm_clips(self) -> int:
         """Clips that are normalised together; 0 is the whole batch."""
-        return self.objective.batch_norm_clips if isinstance(self.objective, MocoConfig) else 0
+        return self.objective.batch_norm_clips if isinstance(self.objective, MocoMethod) else 0
 
 
 @dataclass(frozen=True)

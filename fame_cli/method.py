@@ -13,6 +13,7 @@ Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
 Positive = Literal["another-time", "same-frames"]
 ExtraNegative = Literal["none", "intra-video"]
+SemiNegative = Literal["donor", "still"]
 Head = Literal["mlp", "linear"]
 
 Beta = Annotated[
@@ -147,10 +148,9 @@ DistractionConfig = (
 
 
 @dataclass(frozen=True)
-class MocoConfig(Method):
-    """MoCo v2 as FAME has it, and the switches that make it BE's."""
+class MocoMethod(Method):
+    """What MoCo and the methods built on it have: MoCo v2 as in FAME, and the switches that make it BE's."""
 
-    name: Literal["moco"] = "moco"
     queue_length: Annotated[
         int,
         Option(
@@ -209,6 +209,74 @@ class MocoConfig(Method):
 
 
 @dataclass(frozen=True)
+class MocoConfig(MocoMethod):
+    """MoCo v2 (He et al. 2020, Chen et al. 2020)."""
+
+    name: Literal["moco"] = "moco"
+
+
+@dataclass(frozen=True)
+class WideMicroConfig(MocoMethod):
+    """MoCo with a semi-negative and a loss of what moves: an interpretation (docs/wide-micro.md)."""
+
+    name: Literal["wide-micro"] = "wide-micro"
+    alpha: Annotated[
+        float,
+        Option("Weight of the semi-negative, α; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    semi_negative: Annotated[
+        SemiNegative,
+        Option(
+            "What is the negative of weight α: the clip whose background the query has (donor), or the "
+            "positive without its motion (still).",
+            group="Objective",
+        ),
+    ] = "donor"
+    wide_weight: Annotated[
+        float, Option("Weight of MoCo's loss with the semi-negative.", at_least=0, group="Objective")
+    ] = 1.0
+    micro_weight: Annotated[
+        float,
+        Option("Weight of the loss of what moves, μ; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    static_weight: Annotated[
+        float,
+        Option("Weight of a loss that teaches the scene, ν; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 0.0
+    saliency_layer: Annotated[
+        int,
+        Option(
+            "Stage of the network, from 1, whose changes over time tell what moves.",
+            at_least=1,
+            group="Objective",
+        ),
+    ] = 1
+    saliency_temperature: Annotated[
+        float,
+        Option(
+            "The lower, the more the loss of what moves keeps to the strongest changes.",
+            above=0,
+            group="Objective",
+        ),
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.wide_weight, self.micro_weight, self.static_weight
+        self.require(any(weights), "wide_weight", "above 0 where --micro-weight and --static-weight are 0")
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether any loss looks at what moves or stays."""
+        return self.micro_weight > 0 or self.static_weight > 0
+
+    @property
+    def needs_donors(self) -> bool:
+        """Whether it compares with the clips that the distraction put into others."""
+        return (self.alpha > 0 and self.semi_negative == "donor") or self.static_weight > 0
+
+
+@dataclass(frozen=True)
 class SimclrConfig(Method):
     """SimCLR (Chen et al. 2020)."""
 
@@ -231,4 +299,4 @@ class OwnObjective(Method):
     """An objective of the user's own, ``package.module:name``."""
 
 
-ObjectiveConfig = MocoConfig | SimclrConfig | ByolConfig | OwnObjective
+ObjectiveConfig = MocoConfig | SimclrConfig | ByolConfig | WideMicroConfig | OwnObjective

@@ -34,13 +34,13 @@ def test_each_method_has_defaults_of_its_own() -> None:
 
 def test_help_says_which_method_has_which_default() -> None:
     shown = {field.name: field.default_text for field in options_of(PretrainConfig)}
-    assert shown["momentum"] == "0.999 (moco), 0.996 (byol)"
-    assert shown["embedding_dim"] == "128 (moco, simclr), 256 (byol)"
+    assert shown["momentum"] == "0.999 (moco, wide-micro), 0.996 (byol)"
+    assert shown["embedding_dim"] == "128 (moco, simclr, wide-micro), 256 (byol)"
     assert shown["gamma"] == "0.3 (mixup, frame-inter, frame-intra)"
     assert shown["branch"] == "single"
     assert shown["objective"] == "moco"
     text = CliRunner().invoke(app, ["pretrain", "--help"], env={"COLUMNS": "200"}).output
-    assert "0.999 (moco), 0.996 (byol)" in text
+    assert "0.999 (moco, wide-micro), 0.996 (byol)" in text
     assert "--no-symmetric" in text
 
 
@@ -49,15 +49,15 @@ def test_help_says_which_method_has_which_default() -> None:
     [
         (
             {"objective": "simclr", "queue_length": 64},
-            "--queue-length belongs to moco; the objective is simclr",
+            "--queue-length belongs to moco and wide-micro; the objective is simclr",
         ),
         (
             {"objective": "byol", "temperature": 1},
-            "--temperature belongs to moco and simclr; the objective is b",
+            "--temperature belongs to moco, simclr and wide-micro; the objective is b",
         ),
         (
             {"objective": "a.b:c", "momentum": 0.5},
-            "--momentum belongs to moco and byol; the objective is a.b:c",
+            "--momentum belongs to moco, byol and wide-micro; the objective is a.b:c",
         ),
         ({"distraction": "noise", "beta": 0.5}, "--beta belongs to fame; the distraction is noise"),
         ({"sigma": 2}, "--sigma belongs to noise; the distraction is fame"),
@@ -86,7 +86,7 @@ def test_option_that_the_method_does_not_have_is_refused_wherever_it_is_given(
 
 def test_method_or_value_that_does_not_exist_is_refused() -> None:
     for values, message in (
-        ({"objective": {"name": "mocco"}}, "--objective is 'mocco'; expected moco, simclr, byol or package"),
+        ({"objective": {"name": "mocco"}}, "--objective is 'mocco'; expected moco, simclr, byol, wide"),
         ({"objective": {"nam": "moco"}}, "unknown option nam.\nDid you mean name?"),
         ({"objective": "moco"}, "objective is 'moco'; expected a table of its name and its options"),
         ({"objective": {"symmetric": 1}}, "--symmetric is 1; expected true or false"),

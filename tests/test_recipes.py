@@ -109,7 +109,7 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
         ("[pretrain.objective]\nname = 'mocco'\n", r"--objective is 'mocco'; [\s\S]*Did you mean moco\?"),
         (
             "[pretrain.objective]\nname = 'simclr'\nqueue_length = 64\n",
-            r"--queue-length belongs to moco; the objective is simclr.\nLeave it out, or choose with --objec",
+            r"--queue-length belongs to moco and wide-micro; the objective is simclr.\nLeave it out, or",
         ),
         (
             "[recipe]\nbase = 'ucf101-i3d-fame'\n[pretrain.distraction]\nname = 'none'\nbeta = 1\n",

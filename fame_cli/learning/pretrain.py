@@ -38,14 +38,14 @@ from fame_cli.learning.interrupt import catch_interrupts, loader_process
 from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
-from fame_cli.learning.objectives.build import moco_roles
+from fame_cli.learning.objectives.build import moco_roles, require_parts
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
-from fame_cli.method import MocoConfig
+from fame_cli.method import MocoMethod
 
 TENSORS = 16
 """Of a loaded view, about: a clip, its maps, and what was drawn for it."""
@@ -111,6 +111,7 @@ def pretrain(
     require_shares(config.batch_size)
     require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, config.clip_frames, config.crop_px)
+    require_parts(config)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
     video_indices = training_videos(frames, config)
@@ -222,7 +223,7 @@ def find_key_leak(
 def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str]:
     """What to mind of a training with MoCo on videos of so many frames each, before it begins."""
     moco, found = config.objective, list[str]()
-    if not isinstance(moco, MocoConfig):
+    if not isinstance(moco, MocoMethod):
         return found
     if not 0 < moco.batch_norm_clips < config.batch_size:
         found.append(

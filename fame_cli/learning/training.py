@@ -14,6 +14,7 @@ from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import average_running_statistics, rank_count, synchronise_batch_norms
 from fame_cli.learning.memory_format import FORMATS, MemoryFormat, choose_memory_format
 from fame_cli.learning.objectives.build import build_objective
+from fame_cli.learning.objectives.decomposition import DecomposingEncoder
 from fame_cli.learning.objectives.objective import Figures, Views, mean_figures
 
 
@@ -108,6 +109,7 @@ def build_optimizer(config: PretrainConfig, parameters: list[nn.Parameter]) -> t
 
 def compile_backbones(model: nn.Module) -> None:
     """Compile in place, so that the keys of checkpoints stay as they are."""
+    # An encoder that looks at maps within its backbone never calls it as a whole.
     for module in model.modules():
-        if isinstance(module, Backbone):
+        if isinstance(module, Backbone | DecomposingEncoder):
             module.compile(dynamic=False)

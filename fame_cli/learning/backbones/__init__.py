@@ -132,6 +132,15 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
         ) from error
 
 
+@torch.no_grad()
+def stage_lengths(name: str, clip_frames: int, crop_px: int) -> list[int]:
+    """Times t in the map of each stage of a network for such clips; none where it has no stages."""
+    network = build_empty(name).eval()
+    device = "cpu" if is_object_path(name) else "meta"
+    clips = torch.zeros(1, 3, clip_frames, crop_px, crop_px, device=device)
+    return [maps.shape[2] for maps in network.stages(clips)] if network.has_stages else []
+
+
 def initialise_convolutions(network: nn.Module) -> None:
     """He et al. 2015 over the outputs (fan-out), as torchvision's video networks are initialised."""
     for module in network.modules():
