@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
-from fame_cli.cli.cam import cam
+from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.extract import extract
@@ -113,6 +113,7 @@ app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
 command(cam, "fame visualize cam work run other-run --split test", group=pictures)
+command(saliency, "fame visualize saliency work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)
