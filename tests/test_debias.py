@@ -9,8 +9,8 @@ from benchmarks.debias.comparison import compare_methods
 from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
 from benchmarks.debias.runs import SUPERVISED, UNTRAINED
 from benchmarks.debias.table import Cell, as_markdown, write_table
+from fame_cli.data.made_plan import MadeVideo, plan_videos
 from fame_cli.data.manifest import Video as Listed
-from fame_cli.data.synthetic import MadeVideo, plan_videos
 from fame_cli.evaluation.evaluation import no_progress
 from fame_cli.evaluation.results import Figure
 

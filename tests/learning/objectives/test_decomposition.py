@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fame_cli.data.synthetic import MadeVideo, make_video
+from fame_cli.data.made_plan import MadeVideo
+from fame_cli.data.synthetic import make_video
 from fame_cli.data.views import normalise
 from fame_cli.errors import ConfigurationError
 from fame_cli.learning.backbones import Backbone, build_backbone, stage_lengths
