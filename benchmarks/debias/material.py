@@ -9,7 +9,7 @@ from pathlib import Path
 from fame_cli.config import ExtractConfig, FinetuneConfig, LinearConfig, PretrainConfig, StatisticsConfig
 from fame_cli.data import statistics as statistics_room
 from fame_cli.data.frames import FrameStore, extract, open_frame_store
-from fame_cli.data.made_plan import plan_videos
+from fame_cli.data.made_plan import DEMO, Dials, plan_videos
 from fame_cli.data.manifest import Video, combine, read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table

@@ -92,7 +92,7 @@ def make_clip(
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
     behind = background.astype(np.float32)
     if patch_colour is not None:
-        centres = path + np.float32(PATCH_CENTRE_PX)
+        centres = path + np.array(PATCH_CENTRE_PX, np.float32)
         distances = [np.abs(axis - at[:, None, None]) for axis, at in zip((x, y), centres.T, strict=True)]
         patch = np.clip(PATCH_REACH_PX + 0.5 - np.maximum(*distances), 0, 1)[..., None]
         behind = behind + patch * (patch_colour.astype(np.float32) - behind)

@@ -1,4 +1,4 @@
-"""The dials of the made set: how much backgrounds and patches tell in training, and how they lie in the test."""
+"""The dials of the made set: how much backgrounds and patches tell in training, and lie in the test."""
 
 from collections import Counter
 
