@@ -33,6 +33,7 @@ __all__ = [
     "SimCLR",
     "StatisticsStore",
     "View",
+    "WideMicro",
     "__version__",
     "build_backbone",
     "chance_level",
@@ -42,6 +43,8 @@ __all__ = [
     "info_nce",
     "load_backbone",
     "merge",
+    "motion_saliency",
+    "motion_weights",
     "normalise",
     "nt_xent",
     "open_frame_store",
@@ -51,6 +54,7 @@ __all__ = [
     "save_backbone",
     "seed_region",
     "soft_mask",
+    "static_factor",
     "to_clips",
     "top_share",
 ]
@@ -68,13 +72,16 @@ if TYPE_CHECKING:
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
     from fame_cli.foreground.mask import soft_mask, top_share
     from fame_cli.foreground.statistics import colour_bins, seed_region
+    from fame_cli.foreground.still import static_factor
     from fame_cli.learning.backbones import Backbone, build_backbone
     from fame_cli.learning.checkpoint import load_backbone, save_backbone
     from fame_cli.learning.objectives.byol import BYOL
+    from fame_cli.learning.objectives.decomposition import motion_saliency, motion_weights
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
     from fame_cli.learning.objectives.objective import Objective, View
     from fame_cli.learning.objectives.simclr import SimCLR
+    from fame_cli.learning.objectives.wide_micro import WideMicro
 
 ROOMS = {
     "data.clips": ("clip_indices", "clip_span"),
@@ -87,10 +94,13 @@ ROOMS = {
     "learning.backbones": ("Backbone", "build_backbone"),
     "learning.objectives.byol": ("BYOL",),
     "learning.checkpoint": ("load_backbone", "save_backbone"),
+    "learning.objectives.decomposition": ("motion_saliency", "motion_weights"),
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
     "learning.objectives.objective": ("Objective", "View"),
     "learning.objectives.simclr": ("SimCLR",),
+    "learning.objectives.wide_micro": ("WideMicro",),
+    "foreground.still": ("static_factor",),
     "foreground.mask": ("soft_mask", "top_share"),
     "distraction.distraction": ("Distraction", "Extras", "Reads"),
     "distraction.fame": ("FAME", "merge"),

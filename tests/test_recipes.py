@@ -10,13 +10,16 @@ from conftest import find_real_data, moving_square, write_video
 from typer.testing import CliRunner
 
 from fame_cli.cli.app import app
-from fame_cli.configuration import flatten
+from fame_cli.config import PretrainConfig
+from fame_cli.configuration import flatten, sections_of
 from fame_cli.errors import ConfigurationError, FameError
-from fame_cli.method import MocoConfig
+from fame_cli.method import MocoConfig, WideMicroConfig
 from fame_cli.option import option_name
 from fame_cli.recipe import TABLES, parse, read_recipe, shipped_recipes
 
 pytestmark = pytest.mark.libraries
+
+SECTIONS = sections_of(PretrainConfig)
 
 PUBLISHED = {
     # table: the figures of FAME's own rows, (UCF101, HMDB51) or R@1, 5, 10, 20, 50
@@ -60,9 +63,24 @@ def test_one_recipe_is_complete_and_the_others_say_only_what_differs_from_their_
             continue
         below = read_recipe(base)
         for table in own.keys() & TABLES.keys():
-            stated, given = flatten(own[table]), flatten(below.options(table))
+            # A section with another method is stated whole: it takes nothing over from the base's.
+            given = below.options(table)
+            changed = {key for key in own[table] if "name" in (own[table][key] if key in SECTIONS else ())}
+            assert all(own[table][key]["name"] != given[key]["name"] for key in changed)
+            stated = flatten({key: value for key, value in own[table].items() if key not in changed})
+            given = flatten(given)
             assert stated.items().isdisjoint(given.items()), f"{name} [{table}]"
     assert complete == ["ucf101-r2plus1d-fame"]
+
+
+def test_recipe_of_an_interpretation_says_so_and_claims_no_figure() -> None:
+    recipe, fame = read_recipe("ucf101-r2plus1d-wide-micro"), read_recipe("ucf101-r2plus1d-fame")
+    assert recipe.rows == ()
+    assert "none is claimed" in recipe.notes[-2]
+    options, base = recipe.options("pretrain"), fame.options("pretrain")
+    assert {key for key in options if options[key] != base[key]} == {"distraction", "objective"}
+    assert options["distraction"] == {**base["distraction"], "background": "still"}
+    assert options["objective"] == WideMicroConfig().to_dict()
 
 
 def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:

@@ -43,6 +43,7 @@ class Backbone(nn.Module):
 
     @property
     def has_stages(self) -> bool:
+        """Whether it gives the maps of its stages."""
         return type(self).stages is not Backbone.stages
 
     def forward(self, clips: Tensor) -> Tensor:

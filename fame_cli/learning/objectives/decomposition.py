@@ -47,7 +47,7 @@ def motion_saliency(maps: Tensor) -> Tensor:
 
 @torch.no_grad()
 def motion_weights(saliency: Tensor, temperature: float) -> Weights:
-    """softmax(±Â/τ) over the places of each clip, Â the saliency (B, h, w) standardised over them.
+    """softmax(±Â/T) over the places of each clip, Â the saliency (B, h, w) standardised, T the temperature.
 
     + gives the weights of motion, − those of what stays. No gradient: it would flatten or sharpen the early
     map rather than teach what moves.

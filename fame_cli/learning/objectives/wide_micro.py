@@ -117,7 +117,7 @@ class WideMicro(MoCo):
         return Parts(rows[:, :D], rows[:, D : 2 * D], rows[:, 2 * D : 3 * D], rows[:, 3 * D :].any(dim=1))
 
     def own_negatives(self, queries: Tensor, part: Direction) -> list[tuple[Tensor, float]]:
-        """MoCo's, and the semi-negative."""
+        """Those of MoCo and the semi-negative: cosines (B, 1) of each, and its weight."""
         found = super().own_negatives(queries, part)
         if self.alpha == 0:
             return found
