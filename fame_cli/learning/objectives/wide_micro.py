@@ -135,7 +135,7 @@ class WideMicro(MoCo):
         return keys[own_rows(len(clips)), : self.embedding_dim], moves
 
     def micro_loss(self, asked: Parts, answers: Parts, part: Direction) -> tuple[Tensor, Tensor]:
-        """L_micro and its accuracy: motion against motion, and against what stays in the key.
+        """L_micro and its accuracy: motion (B, D) against motion, and against what stays in the key.
 
         Of a key that does not move both are the same: it is no negative.
         """
