@@ -28,7 +28,7 @@ from fame_cli.config import Motion, StatisticsConfig
 from fame_cli.data import statistics
 from fame_cli.data.clip_statistics import maps_of_clip
 from fame_cli.data.clips import central_square, clip_indices
-from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
+from fame_cli.data.frames import FrameStore, decode_frame, open_frame_store, read_items
 from fame_cli.data.manifest import read_manifest, shard_slices
 from fame_cli.data.picture import Frame
 from fame_cli.foreground.of_clips import Maps, masks_of_maps
@@ -155,7 +155,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
     The stage decodes them at half their size, where the camera's motion is not looked for.
     """
     config = StatisticsConfig()
-    tasks, jpegs = [], []
+    tasks, items = [], []
     for name, videos in shard_slices(store.videos):
         path = shard_path(store.folder, name)
         counts = tuple(video.frame_count if video.usable else 0 for video in videos)
@@ -164,7 +164,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
             if count:
                 steps = int(statistics.clip_starts(count, config)[-1]) // config.frame_stride + CLIP_FRAMES
                 indices = np.minimum(config.frame_stride * np.arange(steps), count - 1)
-                jpegs += [(jpeg, path) for jpeg in read_jpegs(path, row, indices)]
+                items += [(item, path) for item in read_items(path, row, indices)]
     clips: list[int] = []
 
     def whole_stage(motion: Motion = "plain") -> None:
@@ -175,8 +175,8 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
         ]
 
     def decoding_alone() -> None:
-        for jpeg, path in jpegs:
-            decode_jpeg(jpeg, path)
+        for item, path in items:
+            decode_frame(item, path)
 
     functions = {
         "whole stage": whole_stage,
@@ -187,7 +187,7 @@ def from_store(store: FrameStore, folder: Path, repeats: int) -> None:
     lower, median, upper = ratio(seconds, "whole stage", "JPEG decoding")
     milliseconds = 1000 * np.median(seconds["whole stage"]) / sum(clips)
     print(f"the whole stage takes {median:.2f} times decoding alone (quartiles {lower:.2f} to {upper:.2f})")
-    print(f"{sum(clips)} clips from {len(jpegs)} JPEGs: {milliseconds:.2f} ms a clip")
+    print(f"{sum(clips)} clips from {len(items)} JPEGs: {milliseconds:.2f} ms a clip")
     lower, median, upper = ratio(seconds, "compensated", "whole stage")
     print(f"with the camera's motion undone, {median:.2f} times that (quartiles {lower:.2f} to {upper:.2f})")
 

@@ -22,7 +22,7 @@ from paired import paired, ratio, show
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import clip_indices, clip_span, generator_for, random_resized_crop, random_start
 from fame_cli.data.dataset import PretrainClips, crop_clip
-from fame_cli.data.frames import FrameStore, decode_jpeg, open_frame_store, read_jpegs
+from fame_cli.data.frames import FrameStore, decode_frame, open_frame_store, read_items
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.picture import Frame
 from fame_cli.data.statistics import open_statistics_store
@@ -67,11 +67,11 @@ def compare(work: Path, repeats: int, samples: int) -> None:
         for video_index in video_indices
         for view in range(2)
     ]
-    jpegs = [
-        (jpeg, path)
+    items = [
+        (item, path)
         for video_index, _, indices in clips
         for path, row in [store.locate(video_index)]
-        for jpeg in read_jpegs(path, row, indices)
+        for item in read_items(path, row, indices)
     ]
 
     def load() -> None:
@@ -79,8 +79,8 @@ def compare(work: Path, repeats: int, samples: int) -> None:
             dataset[epoch, video_index]
 
     def decode() -> None:
-        for jpeg, path in jpegs:
-            decode_jpeg(jpeg, path)
+        for item, path in items:
+            decode_frame(item, path)
 
     def read(jump: bool) -> None:
         for video_index, start, indices in clips:

@@ -1,7 +1,7 @@
 """Foreground-background merging (FAME) for self-supervised video learning.
 
-What a program of one's own uses, by name: ``from fame_cli import ForegroundBackgroundMerging``. A name is
-imported when it is first asked for, so that ``import fame_cli`` itself costs nothing (docs/library.md).
+Public names for use as a library: ``from fame_cli import ForegroundBackgroundMerging``. Each is imported on
+first access, so ``import fame_cli`` itself is cheap (docs/library.md).
 """
 
 import os
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# HDF5 would lock each file, which fails where a file system has no locks. Nothing here needs it: a file has
-# its name only once it is whole.
+# HDF5 would lock each file, which fails on file systems without locks. We do not need it: a file only gets
+# its name once it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "FAME",
     "ArtefactError",
     "Backbone",
+    "ClipOrder",
     "ConfigurationError",
+    "Consistency",
     "Distraction",
     "Extras",
     "FameError",
@@ -28,8 +30,10 @@ __all__ = [
     "InputError",
     "MoCo",
     "Objective",
+    "Puzzle",
     "Reads",
     "Role",
+    "Rotation",
     "SimCLR",
     "StatisticsStore",
     "View",
@@ -80,6 +84,10 @@ if TYPE_CHECKING:
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
     from fame_cli.learning.objectives.objective import Objective, View
+    from fame_cli.learning.objectives.order import ClipOrder
+    from fame_cli.learning.objectives.pretext import Consistency
+    from fame_cli.learning.objectives.puzzle import Puzzle
+    from fame_cli.learning.objectives.rotation import Rotation
     from fame_cli.learning.objectives.simclr import SimCLR
     from fame_cli.learning.objectives.wide_micro import WideMicro
 
@@ -98,6 +106,10 @@ ROOMS = {
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
     "learning.objectives.objective": ("Objective", "View"),
+    "learning.objectives.order": ("ClipOrder",),
+    "learning.objectives.pretext": ("Consistency",),
+    "learning.objectives.puzzle": ("Puzzle",),
+    "learning.objectives.rotation": ("Rotation",),
     "learning.objectives.simclr": ("SimCLR",),
     "learning.objectives.wide_micro": ("WideMicro",),
     "foreground.still": ("static_factor",),
@@ -107,7 +119,7 @@ ROOMS = {
     "foreground.statistics": ("colour_bins", "seed_region"),
     "distraction.transform": ("ForegroundBackgroundMerging",),
 }
-"""Where each name lives; the same as the imports above, which only type checkers see."""
+"""The module of each name; the same as the imports above, which only type checkers see."""
 
 HOMES = {name: f"fame_cli.{room}" for room, names in ROOMS.items() for name in names}
 

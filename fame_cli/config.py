@@ -1,10 +1,10 @@
-"""Every option of every stage, said once: with its default, bounds, unit, help and group (``option.py``).
+"""Every option of every stage, defined once: with its default, bounds, unit, help and group (``option.py``).
 
 Those that belong to one distraction or one objective are in ``method.py``.
 
-The command line, the check of a recipe, the tables in ``docs/commands`` and the written record of a run are
-made from here. A configuration is frozen and made of plain values, so it can be written as TOML, compared,
-and turned into a fingerprint that names the folder of what it made.
+The command line, the check of a recipe, the tables in ``docs/commands`` and the record of a run are derived
+from here. A configuration is frozen and consists of plain values, so it can be written as TOML, compared, and
+turned into a fingerprint that names the folder of its results.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from fame_cli.method import (
     MocoMethod,
     NoDistraction,
     ObjectiveConfig,
+    PuzzleConfig,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -39,13 +40,16 @@ GROUPS = (
     "Vote",
     "Machine",
 )
-"""Headings of options in ``--help`` and in the docs, in their order."""
+"""Headings of options in ``--help`` and in the docs, in order."""
 
 Motion = Literal["plain", "compensated"]
 BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+
+PUZZLE_FRAMES = 8
+"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
 
 
 def fingerprint(value: object) -> str:
@@ -57,7 +61,7 @@ def fingerprint(value: object) -> str:
 Seed = Annotated[int, Option("Seed of every random choice.", at_least=0, group="Optimisation")]
 WeightDecay = Annotated[float, Option("Weight decay.", at_least=0, group="Optimisation")]
 PrecisionOption = Annotated[
-    Precision, Option("Arithmetic of the network: fp32, or bf16 autocast.", group="Machine")
+    Precision, Option("Precision of the network: fp32, or bf16 autocast.", group="Machine")
 ]
 CropScaleMin = Annotated[
     float, Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips")
@@ -90,7 +94,7 @@ HopFrames = Annotated[
 MapShortSidePx = Annotated[
     int,
     Option(
-        "Shorter side of the maps that masks are made from (seed and colour bins).",
+        "Shorter side of the maps (seed and colour bins) that masks are computed from.",
         unit="pixels",
         at_least=8,
         group="Foreground",
@@ -126,7 +130,7 @@ class ExtractConfig(Configuration):
 
 @dataclass(frozen=True)
 class ClipConfig(Configuration):
-    """How long a clip is: the options that every stage which cuts clips from videos has."""
+    """The length of a clip: options of every stage that cuts clips from videos."""
 
     clip_frames: Annotated[
         int, Option("Number of frames in a clip, T.", unit="frames", at_least=1, group="Clips")
@@ -149,7 +153,7 @@ def require_difference(config: ClipConfig) -> None:
 
 @dataclass(frozen=True)
 class StatisticsConfig(ClipConfig):
-    """What is kept of each clip: seed and colour bins (FAME, section 3.2)."""
+    """What is stored for each clip: seed and colour bins (FAME, section 3.2)."""
 
     hop_frames: HopFrames = 8
     map_short_side_px: MapShortSidePx = 64
@@ -163,7 +167,7 @@ class StatisticsConfig(ClipConfig):
 
 @dataclass(frozen=True)
 class CropConfig(ClipConfig):
-    """A clip of square frames, as a network takes it."""
+    """A clip of square frames, as a network expects it."""
 
     crop_px: Annotated[
         int,
@@ -178,7 +182,7 @@ class CropConfig(ClipConfig):
 
 @dataclass(frozen=True)
 class MaskConfig(Configuration):
-    """How a mask is made from the statistics of a clip."""
+    """How a mask is computed from the statistics of a clip."""
 
     beta: Beta = 0.5
     variant: VariantOption = "fame"
@@ -186,7 +190,7 @@ class MaskConfig(Configuration):
 
 @dataclass(frozen=True)
 class PretrainConfig(CropConfig):
-    """Everything that decides what a pretraining computes (FAME, section 4.2, unless said otherwise)."""
+    """Everything that determines what a pretraining computes (FAME, section 4.2, unless noted)."""
 
     split: Annotated[
         str, Option("Split to learn from; all videos where the manifest has no splits.", group="Data")
@@ -200,8 +204,8 @@ class PretrainConfig(CropConfig):
     distraction: Annotated[
         DistractionConfig,
         Section(
-            "What makes a clip's background say nothing: FAME's merge, a row of BE's Table 4 (noise, mixup, "
-            "cutmix, a still frame of another video or of the clip itself), or one of your own.",
+            "How a clip's background is made uninformative: FAME's merge, a row of BE's Table 4 (noise, "
+            "mixup, cutmix, a still frame of another video or of the clip itself), or your own.",
             group="Distraction",
         ),
     ] = FameConfig()  # noqa: RUF009, it is frozen
@@ -209,25 +213,28 @@ class PretrainConfig(CropConfig):
         ObjectiveConfig,
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
-            "losses), or one of your own.",
+            "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
+            "clips), or one of your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
-    backbone: Annotated[BackboneName | str, Option("3-D encoder, or one of your own.", group="Objective")] = (
+    backbone: Annotated[BackboneName | str, Option("3-D encoder, or your own.", group="Objective")] = (
         "r2plus1d_18"
     )
-    epochs: Annotated[int, Option("Passes over the videos.", at_least=1, group="Optimisation")] = 200
+    epochs: Annotated[int, Option("Number of passes over the videos.", at_least=1, group="Optimisation")] = (
+        200
+    )
     steps: Annotated[
         int,
         Option(
-            "Total number of training steps, instead of --epochs; 0 means as many as the epochs make.",
+            "Total number of training steps; 0 trains for --epochs instead.",
             at_least=0,
             group="Optimisation",
         ),
     ] = 0
     batch_size: Annotated[
         int,
-        Option("Videos per step over all processes; each gives two clips.", at_least=2, group="Optimisation"),
+        Option("Videos per step over all processes.", at_least=2, group="Optimisation"),
     ] = 64
     optimizer: Annotated[
         Optimizer, Option("SGD with momentum 0.9 as in the paper, or AdamW.", group="Optimisation")
@@ -235,7 +242,7 @@ class PretrainConfig(CropConfig):
     learning_rate: Annotated[
         float,
         Option(
-            "Initial learning rate; it falls to 0 along a half cosine.",
+            "Initial learning rate; it decays to 0 along a half cosine.",
             above=0,
             group="Optimisation",
             flags=("--lr",),
@@ -253,6 +260,12 @@ class PretrainConfig(CropConfig):
                 self.objective.queue_length >= self.batch_size,
                 "queue_length",
                 f"at least the batch size, {self.batch_size}",
+            )
+        if isinstance(self.objective, PuzzleConfig):
+            self.require(
+                self.clip_frames >= PUZZLE_FRAMES,
+                "clip_frames",
+                f"at least {PUZZLE_FRAMES}, since a puzzle cuts a clip into four times",
             )
 
     @property
@@ -274,18 +287,20 @@ class PretrainConfig(CropConfig):
 
 @dataclass(frozen=True)
 class EvaluationConfig(CropConfig):
-    """What every evaluation shares: which videos, and how clips are cut from them (FAME, section 4.2)."""
+    """Options of every evaluation: which videos, and how clips are cut from them (FAME, section 4.2)."""
 
     defaults_shown = dict.fromkeys(("clip_frames", "frame_stride", "crop_px"), "as pretrained")
 
     train_split: Annotated[
-        str, Option("Split whose videos a classifier learns from, or are retrieved.", group="Data")
+        str, Option("Split with the videos to train on, or to retrieve.", group="Data")
     ] = "train"
-    test_split: Annotated[str, Option("Split whose videos are classified, or query.", group="Data")] = "test"
+    test_split: Annotated[
+        str, Option("Split with the videos to classify, or to use as queries.", group="Data")
+    ] = "test"
     clips: Annotated[
         int,
         Option(
-            "Clips spread evenly over each video; a video's prediction is the mean of theirs.",
+            "Clips per video, evenly spread; a video's prediction is the mean over its clips.",
             at_least=1,
             group="Clips",
         ),
@@ -303,9 +318,16 @@ class RetrievalConfig(EvaluationConfig):
 class KnnConfig(EvaluationConfig):
     """A vote among the nearest training videos (Wu et al. 2018, section 3.4)."""
 
-    neighbours: Annotated[int, Option("Training videos that vote, k.", at_least=1, group="Vote")] = 20
+    neighbours: Annotated[
+        int, Option("Number of nearest training videos that vote, k.", at_least=1, group="Vote")
+    ] = 20
     temperature: Annotated[
-        float, Option("A neighbour votes with exp(similarity / temperature).", above=0, group="Vote")
+        float,
+        Option(
+            "Temperature of the vote; a neighbour's weight is exp(similarity / temperature).",
+            above=0,
+            group="Vote",
+        ),
     ] = 0.07
 
 
@@ -313,11 +335,13 @@ class KnnConfig(EvaluationConfig):
 class ClassifierConfig(EvaluationConfig):
     """Training of a classifier on labelled videos; the defaults are those of the published finetuning."""
 
-    epochs: Annotated[int, Option("Passes over the training videos.", at_least=1, group="Optimisation")] = 150
+    epochs: Annotated[
+        int, Option("Number of passes over the training videos.", at_least=1, group="Optimisation")
+    ] = 150
     batch_size: Annotated[
         int,
         Option(
-            "Clips per step; a single clip that would be left over joins the last one.",
+            "Clips per step; a single leftover clip joins the last step.",
             at_least=1,
             group="Optimisation",
         ),
@@ -329,7 +353,7 @@ class ClassifierConfig(EvaluationConfig):
     weight_decay: WeightDecay = 1e-4
     milestones: Annotated[
         tuple[int, ...],
-        Option("Epochs at which the learning rate falls to a tenth.", at_least=0, group="Optimisation"),
+        Option("Epochs at which the learning rate is divided by 10.", at_least=0, group="Optimisation"),
     ] = (60, 120)
     dropout: Annotated[
         float, Option("Dropout before the last layer.", at_least=0, below=1, group="Optimisation")
@@ -356,7 +380,7 @@ class LinearConfig(ClassifierConfig):
     learning_rate: Annotated[
         float,
         Option(
-            "Learning rate before the first milestone; 0 stands for the number of classes to the power 3/4.",
+            "Learning rate before the first milestone; 0 means the number of classes to the power of 3/4.",
             at_least=0,
             group="Optimisation",
             flags=("--lr",),
@@ -368,8 +392,8 @@ class LinearConfig(ClassifierConfig):
     train_on: Annotated[
         TrainOn,
         Option(
-            "Train on clips augmented anew in every epoch, as in the paper, or on features of evenly spread "
-            "clips, kept on disk.",
+            "Train on clips augmented anew in every epoch, as in the paper, or on stored features of evenly "
+            "spread clips.",
             group="Optimisation",
         ),
     ] = "clips"

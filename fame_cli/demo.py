@@ -41,9 +41,10 @@ from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
 from fame_cli.visualization.curves import draw_bars, draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
-from fame_cli.visualization.masks import mask_sheet, merge_animation
+from fame_cli.visualization.masks import MaskExample, mask_sheet, merge_animation, share_held
 from fame_cli.visualization.pictures import save_gif, save_png
 from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
+from fame_cli.visualization.story import draw_story
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
 
@@ -200,7 +201,7 @@ def draw_pictures(
     """All pictures of the report: ``fame visualize``."""
     frames, biased = stores["pretrain"], stores["biased"]
     options = examples.MaskOptions(CLIP_FRAMES, FRAME_STRIDE, 96, FAME.beta, FAME.variant)
-    video_indices = examples.choose_videos(frames, [], 6)
+    video_indices = examples.choose_examples(frames, [], 6)
     masks = [
         examples.mask_example(frames, statistics, video_index, options, true_mask(demo, frames, video_index))
         for video_index in video_indices
@@ -216,7 +217,7 @@ def draw_pictures(
     native = replace(options, size_px=CROP_PX)
     looks = [
         cam_example(biased, video_index, models, native, truth)
-        for video_index in examples.choose_videos(biased, [], 6, "test")
+        for video_index in examples.choose_examples(biased, [], 6, "test")
     ]
     save_png(demo.picture("cam.png"), cam_sheet(looks))
     for method in METHODS:
@@ -233,6 +234,14 @@ def draw_pictures(
     }
     chance = next(iter(results.values()))["neutral"].figures["top1"].chance
     draw_bars(bars, demo.picture("results.png"), chance=chance)
+    misled = {method: top1(by_set["biased"]) for method, by_set in results.items()}
+    # Of a few, the clip whose mask keeps most of what moves: the picture explains the merge.
+    clearest = max(zip(masks, merges, strict=False), key=lambda pair: recall(pair[0]))[1]
+    draw_story(clearest, misled, chance, demo.picture("story.png"))
+
+
+def recall(example: MaskExample) -> float:
+    return 0.0 if example.true_mask is None else share_held(example.mask, example.true_mask)
 
 
 def true_mask(demo: Demo, frames: FrameStore, video_index: int) -> NDArray[np.bool_]:
@@ -262,6 +271,10 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                     f"Where the background misleads, a linear probe on MoCo's features names the motion of "
                     f"{top1(moco):.1f} % of {videos} test videos; on MoCo+FAME's features, of "
                     f"{top1(fame):.1f} % ({gain:+.1f} points)." + caution * (demo.epochs < PRETRAIN.epochs)
+                ),
+                PagePicture(
+                    demo.picture("story.png"),
+                    "MoCo+FAME learns from merged clips, where the background identifies nothing.",
                 ),
                 PagePicture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
                 Table(["", *SETS.values()], rows, "Top-1 accuracy in percent, one seed."),

@@ -1,4 +1,4 @@
-"""What can be chosen as distraction and as objective, each with options and defaults of its own."""
+"""The distractions and objectives to choose from, each with its own options and defaults."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -15,11 +15,12 @@ Positive = Literal["another-time", "same-frames"]
 ExtraNegative = Literal["none", "intra-video"]
 SemiNegative = Literal["donor", "still"]
 Head = Literal["mlp", "linear"]
+Psi = Literal["max", "mean", "global"]
 
 Beta = Annotated[
     float,
     Option(
-        "Fraction of a clip kept as foreground, β in Eq. 4; 1 keeps all and merges nothing.",
+        "Fraction of a clip kept as foreground, β in Eq. 4; 1 keeps everything and merges nothing.",
         above=0,
         at_most=1,
         group="Foreground",
@@ -31,26 +32,26 @@ VariantOption = Annotated[
 HueOption = Annotated[
     Hue,
     Option(
-        "How hue is binned: correctly, or as in the published code, where it wraps (for parity only).",
+        "How hue is binned: correctly, or as in the published code, where it wraps (to reproduce it only).",
         group="Foreground",
     ),
 ]
 Gamma = Annotated[
     float,
     Option(
-        "Bound of the other clip's or frame's share, drawn evenly from 0 to it for each clip.",
+        "Maximum share of the other clip or frame, drawn uniformly from 0 to this for each clip.",
         above=0,
         at_most=1,
         group="Distraction",
     ),
 ]
 EmbeddingDim = Annotated[
-    int, Option("Size of the embedding that the loss compares.", at_least=1, group="Objective")
+    int, Option("Dimension of the embedding that the loss compares.", at_least=1, group="Objective")
 ]
 Momentum = Annotated[
     float,
     Option(
-        "Momentum of MoCo's key encoder, or of BYOL's target at the start (it rises to 1).",
+        "Momentum of MoCo's key encoder, or initial momentum of BYOL's target (it rises to 1).",
         at_least=0,
         below=1,
         group="Objective",
@@ -68,7 +69,7 @@ class NoDistraction(Method):
 
 @dataclass(frozen=True)
 class DistractionMethod(Method):
-    """What every distraction has."""
+    """The options of every distraction."""
 
     branch: Annotated[
         Branch,
@@ -94,7 +95,7 @@ class FameConfig(DistractionMethod):
     statistics: Annotated[
         StatisticsSource,
         Option(
-            "Where masks come from: cached by fame masks, or computed online from each crop as in the paper.",
+            "Source of masks: cached by fame masks, or computed online from each crop as in the paper.",
             group="Foreground",
         ),
     ] = "cached"
@@ -149,7 +150,7 @@ DistractionConfig = (
 
 @dataclass(frozen=True)
 class MocoMethod(Method):
-    """What MoCo and the methods built on it have: MoCo v2 as in FAME, and the switches that make it BE's."""
+    """MoCo v2 as in FAME, with the switches that turn it into BE's, and what is built on it."""
 
     queue_length: Annotated[
         int,
@@ -165,8 +166,8 @@ class MocoMethod(Method):
     batch_norm_clips: Annotated[
         int,
         Option(
-            "Videos that are normalised together, keys in another grouping than queries, so that batch "
-            "statistics do not give a key away. 8 as on the paper's 8 GPUs; 0 takes the whole batch.",
+            "Videos batch-normalised together; keys are grouped differently from queries, so batch "
+            "statistics do not reveal a key. 8 as on the paper's 8 GPUs; 0 is the whole batch.",
             unit="clips",
             at_least=0,
             group="Objective",
@@ -175,13 +176,14 @@ class MocoMethod(Method):
     symmetric: Annotated[
         bool,
         Option(
-            "Each view is query and key in turn, as in FAME; or one way only, as in BE.", group="Objective"
+            "Use each view as query and key in turn, as in FAME, or only one way, as in BE.",
+            group="Objective",
         ),
     ] = True
     positive: Annotated[
         Positive,
         Option(
-            "What a query has to match: a clip at another time of its video, as in FAME, or the same frames "
+            "The positive of a query: a clip from another time of its video, as in FAME, or the same frames "
             "in another crop, as in BE.",
             group="Objective",
         ),
@@ -189,14 +191,14 @@ class MocoMethod(Method):
     extra_negative: Annotated[
         ExtraNegative,
         Option(
-            "A negative of each query's own: none, or a clip at another time of its video (BE).",
+            "Additional negative of each query: none, or a clip from another time of its video (BE).",
             group="Objective",
         ),
     ] = "none"
     negative_gap_frames: Annotated[
         int,
         Option(
-            "Least distance from the query to that clip, in frames of the video; 0 is half a clip's span.",
+            "Minimum distance from the query to that clip, in frames of the video; 0 is half a clip's span.",
             unit="frames",
             at_least=0,
             group="Objective",
@@ -295,8 +297,80 @@ class ByolConfig(Method):
 
 
 @dataclass(frozen=True)
+class PretextConfig(Method):
+    """What every pretext task has: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
+
+    consistency: Annotated[
+        float,
+        Option(
+            "Weight β of the consistency between a clip and the same frames in another crop, distracted "
+            "(BE); 0 leaves it out, and the task's own clips are distracted.",
+            at_least=0,
+            group="Objective",
+        ),
+    ] = 0.0
+    psi: Annotated[
+        Psi,
+        Option(
+            "What the consistency compares of a feature map: at each time its maximum over space (as we "
+            "recall the paper) or its mean over space (BE's published code), or the mean of the whole map.",
+            group="Objective",
+        ),
+    ] = "max"
+
+
+@dataclass(frozen=True)
+class RotationConfig(PretextConfig):
+    """Which way is up? (3D RotNet: Jing et al. 2018)."""
+
+    name: Literal["rotation"] = "rotation"
+
+
+@dataclass(frozen=True)
+class PuzzleConfig(PretextConfig):
+    """Put four pieces of a clip into their order (space-time cubic puzzles: Kim et al. 2019)."""
+
+    name: Literal["puzzle"] = "puzzle"
+    channel_replication: Annotated[
+        float,
+        Option(
+            "Probability that one colour channel of a clip takes the place of all; below 1 the shift of a "
+            "lens between colours tells some cells.",
+            at_least=0,
+            at_most=1,
+            group="Objective",
+        ),
+    ] = 1.0
+
+
+@dataclass(frozen=True)
+class OrderConfig(PretextConfig):
+    """In which order were three clips? (Xu et al. 2019)."""
+
+    name: Literal["order"] = "order"
+    order_gap_frames: Annotated[
+        int,
+        Option(
+            "Frames of the video between the end of one of the three clips and the beginning of the next.",
+            unit="frames",
+            at_least=0,
+            group="Objective",
+        ),
+    ] = 8
+
+
+@dataclass(frozen=True)
 class OwnObjective(Method):
     """An objective of the user's own, ``package.module:name``."""
 
 
-ObjectiveConfig = MocoConfig | SimclrConfig | ByolConfig | WideMicroConfig | OwnObjective
+ObjectiveConfig = (
+    MocoConfig
+    | SimclrConfig
+    | ByolConfig
+    | RotationConfig
+    | PuzzleConfig
+    | OrderConfig
+    | WideMicroConfig
+    | OwnObjective
+)

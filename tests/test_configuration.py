@@ -86,7 +86,7 @@ def test_option_that_the_method_does_not_have_is_refused_wherever_it_is_given(
 
 def test_method_or_value_that_does_not_exist_is_refused() -> None:
     for values, message in (
-        ({"objective": {"name": "mocco"}}, "--objective is 'mocco'; expected moco, simclr, byol, wide"),
+        ({"objective": {"name": "mocco"}}, "--objective is 'mocco'; expected moco, simclr, byol, rotation, "),
         ({"objective": {"nam": "moco"}}, "unknown option nam.\nDid you mean name?"),
         ({"objective": "moco"}, "objective is 'moco'; expected a table of its name and its options"),
         ({"objective": {"symmetric": 1}}, "--symmetric is 1; expected true or false"),

@@ -50,10 +50,10 @@ def options(
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
     ] = False,
 ) -> None:
-    """Video representations without background bias: foreground-background merging (FAME).
+    """Learn video representations without background bias: foreground-background merging (FAME).
 
     From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it finished; run a command again and it goes on where it stopped.
+    stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"

@@ -25,10 +25,10 @@ def train(
     compile: Compile = False,
     memory_format: MemoryFormatOption = "auto",
 ) -> int:
-    """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
+    """Time pretraining steps: samples per second, waiting for data, memory, and share of peak throughput.
 
-    What is possible is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32
-    on a CPU.
+    Peak throughput is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32 on
+    a CPU.
     """
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest

@@ -68,8 +68,8 @@ def cam(
     """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
 
     Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
-    How much of the activation lies inside what FAME keeps (and inside the true foreground, with --truth)
-    stands under each map; its mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
+    Each map is labelled with the share of activation inside what FAME keeps (and inside the true foreground,
+    with --truth); the mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
     """
     store = open_frames(work, frames)
     models = read_models(runs, store, protocol)
@@ -134,7 +134,7 @@ def draw(
     """Ask the models about clips, and write picture, animation and measurements of that name."""
     from fame_cli.visualization.cam import cam_animation, cam_sheet
     from fame_cli.visualization.cam_models import cam_example, read_made_truth
-    from fame_cli.visualization.examples import MaskOptions, choose_videos
+    from fame_cli.visualization.examples import MaskOptions, choose_examples
     from fame_cli.visualization.pictures import save_gif, save_png
     from fame_cli.visualization.pointing import average, measure, write_focus
 
@@ -142,10 +142,10 @@ def draw(
     shape = (clips["clip_frames"], clips["frame_stride"], clips["crop_px"])
     options = MaskOptions(*shape, config.beta, config.variant)
     true_masks = read_made_truth(truth) if truth else None
-    drawn = choose_videos(store, video or [], count, split)
+    drawn = choose_examples(store, video or [], count, split)
     examples, shares = [], []
     with console.progress("measuring", "videos") as tell:
-        others = [] if video else choose_videos(store, [], measured, split)
+        others = [] if video else choose_examples(store, [], measured, split)
         video_indices = list(dict.fromkeys([*drawn, *others]))
         for done, video_index in enumerate(video_indices, start=1):
             example = cam_example(store, video_index, models, options, true_masks)

@@ -39,15 +39,15 @@ def compare(
         typer.Option("--mean-over-splits", help="Mean over the official splits, the same in every row."),
     ] = False,
 ) -> int:
-    """Put the results of several runs side by side, with mean and standard deviation over repetitions.
+    """Compare the results of several runs, with mean and standard deviation over repetitions.
 
-    A single run has the 95 % interval of its figures. Two of them on the same test videos have that of their
-    difference, paired video by video, and McNemar's test. Intervals are over groups of videos, if there are
-    any (clips of one film).
+    Figures of a single run come with a 95 % interval. For two single runs on the same test videos, the
+    interval of their difference, paired by video, and McNemar's test are shown. Intervals are over groups of
+    videos (clips of one film), if there are any.
 
-    Runs that differ in their seed are repetitions when they share a NAME, and so are official splits with
-    --mean-over-splits. Results of different tests (other videos, classes, splits or options of the protocol)
-    are refused unless --mixed.
+    Runs that share a NAME and differ in their seed are repetitions, and so are official splits with
+    --mean-over-splits. Results of different tests (other videos, classes, splits or protocol options) are
+    refused unless --mixed is given.
     """
     from fame_cli.evaluation.compare import compare, find_results
     from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown

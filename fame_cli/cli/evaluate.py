@@ -115,11 +115,11 @@ def protocol(
 
 @protocol(LinearConfig)
 def linear(evaluation: "Evaluation", config: LinearConfig) -> "Result":
-    """Linear probe: train a last layer on the frozen backbone, and test it.
+    """Linear probe: train a last layer on the frozen backbone and test it.
 
     The backbone stays in evaluation mode and its features have unit length. A video's prediction is the mean
     of the class probabilities of its clips; top-1 and top-5 are percentages of the test videos.
-    If it is stopped, the same command continues after the last finished epoch.
+    If it is interrupted, the same command resumes after the last finished epoch.
     """
     from fame_cli.evaluation import classify
 
@@ -128,10 +128,10 @@ def linear(evaluation: "Evaluation", config: LinearConfig) -> "Result":
 
 @protocol(FinetuneConfig)
 def finetune(evaluation: "Evaluation", config: FinetuneConfig) -> "Result":
-    """Finetune: train the whole network on labelled videos, and test it.
+    """Finetune: train the whole network on labelled videos and test it.
 
     A video's prediction is the mean of the class probabilities of its clips; top-1 and top-5 are percentages
-    of the test videos. If it is stopped, the same command continues after the last finished epoch.
+    of the test videos. If it is interrupted, the same command resumes after the last finished epoch.
     """
     from fame_cli.evaluation import classify
 
@@ -152,10 +152,9 @@ def retrieval(evaluation: "Evaluation", config: RetrievalConfig) -> "Result":
 
 @protocol(KnnConfig)
 def knn(evaluation: "Evaluation", config: KnnConfig) -> "Result":
-    """Nearest neighbours: classify each test video by a vote of the training videos nearest to it.
+    """Nearest neighbours: classify each test video by a vote of its nearest training videos.
 
-    Nothing is trained and nothing is tuned. Features are those of fame eval retrieval, computed
-    once for both.
+    Nothing is trained or tuned. Features are those of fame eval retrieval, computed once for both.
     """
     from fame_cli.evaluation.knn import knn
 

@@ -59,12 +59,13 @@ def extract(
     address: Address = "",
     part: SliceOption = "",
 ) -> int:
-    """Decode videos once into packed JPEG frames, and list them in WORK/manifest.csv.
+    """Decode videos once into packed JPEG frames and list them in WORK/manifest.csv.
 
-    DATA holds class folders (DATA/class/video.mp4), split folders of class folders
-    (DATA/train/class/video.mp4), or just videos without labels; or a dataset that --source names. Before any
-    work, what annotations and disk lack of each other is told and listed in WORK/check.csv. Videos extracted
-    before with the same options are not decoded again; a video that cannot be read is listed with its reason.
+    DATA contains class folders (DATA/class/video.mp4), split folders of class folders
+    (DATA/train/class/video.mp4), videos without labels, or the dataset selected by --source. Before any work,
+    differences between annotations and files on disk are reported and listed in WORK/check.csv. Videos
+    already extracted with the same options are not decoded again; a video that cannot be read is listed with
+    the reason.
     """
     workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
@@ -110,7 +111,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     try:
         old = read_manifest(work)
     except DamagedManifestError as error:
-        console.warn(f"{error.message} The videos are listed anew.")
+        console.warn(f"{error.message} Rebuilding the list of videos.")
         return carry_over_receipts(work, found)
     manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}

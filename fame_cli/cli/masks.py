@@ -49,7 +49,7 @@ def masks(
 ) -> int:
     """Compute the seed, the colour bins and the colour counts of every clip, once.
 
-    How much is foreground (beta), the mask's variant, the new background and the branch are chosen when
+    The share of foreground (beta), the mask variant, the new background and the branch are chosen in
     pretraining: one pass over the videos serves all of them.
     """
     workers = choose_workers(jobs, backend, address, part)

@@ -1,4 +1,4 @@
-"""``fame pretrain``: a backbone learned from videos by contrast of merged clips."""
+"""``fame pretrain``: learn a backbone from videos by contrasting merged clips."""
 
 import contextlib
 import re
@@ -84,11 +84,11 @@ def pretrain(
         typer.Option(help="Time between checkpoints.", min=0, metavar="SECONDS", rich_help_panel="Machine"),
     ] = 60,
 ) -> int:
-    """Pretrain a backbone: contrast of clips that keep their foreground and get the background of others.
+    """Pretrain a backbone by contrasting clips that keep their foreground on the background of others.
 
     Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
-    end, backbone.safetensors. A stopped run goes on with --resume. Several GPUs train together with
-    torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what one would.
+    end, backbone.safetensors. --resume continues an interrupted run. To train on several GPUs, use
+    torchrun --nproc-per-node N -m fame_cli pretrain …, which computes the same as one would.
     """
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest

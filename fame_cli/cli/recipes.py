@@ -34,13 +34,13 @@ RecipeOption = Annotated[
 
 
 def list_by_default(context: typer.Context) -> None:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+    """List the recipes with the table rows they belong to and the published figures."""
     if context.invoked_subcommand is None:
         console.guard(list_recipes)()
 
 
 def list_recipes() -> int:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+    """List the recipes with the table rows they belong to and the published figures."""
     from fame_cli.recipe import read_recipe, shipped_recipes
 
     for name in shipped_recipes():
@@ -57,7 +57,7 @@ def list_recipes() -> int:
 def show_recipe(
     name: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.", metavar="NAME|FILE")],
 ) -> int:
-    """Print the whole of a recipe as TOML, to read, or to change and give back as --recipe FILE."""
+    """Print a whole recipe as TOML, to read, or to edit and pass as --recipe FILE."""
     from fame_cli.recipe import read_recipe
 
     console.say(read_recipe(name).as_toml().rstrip("\n"))

@@ -21,10 +21,10 @@ def report(
         ),
     ] = None,
 ) -> int:
-    """Collect everything of a run on one page: configuration, curves, every evaluation, pictures.
+    """Collect a whole run on one page: configuration, curves, every evaluation, pictures.
 
-    The page carries its pictures and styles with it and fetches nothing. What fame visualize cam and
-    retrieval drew into RUN/pictures is shown as well.
+    The page is self-contained: it embeds its pictures and styles and fetches nothing. Pictures that fame
+    visualize cam and retrieval wrote to RUN/pictures are included.
     """
     from fame_cli.visualization.run_report import report_run
 

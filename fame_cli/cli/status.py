@@ -23,8 +23,8 @@ def status(
 ) -> int:
     """Show the videos and stages of WORK: what is done, missing, damaged or failed, its size and age.
 
-    Nothing is read but names, sizes and receipts: fame verify reads everything back. Of a run, shows the last
-    step and its loss, and how old the checkpoint is.
+    Only names, sizes and receipts are read; fame verify reads everything back. For a run, shows the last step
+    and its loss, and the age of the checkpoint.
     """
     from fame_cli.data.manifest import is_work
     from fame_cli.learning.run import is_run
@@ -62,7 +62,7 @@ def show_run(run: Path) -> None:
 
 
 def last_row(metrics: Path) -> dict[str, float]:
-    """The last line of a run's metrics that can be read, or nothing: it is there from the first step on."""
+    """The last readable line of a run's metrics, or nothing; there is one from the first step on."""
     from fame_cli.learning.metrics import read_row
 
     if not metrics.exists():
@@ -128,7 +128,7 @@ def age(changed: float | None) -> str:
 
 
 def state_of(inventory: "Inventory", state: "StageState") -> str:
-    """In a word."""
+    """The state of a stage in one word."""
     if state.holders:
         return "running"
     if state.description and not inventory.is_current(state):

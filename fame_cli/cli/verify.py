@@ -23,10 +23,10 @@ def verify(
 ) -> int:
     """Read everything back and compare it with what was written.
 
-    Of WORK, a damaged shard loses its receipt, and its stage is no longer taken for finished, so the next
-    fame extract or fame masks makes that shard again, and that one alone. Of RUN, the SHA-256 of each file is
-    compared with the run's record: weights, classifiers, results, metrics, configuration. Ends with exit code
-    4 where anything is damaged or missing.
+    In WORK, a damaged shard loses its receipt and its stage no longer counts as finished, so the next
+    fame extract or fame masks makes that shard again, and only that one. In RUN, the SHA-256 of each file is
+    compared with the run's record: weights, classifiers, results, metrics, configuration. The exit code is 4
+    if anything is damaged or missing.
     """
     from fame_cli.data.manifest import is_work
     from fame_cli.learning.run import is_run
@@ -46,7 +46,7 @@ def verify(
 
 
 def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) -> str:
-    """Verify a stage, say what was found, and return the command that mends it, or nothing."""
+    """Verify a stage, say what was found, and return the command that repairs it, or nothing."""
     from fame_cli.inventory import contradicts_its_shards, find_damage, withdraw
 
     name, names = f"{state.kind}/{state.folder.name}", inventory.shard_names
@@ -75,7 +75,7 @@ def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) 
 
 
 def verify_index(inventory: "Inventory", state: "StageState") -> None:
-    """Say where the index of a whole stage was wrong: it is derived from the shards, and made again."""
+    """Report a wrong index of a complete stage: it is derived from the shards and rebuilt."""
     from fame_cli.inventory import mend_index
 
     try:

@@ -48,12 +48,12 @@ def masks(
     statistics_store: StatisticsStoreName = None,
 ) -> int:
     """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
-    from fame_cli.visualization.examples import choose_videos, mask_example
+    from fame_cli.visualization.examples import choose_examples, mask_example
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    video_indices = choose_videos(store, video or [], count)
+    video_indices = choose_examples(store, video or [], count)
     examples = [mask_example(store, statistics, video_index, options) for video_index in video_indices]
     target = (output or work / "pictures") / "masks.png"
     save_png(target, mask_sheet(examples, config.beta))
@@ -73,14 +73,14 @@ def merge(
 ) -> int:
     """Draw clips merged as in pretraining: the foreground of one video on the background of the next.
 
-    Writes merge.png and merge.gif, where the clips play.
+    Writes merge.png and, with the clips playing, merge.gif.
     """
-    from fame_cli.visualization.examples import choose_videos, merge_example
+    from fame_cli.visualization.examples import choose_examples, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
 
     store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
-    video_indices = choose_videos(store, video or [], max(count, 2))
+    video_indices = choose_examples(store, video or [], max(count, 2))
     if len(video_indices) < 2:
         raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
     behind = [*video_indices[1:], video_indices[0]]
@@ -106,7 +106,7 @@ def retrieval(
     ] = 6,
     frames: Frames = None,
 ) -> int:
-    """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
+    """Draw queries of the last fame eval retrieval with their nearest videos; correct ones are marked."""
     from fame_cli.visualization.examples import retrieval_queries
     from fame_cli.visualization.gallery import retrieval_gallery
     from fame_cli.visualization.pictures import save_png
@@ -129,7 +129,7 @@ def confusion(
         ),
     ] = "linear",
 ) -> int:
-    """Draw which classes the last evaluation took for which: its confusion matrix."""
+    """Draw the confusion matrix of the last evaluation."""
     from fame_cli.evaluation.scores import confusion_matrix
     from fame_cli.visualization.confusion import draw_confusion
     from fame_cli.visualization.examples import last_result
@@ -144,7 +144,7 @@ def confusion(
 
 
 def curves(runs: Runs, output: Output = None) -> int:
-    """Draw loss, contrastive accuracy and learning rate of one or several runs in one picture."""
+    """Draw loss, accuracy and learning rate of one or several runs in one picture."""
     from fame_cli.learning.run import RunFolder
     from fame_cli.visualization.curves import draw_curves
 

@@ -1,4 +1,4 @@
-"""Which of the finished stores in a WORK folder is to be read."""
+"""Selects the store to read among the finished ones in a WORK folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from fame_cli.errors import ArtefactError, ConfigurationError
 
 
 def choose_store(parent: Path, wanted: str | None, option: str, command: str) -> Path:
-    """The stage folder to read: the one named, or the only one there is.
+    """The stage folder to read: the one named, or the only one.
 
-    ``command`` is what makes one where there is none yet.
+    ``command`` is the command that makes one if there is none yet.
 
-    Raises ArtefactError where none is finished, ConfigurationError where several are and none is named.
+    Raises ArtefactError if none is finished, ConfigurationError if several are and none is named.
     """
     if wanted is not None:
         folder = parent / wanted
@@ -31,7 +31,7 @@ def choose_store(parent: Path, wanted: str | None, option: str, command: str) ->
     if len(finished) > 1:
         raise ConfigurationError(
             f"{parent} holds several results: {', '.join(distinguish(finished))}.",
-            f"Name the one to use: {option} {finished[0].name}",
+            f"Choose one: {option} {finished[0].name}",
         )
     return finished[0]
 
@@ -40,7 +40,8 @@ def distinguish(folders: Sequence[Path]) -> list[str]:
     """The names of stages of one kind, each with the options in which they differ."""
     options = [stage.read_description(folder).configuration for folder in folders]
     differing = [name for name in options[0] if len({str(given.get(name)) for given in options}) > 1]
-    told = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
+    options_shown = [", ".join(f"{name} {given.get(name)}" for name in differing) for given in options]
     return [
-        f"{folder.name} ({what})" if what else folder.name for folder, what in zip(folders, told, strict=True)
+        f"{folder.name} ({what})" if what else folder.name
+        for folder, what in zip(folders, options_shown, strict=True)
     ]

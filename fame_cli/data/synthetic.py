@@ -1,8 +1,8 @@
-"""The demo's labelled videos, drawn on the spot: two sprites, eight motions, backgrounds of coloured noise.
+"""The demo's labelled videos, generated: two sprites, eight motions, backgrounds of coloured noise.
 
-The sprites are shared by all videos, so no look but the background's tells one video from another: a network
-asked to match two clips of a video can do so by the background alone and never learn the motion. The labelled
-sets show which of the two it learned.
+All videos share the sprites, so only the background's appearance distinguishes one video from another: a
+network asked to match two clips of a video can do so by the background alone and never learn the motion. The
+labelled sets show which of the two it learned.
 """
 
 import colorsys
@@ -32,7 +32,7 @@ PATCH_CENTRE_PX, PATCH_REACH_PX = (6, -6), 3
 up and to the right, and never leaves the frame."""
 STAMP = "video_set.json"
 DRAWING = 1
-"""Version of what is drawn: another one makes another set."""
+"""Version of the generated videos; another version makes another set."""
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
@@ -41,9 +41,9 @@ Progress = Callable[[int, int], None]
 
 
 def draw_background(generator: np.random.Generator) -> Frames:
-    """(H, W, 3): random colours at 6x6 points, joined smoothly, halfway between vivid and gray.
+    """(H, W, 3): random colours at 6x6 points, interpolated smoothly, halfway between vivid and grey.
 
-    Fainter backgrounds would be no shortcut, and beside vivid ones nothing else is seen by a small network.
+    Fainter backgrounds would not be a shortcut, and next to vivid ones a small network sees nothing else.
     """
     colors = generator.uniform(size=(NOISE_POINTS, NOISE_POINTS, 3))
     vivid = np.clip(cv2.resize(colors, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -52,7 +52,7 @@ def draw_background(generator: np.random.Generator) -> Frames:
 
 
 def draw_path(motion: str, generator: np.random.Generator) -> Array:
-    """(T, 2) centres (x, y) of the sprite in pixels, placed at random such that it never leaves the frame."""
+    """(T, 2) centres (x, y) of the sprite in pixels, placed at random so that it never leaves the frame."""
     turns, share = MOTIONS[motion]
     time = np.arange(FRAME_COUNT, dtype=np.float64)[:, None]
     if turns:
@@ -85,7 +85,7 @@ def make_clip(
 ) -> tuple[Frames, Mask]:
     """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
 
-    The ball is white with a black centre, the diamond black with a white one: no colours of the backgrounds.
+    The ball is white with a black centre, the diamond black with a white one: not colours of the backgrounds.
     A patch of a colour goes along with the sprite, behind it, and is no part of the foreground.
     """
     path = draw_path(motion, generator).astype(np.float32)
@@ -98,7 +98,7 @@ def make_clip(
         behind = behind + patch * (patch_colour.astype(np.float32) - behind)
     dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
     is_ball = sprite == "ball"
-    # The ball is drawn a little smaller, so that both sprites cover about as much.
+    # The ball is drawn slightly smaller, so that both sprites cover about the same area.
     reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.85 * (dx + dy)
     body, core = (
         np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
@@ -117,7 +117,7 @@ def make_video(video: MadeVideo, seed: int) -> tuple[Frames, Mask]:
 
 
 def write_video(path: Path, frames: Frames) -> None:
-    """Write frames (T, H, W, 3), RGB, losslessly: FFV1 needs nothing that any build of OpenCV lacks."""
+    """Write frames (T, H, W, 3), RGB, losslessly as FFV1, which every build of OpenCV supports."""
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = cv2.VideoWriter.fourcc(*"FFV1")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, FRAMES_PER_SECOND, frames.shape[2:0:-1])
@@ -129,7 +129,7 @@ def write_video(path: Path, frames: Frames) -> None:
 
 
 def write_truth(path: Path, mask: Mask) -> None:
-    """Write a mask (T, H, W) as one PNG, the frames from left to right."""
+    """Write a mask (T, H, W) as one PNG, with the frames from left to right."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.hstack(list(mask)).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]):
         raise ArtefactError(
@@ -138,12 +138,12 @@ def write_truth(path: Path, mask: Mask) -> None:
 
 
 def read_truth(path: Path) -> Mask:
-    """The mask (T, H, W) of a picture that ``write_truth`` left; of a clip: ``mask[indices].any(axis=0)``."""
+    """The mask (T, H, W) from an image by ``write_truth``; for a clip: ``mask[indices].any(axis=0)``."""
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.exists() else None
     if picture is None:
         raise ArtefactError(
-            f"{path}: no picture of a true mask here.",
-            "fame demo makes one beside each of its videos: name their folder, or make them again.",
+            f"{path}: there is no true mask here.",
+            "fame demo writes one for each of its videos: give their folder, or run it again.",
         )
     return np.stack(np.hsplit(picture > 0, picture.shape[1] // SIDE_PX))
 
@@ -157,16 +157,16 @@ def make_video_set(
     progress: Progress | None = None,
     dials: Dials = DEMO,
 ) -> None:
-    """Write the whole set below ``folder``, all or nothing; where the same set is already, do nothing.
+    """Write the whole set to ``folder``, all or nothing; if the same set is already there, do nothing.
 
-    The same arguments give the same files. ``progress`` is called with videos done and videos in all.
+    The same arguments give the same files. ``progress`` is called with the videos done and the total.
 
-    pretrain/*.avi                         no labels; every video has a background of its own
-    neutral/{train,test}/<motion>/*.avi    labelled; the background tells nothing about the motion
+    pretrain/*.avi                         no labels; every video has its own background
+    neutral/{train,test}/<motion>/*.avi    labelled; the background says nothing about the motion
     biased/{train,test}/<motion>/*.avi     labelled; train: one background for each motion; test: that of
-                                           another, so that who goes by the background is always wrong (each
-                                           other equally often where ``test_per_motion`` is a multiple of 7)
-                                           (so by default; ``dials`` say how much tells, and what: Dials)
+                                           another motion, so relying on it is always wrong (each other one
+                                           equally often if ``test_per_motion`` is a multiple of 7). Other
+                                           ``dials`` say how often a cue tells, and which (``Dials``)
     truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
     """
     stamp = {
@@ -182,7 +182,7 @@ def make_video_set(
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
         raise ConfigurationError(
-            f"{folder} exists and is not the video set of these options.", "Name another folder."
+            f"{folder} exists but is not the video set of these options.", "Choose another folder."
         )
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

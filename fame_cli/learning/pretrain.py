@@ -38,14 +38,15 @@ from fame_cli.learning.interrupt import catch_interrupts, loader_process
 from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
-from fame_cli.learning.objectives.build import moco_roles, require_parts
+from fame_cli.learning.objectives.build import moco_roles, network_input, order_distance, require_parts
 from fame_cli.learning.objectives.moco import MoCo
+from fame_cli.learning.objectives.order import CLIPS
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 from fame_cli.learning.run import RunFolder
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
-from fame_cli.method import MocoMethod
+from fame_cli.method import MocoMethod, OrderConfig
 
 TENSORS = 16
 """Of a loaded view, about: a clip, its maps, and what was drawn for it."""
@@ -110,7 +111,7 @@ def pretrain(
     started = time.monotonic()
     require_shares(config.batch_size)
     require_whole_groups(config.batch_size, config.batch_norm_clips)
-    require_fits(config.backbone, config.clip_frames, config.crop_px)
+    require_fits(config.backbone, *network_input(config))
     require_parts(config)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
@@ -221,8 +222,14 @@ def find_key_leak(
 
 
 def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str]:
-    """What to mind of a training with MoCo on videos of so many frames each, before it begins."""
+    """What to mind of a training on videos of so many frames each, before it begins."""
     moco, found = config.objective, list[str]()
+    short, wanted = count_short(config, frame_counts)
+    if short:
+        found.append(
+            f"{short} of {len(frame_counts)} videos have fewer than the {wanted} frames that three clips in "
+            "order take: they are left out of the loss."
+        )
     if not isinstance(moco, MocoMethod):
         return found
     if not 0 < moco.batch_norm_clips < config.batch_size:
@@ -246,6 +253,18 @@ def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str
                 "frames apart: they have no negative of their own."
             )
     return found
+
+
+def count_short(config: PretrainConfig, frame_counts: Sequence[int]) -> tuple[int, int]:
+    """How many of the videos are too short for three clips in order, and the frames that these take.
+
+    No video is, but for the order of clips.
+    """
+    if not isinstance(config.objective, OrderConfig):
+        return 0, 0
+    span = clip_span(config.clip_frames, config.frame_stride)
+    wanted = span + (CLIPS - 1) * order_distance(config, config.objective)
+    return sum(count < wanted for count in frame_counts), wanted
 
 
 def require_finite(model: nn.Module, step: int) -> None:
@@ -278,6 +297,12 @@ def training_videos(frames: FrameStore, config: PretrainConfig) -> list[int]:
             f"--batch-size is {config.batch_size}, but there are only {len(video_indices)} videos to learn "
             "from.",
             f"Give --batch-size {len(video_indices)} or less.",
+        )
+    short, wanted = count_short(config, [frames.videos[index].frame_count for index in video_indices])
+    if short == len(video_indices):
+        raise ConfigurationError(
+            f"three clips in order take {wanted} frames, and no video to learn from has so many.",
+            "Give fewer --clip-frames, a smaller --frame-stride or fewer --order-gap-frames.",
         )
     return video_indices
 

@@ -109,7 +109,10 @@ def build_optimizer(config: PretrainConfig, parameters: list[nn.Parameter]) -> t
 
 def compile_backbones(model: nn.Module) -> None:
     """Compile in place, so that the keys of checkpoints stay as they are."""
-    # An encoder that looks at maps within its backbone never calls it as a whole.
     for module in model.modules():
-        if isinstance(module, Backbone | DecomposingEncoder):
+        if isinstance(module, DecomposingEncoder):
+            module.compile(dynamic=False)  # it looks at the maps within its backbone, and never calls that
+        elif isinstance(module, Backbone):
             module.compile(dynamic=False)
+            # Pretext tasks ask for the map itself, which does not go through the module's call.
+            module.feature_map = torch.compile(module.feature_map, dynamic=False)  # type: ignore[method-assign]

@@ -23,10 +23,11 @@ WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before each name."""
 
 ENCODERS = (
-    *("encoder_q.backbone.", "encoder.backbone.", "online.backbone.", "backbone."),
+    *("encoder_q.backbone.", "encoder.backbone.", "online.backbone.", "backbone.", "encoder."),
     *("encoder_q.", "online_encoder.net.", "base_model.", ""),
 )
-"""Where the backbone is: MoCo, SimCLR, BYOL and classifiers of this toolkit; MoCo and FAME; BE; by itself."""
+"""Where the backbone is: MoCo, SimCLR, BYOL, classifiers and pretext tasks of this toolkit; MoCo and FAME;
+BE; by itself."""
 
 HEADED = r"((encoder_q|encoder|online|online_encoder\.net|base_model)\.)?"
 HEADS = "fc|head|id_head|projection|classifier|linear|logits|conv3d_0c_1x1(_custom)?|painting_(Gen|Dis)"

@@ -11,17 +11,15 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from fame_cli.errors import ArtefactError
-from fame_cli.visualization.charts import new_figure, save_figure
+from fame_cli.visualization.charts import colors_of, new_figure, save_figure
 from fame_cli.visualization.text import printable, shorten, text_width
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A4C93", "#5C5C5C")
-"""Told apart by colour-blind readers too (after Okabe and Ito); reused when there are more runs."""
 CHANCE_COLOR = "#44444A"
 NAME_WIDTH_PX = 300
 
 
 def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Draw loss with its chance level, contrastive accuracy and learning rate of runs over steps into a PNG.
+    """Draw loss with its chance level, accuracy and learning rate of runs over steps into a PNG.
 
     A run is the rows of its metrics.jsonl: step, loss, chance, accuracy (share in [0, 1]), learning_rate.
     Faint: each row; strong: its moving average.
@@ -33,14 +31,14 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     panels = figure.subplots(1, 3)
     columns = (
         ("loss", "loss", 1.0),
-        ("accuracy", "contrastive accuracy (%)", 100.0),
+        ("accuracy", "accuracy (%)", 100.0),
         ("learning_rate", "learning rate", 1.0),
     )
     for axes, (key, title, factor) in zip(panels, columns, strict=True):
         _dress(axes, title)
         axes.set_xlabel("step")
-        for number, rows in enumerate(runs.values()):
-            _draw_line(axes, _column(rows, "step"), factor * _column(rows, key), COLORS[number % len(COLORS)])
+        for color, rows in zip(colors_of(list(runs)), runs.values(), strict=True):
+            _draw_line(axes, _column(rows, "step"), factor * _column(rows, key), color)
     _draw_chance(panels[0], {float(f"{_last_finite(_column(rows, 'chance')):.4g}") for rows in runs.values()})
     for axes in panels[1:]:
         highest = axes.dataLim.y1
@@ -67,9 +65,9 @@ def draw_bars(
     axes = figure.subplots()
     _dress(axes, value_label)
     width = 0.8 / max(2, len(runs))
-    for number in range(len(runs)):
+    for number, color in enumerate(colors_of(runs)):
         places = np.arange(len(groups)) + width * (number - (len(runs) - 1) / 2)
-        axes.bar(places, np.nan_to_num(heights[number]), 0.92 * width, color=COLORS[number % len(COLORS)])
+        axes.bar(places, np.nan_to_num(heights[number]), 0.92 * width, color=color)
         for place, height in zip(places, heights[number], strict=True):
             _write_value(axes, place, height)
     axes.set_ylim(0, 1.12 * max(np.nan_to_num(heights).max(), chance or 0.0, 1e-9))
@@ -135,7 +133,7 @@ def _dress(axes: Axes, title: str) -> None:
 
 def _legend(figure: Figure, names: Sequence[str]) -> None:
     texts = [shorten(printable(name), NAME_WIDTH_PX, 14) for name in names]
-    handles = [Patch(color=COLORS[number % len(COLORS)]) for number in range(len(names))]
+    handles = [Patch(color=color) for color in colors_of(names)]
     entry_px = 70 + max(text_width(text, 14) for text in texts)
     columns = max(1, min(len(names), int(figure.get_figwidth() * figure.dpi) // entry_px))
     legend = figure.legend(

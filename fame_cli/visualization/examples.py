@@ -59,7 +59,7 @@ class Scene:
     """(1, h, w) each."""
 
 
-def choose_videos(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
+def choose_examples(frames: FrameStore, wanted: Sequence[str], count: int, split: str = "") -> list[int]:
     """Places of the videos named, or of ``count`` usable ones spread evenly over the manifest.
 
     A name is a video's id, or any part of one that fits no other. Raises InputError where there is none.

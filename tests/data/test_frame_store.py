@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 from conftest import moving_square, write_video
 
 from fame_cli.config import ExtractConfig
@@ -15,9 +16,12 @@ from fame_cli.data.film import scaled_size
 from fame_cli.data.frames import (
     JPEGS,
     FrameStore,
+    decode_frame,
     extract,
+    jpeg_of,
     open_frame_store,
-    read_jpegs,
+    read_items,
+    with_checksum,
 )
 from fame_cli.data.manifest import Manifest, write_manifest
 from fame_cli.data.packed import PackedWriter, damage_error
@@ -111,7 +115,7 @@ def test_each_store_knows_the_lengths_of_its_own_videos(tmp_path: Path, videos: 
 def test_store_without_a_receipt_is_refused(tmp_path: Path, videos: Path) -> None:
     report, manifest = run(tmp_path / "work", videos)
     (report.folder / "00001.json").unlink()
-    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged: it has no receipt"):
+    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged: it has no readable receipt"):
         FrameStore(report.folder, manifest)
 
 
@@ -135,7 +139,7 @@ def test_dropped_video_leaves_its_neighbours_as_they_were(
                 kept[row] = jpegs
         writer.finish()
     for row, jpegs in kept.items():
-        found = read_jpegs(tmp_path / "shard.h5", row, range(len(jpegs)))
+        found = read_items(tmp_path / "shard.h5", row, range(len(jpegs)))
         assert all(np.array_equal(one, other) for one, other in zip(found, jpegs, strict=True))
 
 
@@ -168,7 +172,7 @@ def test_video_that_is_absent_leaves_its_neighbours_as_they_were(tmp_path: Path)
     room.extract_shard(
         path, room.ExtractTask(tmp_path / "videos", ("a.avi", "absent.avi", "a.avi"), ExtractConfig())
     )
-    first, last = (room.read_jpegs(path, row, [0, 29]) for row in (0, 2))
+    first, last = (room.read_items(path, row, [0, 29]) for row in (0, 2))
     assert all(np.array_equal(one, other) for one, other in zip(first, last, strict=True))
 
 
@@ -226,3 +230,27 @@ def test_damaged_shard_is_told_with_what_makes_it_anew(path: str, command: str) 
     error = damage_error(Path(path), "why")
     assert error.message == f"{path} is missing or damaged: why."
     assert command in error.hint
+
+
+def test_a_changed_byte_of_a_frame_is_noticed_when_it_is_read(tmp_path: Path, videos: Path) -> None:
+    report, manifest = run(tmp_path / "work", videos)
+    store = open_frame_store(tmp_path / "work", manifest)
+    whole = store.read(1, [2])
+    path = report.folder / "00000.h5"
+    item = read_items(path, 1, [2])[0].tobytes()
+    content = path.read_bytes()
+    # In the middle of the picture: it decodes as before, to other pixels.
+    place = content.index(item) + len(item) // 2
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(ArtefactError, match=r"00000\.h5 is missing or damaged: a frame in it is not what"):
+        store.read(1, [2])
+    np.testing.assert_array_equal(store.read(1, [1])[0].shape, whole[0].shape)
+
+
+def test_frames_of_a_store_without_checksums_are_read(tmp_path: Path) -> None:
+    frame = np.full((16, 24, 3), 90, np.uint8)
+    jpeg = np.frombuffer(simplejpeg.encode_jpeg(frame, 95), np.uint8)
+    item = with_checksum(jpeg)
+    np.testing.assert_array_equal(jpeg_of(item), jpeg)
+    np.testing.assert_array_equal(jpeg_of(jpeg), jpeg)
+    np.testing.assert_array_equal(decode_frame(jpeg, tmp_path), decode_frame(item, tmp_path))

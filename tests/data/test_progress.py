@@ -48,7 +48,7 @@ def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def converted(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], kill_at: int = 10**9) -> int:
     """How many pictures a run converts; it is killed in the middle of one of them, where that is given."""
     count = 0
-    scaled = PyavPicture.scaled
+    scaled = PyavPicture.scale
 
     def counting(picture: PyavPicture, size: tuple[int, int]) -> object:
         nonlocal count
@@ -58,7 +58,7 @@ def converted(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], kill_a
         return scaled(picture, size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PyavPicture, "scaled", counting)
+        patch.setattr(PyavPicture, "scale", counting)
         if kill_at < 10**9:
             with pytest.raises(Killed):
                 run()
@@ -219,8 +219,8 @@ def test_video_that_fails_late_leaves_nothing_of_itself(
             raise ValueError("late")
         return scaled(picture, size)
 
-    scaled = PyavPicture.scaled
-    monkeypatch.setattr(PyavPicture, "scaled", failing)
+    scaled = PyavPicture.scale
+    monkeypatch.setattr(PyavPicture, "scale", failing)
     content, summary = whole(tmp_path, task)
     assert [video["status"] for video in summary["videos"]] == ["failed", "ok"]  # type: ignore[attr-defined]
     converted(monkeypatch, lambda: extract_shard(tmp_path / "shard.h5", task), 101 + 16 + 50)
@@ -285,8 +285,8 @@ from fame_cli.data import progress
 from fame_cli.data.frames import ExtractTask, extract_shard
 from fame_cli.data.pyav_reader import PyavPicture
 progress.SAVE_SECONDS = 0.0
-scaled = PyavPicture.scaled
-PyavPicture.scaled = lambda *arguments: time.sleep(0.005) or scaled(*arguments)
+scaled = PyavPicture.scale
+PyavPicture.scale = lambda *arguments: time.sleep(0.005) or scaled(*arguments)
 task = ExtractTask(Path({str(task.root)!r}), {task.paths!r}, ExtractConfig(), "00000", "inputs")
 extract_shard(Path({str(tmp_path / "shard.h5")!r}), task)
 """

@@ -95,6 +95,50 @@ def test_starts_apart_are_drawn_evenly_from_all_there_are() -> None:
     assert counts.min() > 730
 
 
+def test_frames_after_keep_their_distance_exactly_and_the_first_begins_early_enough() -> None:
+    roles = (
+        QUERY,
+        Role("second", frames="after", gap_frames=9),
+        Role("third", frames="after", gap_frames=18),
+    )
+    found = samples(Clock(18 + SPAN + 3), *roles)
+    starts = [[start(sample[name]) for name in ("query", "second", "third")] for sample in found]
+    assert {first for first, _, _ in starts} == {0, 1, 2, 3}
+    assert all((second - first, third - first) == (9, 18) for first, second, third in starts)
+    assert all(sample[name]["apart"] is True for sample in found for name in ("second", "third"))
+
+
+def test_video_too_short_for_a_clip_after_is_flagged_and_gives_its_last_clip() -> None:
+    roles = (
+        QUERY,
+        Role("second", frames="after", gap_frames=9),
+        Role("third", frames="after", gap_frames=18),
+    )
+    for sample in samples(Clock(18 + SPAN - 1), *roles, epochs=5):
+        assert [start(sample[name]) for name in ("query", "second", "third")] == [0, 9, 17]
+        assert (sample["second"]["apart"], sample["third"]["apart"]) == (True, False)
+    (held,) = samples(Clock(1), *roles, epochs=1)
+    assert (held["second"]["apart"], held["third"]["apart"]) == (False, False)
+
+
+def test_square_crop_stretches_nothing() -> None:
+    class Ramps(Clock):
+        """Red tells the row and green the column of each pixel, 4 a pixel."""
+
+        def each_frame(self, video_index: int, indices: Sequence[int]) -> Iterator[Any]:  # noqa: ARG002
+            rows, columns = np.mgrid[:40, :60].astype(np.uint8) * 4
+            return (np.stack([rows, columns, rows], axis=2) for _ in indices)
+
+    def stretches(role: Role) -> list[float]:
+        frames = [sample["view"]["frames"][0].astype(float) for sample in samples(Ramps(60), role)]
+        return [(one[8, 4, 0] - one[4, 4, 0]) / (one[4, 8, 1] - one[4, 4, 1]) for one in frames]
+
+    assert stretches(Role("view", square=True)) == pytest.approx([1.0] * 40, abs=0.15)
+    loose = stretches(Role("view"))
+    assert min(loose) < 0.85
+    assert max(loose) > 1.15
+
+
 def test_other_roles_move_no_choice_of_a_role() -> None:
     roles = (QUERY, Role("negative", frames="apart", gap_frames=3), Role("key", distracted=True))
     alone, among = samples(Clock(60), QUERY), samples(Clock(60), *roles)
@@ -143,6 +187,7 @@ def test_what_a_role_draws_comes_by_its_own_address_and_moves_nothing_else() -> 
         ([QUERY, QUERY], "'query' is there more than once"),
         ([Role("key", frames="same")], "the first, 'key', has frames='same'"),
         ([QUERY, Role("far", frames="apart")], "gap_frames=0; expected 1 or more"),
+        ([QUERY, Role("then", frames="after")], "gap_frames=0; expected 1 or more"),
         ([QUERY, Role("near", gap_frames=3)], "gap_frames=3; expected 0"),
         ([QUERY, Role("odd", frames="often")], "frames='often'; expected random, same, apart"),  # type: ignore[arg-type]
         ([Role("odd", augmentations=frozenset({"zoom"}))], "do not exist: zoom"),  # type: ignore[arg-type]

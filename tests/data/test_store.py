@@ -22,7 +22,7 @@ def test_the_only_finished_store_is_taken_and_of_two_one_is_to_be_named(tmp_path
     describe(tmp_path / "b-2", complete=True, side=2)
     with pytest.raises(ConfigurationError, match=r"a-1 \(side 1\), b-2 \(side 2\)") as raised:
         choose_store(tmp_path, None, "--frames", "fame extract")
-    assert raised.value.hint == "Name the one to use: --frames a-1"
+    assert raised.value.hint == "Choose one: --frames a-1"
     assert choose_store(tmp_path, "b-2", "--frames", "fame extract").name == "b-2"
     with pytest.raises(ConfigurationError, match="has no such folder; it has a-1, b-2"):
         choose_store(tmp_path, "c-3", "--frames", "fame extract")

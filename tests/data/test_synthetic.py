@@ -168,10 +168,10 @@ def test_a_set_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
     folder = small_set(tmp_path / "set")
-    with pytest.raises(ConfigurationError, match=r"set exists and is not the video set of these options"):
+    with pytest.raises(ConfigurationError, match=r"set exists but is not the video set of these options"):
         small_set(folder, seed=1)
     (tmp_path / "home").mkdir()
-    with pytest.raises(ConfigurationError, match=r"home exists and is not the video set"):
+    with pytest.raises(ConfigurationError, match=r"home exists but is not the video set"):
         small_set(tmp_path / "home")
 
 
@@ -201,7 +201,7 @@ def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
         synthetic.write_video(tmp_path / "taken.avi", frames)
     with pytest.raises(ArtefactError, match=r"taken\.png: cannot write a picture here"):
         synthetic.write_truth(tmp_path / "taken.png", mask)
-    with pytest.raises(ArtefactError, match=r"missing\.png: no picture of a true mask here"):
+    with pytest.raises(ArtefactError, match=r"missing\.png: there is no true mask here"):
         synthetic.read_truth(tmp_path / "missing.png")
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fame_cli.foreground.mask import soft_mask, top_share
+from fame_cli.foreground.mask import blur, soft_mask, top_share
 from fame_cli.foreground.of_clips import Maps, maps_of_clips, masks_of_maps
-from fame_cli.foreground.statistics import colour_bins, seed_region
+from fame_cli.foreground.statistics import colour_bins, colour_counts, seed_region
 from fame_cli.method import Hue
 
 
@@ -41,3 +41,15 @@ def test_no_gradient_is_kept_of_a_mask() -> None:
     maps = maps_of_clips(given)
     assert not maps.seed.requires_grad
     assert not masks_of_maps(maps, 24, 0.5).soft.requires_grad
+
+
+def test_colours_that_were_counted_before_are_not_counted_again() -> None:
+    seed, bins = maps_of_clips(clips())
+    coarse = Maps(seed[:, ::2, ::2].contiguous(), bins[:, ::2, ::2].contiguous())
+    counts = colour_counts(blur(coarse.seed), coarse.bins)
+    counted, given = masks_of_maps(coarse, 24, 0.5), masks_of_maps(coarse, 24, 0.5, counts=counts)
+    assert torch.equal(given.soft, counted.soft)
+    turned = masks_of_maps(coarse, 24, 0.5, counts=counts[::-1])
+    assert not torch.equal(turned.soft, counted.soft)
+    seeds = masks_of_maps(coarse, 24, 0.5, "seed"), masks_of_maps(coarse, 24, 0.5, "seed", counts[::-1])
+    assert torch.equal(seeds[0].soft, seeds[1].soft)

@@ -55,6 +55,8 @@ CONFIGS = {
         negative_gap_frames=4,
         head="linear",
     ),
+    "rotation": MOCO.with_options(objective="rotation", consistency=0.5, distraction="frame-inter"),
+    "order": MOCO.with_options(objective="order", order_gap_frames=1, distraction="frame-intra"),
 }
 
 Record = dict[str, Any]

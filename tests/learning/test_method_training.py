@@ -12,6 +12,8 @@ from fame_cli.config import ExtractConfig, PretrainConfig
 from fame_cli.data.frames import FrameStore, extract
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.distraction.build import build_distraction
+from fame_cli.errors import ConfigurationError
+from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.learning.pretrain import pretrain
 
 SMALL = {"backbone": "small", "clip_frames": 4, "frame_stride": 2, "crop_px": 32, "batch_size": 4, "steps": 2}
@@ -59,6 +61,39 @@ def test_other_objectives_take_distractions_too(
     if "extra_negative" in options:
         assert rows[0]["chance"] == pytest.approx(math.log(12))
         assert 0 <= rows[0]["negatives"] <= 1
+
+
+PRETEXT = {"clip_frames": 8, "frame_stride": 1, "order_gap_frames": 4}
+
+
+@pytest.mark.parametrize(
+    ("objective", "answers", "columns"), [("rotation", 4, 0), ("puzzle", 24, 0), ("order", 6, 1)]
+)
+def test_pretext_tasks_train_with_and_without_consistency_and_log_their_chance(
+    frames: FrameStore, tmp_path: Path, objective: str, answers: int, columns: int
+) -> None:
+    known = PRETEXT if objective == "order" else {"clip_frames": 8}
+    options = {"objective": objective, "distraction": "frame-intra", **known}
+    plain = train(tmp_path / "plain", frames, **options)
+    rows = train(tmp_path / "run", frames, consistency=2, psi="global", **options)
+    assert all(row["chance"] == pytest.approx(math.log(answers)) for row in plain + rows)
+    assert len({*rows[0]} - {*plain[0]}) == 2
+    assert sum(name == "long_enough" and plain[0][name] == 1 for name in plain[0]) == columns
+    for row in rows:
+        assert row["loss"] == pytest.approx(row["task_loss"] + 2 * row["consistency"], rel=1e-5)
+    backbone, keys = load_backbone(tmp_path / "run" / "checkpoints" / "last.pt")
+    exported, _ = load_backbone(tmp_path / "run" / "backbone.safetensors")
+    assert "0 missing, 0 unexpected" in str(keys)
+    for mine, theirs in zip(backbone.parameters(), exported.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_videos_too_short_for_three_clips_in_order_are_refused_where_all_are(
+    frames: FrameStore, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="take 53 frames, and no video to learn from") as told:
+        train(tmp_path / "run", frames, objective="order", clip_frames=8, frame_stride=2, order_gap_frames=4)
+    assert "--order-gap-frames" in told.value.hint
 
 
 def test_options_of_a_distraction_reach_it() -> None:

@@ -102,7 +102,7 @@ def test_numbers_may_go_in_any_even_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "masks", "message"),
     [
-        (["1.jpg"], ["2.png", "3.png"], r"2 of 2 masks have no frame of their number, such as .*2\.png"),
+        (["1.jpg"], ["2.png", "3.png"], r"2 of 2 masks have no frame with their number, such as .*2\.png"),
         (["1.jpg", "2.jpg", "4.jpg"], ["1.png"], "holds numbers 1 to 4, but after 2 comes 4"),
         (["a1.jpg", "b1.jpg"], ["1.png"], r"a1\.jpg and b1\.jpg have the same number"),
         (["first.jpg"], ["1.png"], r"first\.jpg has no number in its name"),
@@ -204,7 +204,7 @@ def test_unreadable_images_are_told(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:-200])
     Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "deep.png")
     for name in ("text.png", "cut.png", "absent.png"):
-        with pytest.raises(InputError, match=f"{name} is not an image that can be read: "):
+        with pytest.raises(InputError, match=f"{name} is not a readable image: "):
             read_frame(tmp_path / name)
     with pytest.raises(InputError, match=r"deep\.png is an image of mode I;16; expected 8 bits a channel"):
         read_mask(tmp_path / "deep.png")

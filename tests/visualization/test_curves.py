@@ -12,7 +12,8 @@ from PIL import Image
 
 from fame_cli.errors import ArtefactError
 from fame_cli.visualization import curves
-from fame_cli.visualization.curves import COLORS, draw_bars, draw_curves, smooth
+from fame_cli.visualization.charts import COLORS
+from fame_cli.visualization.curves import draw_bars, draw_curves, smooth
 
 pytestmark = pytest.mark.libraries
 

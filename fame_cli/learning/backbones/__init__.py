@@ -129,7 +129,8 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
             raise ConfigurationError(f"the network {name} cannot take {clips}: {error}") from error
         raise ConfigurationError(
             f"the network {name} has nothing left of {clips}.",
-            "Give more --clip-frames (16 are enough for all networks) or a larger --crop-px (112).",
+            "Give more --clip-frames (16 are enough for all networks, 48 for the pieces of a puzzle) or a "
+            "larger --crop-px (112).",
         ) from error
 
 

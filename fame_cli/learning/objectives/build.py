@@ -15,9 +15,23 @@ from fame_cli.learning.objectives.byol import BYOL
 from fame_cli.learning.objectives.decomposition import require_decomposition
 from fame_cli.learning.objectives.moco import MoCo, draw_place
 from fame_cli.learning.objectives.objective import Objective, two_views
+from fame_cli.learning.objectives.order import ClipOrder
+from fame_cli.learning.objectives.pretext import Consistency, Pretext
+from fame_cli.learning.objectives.puzzle import Puzzle, cube_size
+from fame_cli.learning.objectives.rotation import Rotation
 from fame_cli.learning.objectives.simclr import SimCLR
 from fame_cli.learning.objectives.wide_micro import WideMicro
-from fame_cli.method import ByolConfig, MocoConfig, MocoMethod, OwnObjective, SimclrConfig, WideMicroConfig
+from fame_cli.method import (
+    ByolConfig,
+    MocoConfig,
+    MocoMethod,
+    OrderConfig,
+    OwnObjective,
+    PuzzleConfig,
+    RotationConfig,
+    SimclrConfig,
+    WideMicroConfig,
+)
 
 
 def build_objective(config: PretrainConfig) -> Objective:
@@ -58,8 +72,42 @@ def build_objective(config: PretrainConfig) -> Objective:
                 momentum=byol.momentum,
                 roles=two_views(config.branch),
             )
+        case RotationConfig() | PuzzleConfig() | OrderConfig() as task:
+            return build_pretext(config, task, backbone)
         case OwnObjective(name=name):
             return build_own_objective(name, config, backbone)
+
+
+def build_pretext(
+    config: PretrainConfig, task: RotationConfig | PuzzleConfig | OrderConfig, backbone: Backbone
+) -> Pretext:
+    """A pretext task on the backbone; its head's first weights follow the backbone's."""
+    consistency = Consistency(task.consistency, task.psi, config.branch)
+    match task:
+        case RotationConfig():
+            return Rotation(backbone, consistency=consistency)
+        case PuzzleConfig():
+            return Puzzle(
+                backbone,
+                clip_frames=config.clip_frames,
+                crop_px=config.crop_px,
+                channel_replication=task.channel_replication,
+                consistency=consistency,
+            )
+        case OrderConfig():
+            return ClipOrder(backbone, distance_frames=order_distance(config, task), consistency=consistency)
+
+
+def order_distance(config: PretrainConfig, order: OrderConfig) -> int:
+    """Frames of the video from the start of one of three clips to that of the next."""
+    return clip_span(config.clip_frames, config.frame_stride) + order.order_gap_frames
+
+
+def network_input(config: PretrainConfig) -> tuple[int, int]:
+    """Frames, and pixels of a side, of what the network sees at a time: a clip, or a piece of a puzzle."""
+    if isinstance(config.objective, PuzzleConfig):
+        return cube_size(config.clip_frames, config.crop_px)[:2]
+    return config.clip_frames, config.crop_px
 
 
 def moco_arguments(config: PretrainConfig, moco: MocoMethod) -> dict[str, Any]:

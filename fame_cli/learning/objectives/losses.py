@@ -100,6 +100,11 @@ def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 @torch.no_grad()
 def hit_rate(similarities: Tensor, own: Tensor) -> Tensor:
     """Share of rows of (b, N) whose entry at column ``own`` (b,) is above all others; a tie is a miss."""
+    return find_hits(similarities, own).float().mean()
+
+
+@torch.no_grad()
+def find_hits(similarities: Tensor, own: Tensor) -> Tensor:
+    """(b,) bool: whether the entry of a row of (b, N) at column ``own`` (b,) is above all others."""
     others = similarities.scatter(1, own[:, None], -math.inf)
-    hits = similarities.gather(1, own[:, None]) > others.amax(dim=1, keepdim=True)
-    return hits.float().mean()
+    return similarities.gather(1, own[:, None])[:, 0] > others.amax(dim=1)
