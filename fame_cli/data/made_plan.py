@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from fame_cli.errors import ConfigurationError
 
-# How often the sprite turns in a video (0: it goes straight), and the share of x and y in its path; y points
-# down. A swing is a circle seen from its edge.
+# Number of turns in a video (0: a straight path), and the amplitudes of x and y in the path; y points down.
+# A swing is a circle seen edge-on.
 MOTIONS = {
     "move_left": (0, (-1, 0)),
     "move_right": (0, (1, 0)),
@@ -18,7 +18,7 @@ MOTIONS = {
     "swing_vertical": (2, (0, 1)),
 }
 PLACES = len(MOTIONS)
-"""Backgrounds, and patches, of the biased set: one for each motion."""
+"""Number of backgrounds, and of patches, in the biased set: one for each motion."""
 CLASS_PATCHES = tuple(f"biased/{number}" for number in range(PLACES))
 
 
@@ -52,19 +52,19 @@ DEMO = Dials()
 
 @dataclass(frozen=True)
 class MadeVideo:
-    """What one video shows: a motion before a place; videos that share a place share the very picture."""
+    """The content of one video: a motion in a place; videos with the same place share the same image."""
 
     path: str
     motion: str
     place: str
     patch: str = ""
-    """Videos that share a patch share its colour; empty for none."""
+    """Videos with the same patch share its colour; empty for none."""
 
 
 def plan_videos(
     pretrain_videos: int, train_per_motion: int, test_per_motion: int, dials: Dials = DEMO
 ) -> Iterator[MadeVideo]:
-    """All videos of the set. By default only the biased part has places that are seen more than once."""
+    """All videos of the set. By default only the biased part has places that occur more than once."""
     motions = list(MOTIONS)
     for index in range(pretrain_videos):
         path = f"pretrain/{index:04d}"

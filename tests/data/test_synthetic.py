@@ -241,5 +241,5 @@ def test_colours_of_class_patches_are_far_apart_and_shared_ones_are_shared() -> 
 def test_a_set_of_other_dials_is_another_set(tmp_path: Path) -> None:
     folder = small_set(tmp_path / "set", dials=made_plan.Dials(micro=0.5))
     small_set(folder, dials=made_plan.Dials(micro=0.5))
-    with pytest.raises(ConfigurationError, match=r"set exists and is not the video set of these options"):
+    with pytest.raises(ConfigurationError, match=r"set exists but is not the video set of these options"):
         small_set(folder)
