@@ -24,6 +24,7 @@ from fame_cli.method import (
     Hue,
     HueOption,
     MocoConfig,
+    MocoMethod,
     NoDistraction,
     ObjectiveConfig,
     PuzzleConfig,
@@ -232,8 +233,9 @@ class PretrainConfig(CropConfig):
     objective: Annotated[
         ObjectiveConfig,
         Section(
-            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, a pretext task (which way is "
-            "up, a puzzle of a clip's pieces, the order of three clips), or your own.",
+            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
+            "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
+            "clips), or one of your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
@@ -274,7 +276,7 @@ class PretrainConfig(CropConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_difference(self)
-        if isinstance(self.objective, MocoConfig):
+        if isinstance(self.objective, MocoMethod):
             self.objective.require(
                 self.objective.queue_length >= self.batch_size,
                 "queue_length",
@@ -306,7 +308,7 @@ class PretrainConfig(CropConfig):
     @property
     def batch_norm_clips(self) -> int:
         """Clips that are normalised together; 0 is the whole batch."""
-        return self.objective.batch_norm_clips if isinstance(self.objective, MocoConfig) else 0
+        return self.objective.batch_norm_clips if isinstance(self.objective, MocoMethod) else 0
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from fame_cli.option import Option
 
 Hue = Literal["correct", "published"]
 Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
-Background = Literal["intra", "inter"]
+Background = Literal["intra", "inter", "still"]
 Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
 Positive = Literal["another-time", "same-frames"]
 ExtraNegative = Literal["none", "intra-video"]
+SemiNegative = Literal["donor", "still"]
 Head = Literal["mlp", "linear"]
 Psi = Literal["max", "mean", "global"]
 
@@ -47,8 +48,8 @@ Gamma = Annotated[
 BackgroundOption = Annotated[
     Background,
     Option(
-        "Source of the new background (Table 4): another time of the same video (intra), or another "
-        "video (inter).",
+        "Source of the new background (Table 4): another time of the same video (intra), another video "
+        "(inter), or what that video shows most of the time (still, its median; not in the paper).",
         group="Distraction",
     ),
 ]
@@ -148,10 +149,9 @@ DistractionConfig = (
 
 
 @dataclass(frozen=True)
-class MocoConfig(Method):
-    """MoCo v2 as in FAME, with the switches that turn it into BE's."""
+class MocoMethod(Method):
+    """MoCo v2 as in FAME, with the switches that turn it into BE's, and what is built on it."""
 
-    name: Literal["moco"] = "moco"
     queue_length: Annotated[
         int,
         Option(
@@ -208,6 +208,74 @@ class MocoConfig(Method):
         Head,
         Option("Projection head: two layers (MoCo v2), or one (BE's published code).", group="Objective"),
     ] = "mlp"
+
+
+@dataclass(frozen=True)
+class MocoConfig(MocoMethod):
+    """MoCo v2 (He et al. 2020, Chen et al. 2020)."""
+
+    name: Literal["moco"] = "moco"
+
+
+@dataclass(frozen=True)
+class WideMicroConfig(MocoMethod):
+    """MoCo with a semi-negative and a loss of what moves: an interpretation (docs/wide-micro.md)."""
+
+    name: Literal["wide-micro"] = "wide-micro"
+    alpha: Annotated[
+        float,
+        Option("Weight of the semi-negative, α; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    semi_negative: Annotated[
+        SemiNegative,
+        Option(
+            "What is the negative of weight α: the clip whose background the query has (donor), or the "
+            "positive without its motion (still).",
+            group="Objective",
+        ),
+    ] = "donor"
+    wide_weight: Annotated[
+        float, Option("Weight of MoCo's loss with the semi-negative.", at_least=0, group="Objective")
+    ] = 1.0
+    micro_weight: Annotated[
+        float,
+        Option("Weight of the loss of what moves, μ; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    static_weight: Annotated[
+        float,
+        Option("Weight of a loss that teaches the scene, ν; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 0.0
+    saliency_layer: Annotated[
+        int,
+        Option(
+            "Stage of the network, from 1, whose changes over time tell what moves.",
+            at_least=1,
+            group="Objective",
+        ),
+    ] = 1
+    saliency_temperature: Annotated[
+        float,
+        Option(
+            "The lower, the more the loss of what moves keeps to the strongest changes.",
+            above=0,
+            group="Objective",
+        ),
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.wide_weight, self.micro_weight, self.static_weight
+        self.require(any(weights), "wide_weight", "above 0 where --micro-weight and --static-weight are 0")
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether any loss looks at what moves or stays."""
+        return self.micro_weight > 0 or self.static_weight > 0
+
+    @property
+    def needs_donors(self) -> bool:
+        """Whether it compares with the clips that the distraction put into others."""
+        return (self.alpha > 0 and self.semi_negative == "donor") or self.static_weight > 0
 
 
 @dataclass(frozen=True)
@@ -297,5 +365,12 @@ class OwnObjective(Method):
 
 
 ObjectiveConfig = (
-    MocoConfig | SimclrConfig | ByolConfig | RotationConfig | PuzzleConfig | OrderConfig | OwnObjective
+    MocoConfig
+    | SimclrConfig
+    | ByolConfig
+    | RotationConfig
+    | PuzzleConfig
+    | OrderConfig
+    | WideMicroConfig
+    | OwnObjective
 )

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from fame_cli.cli.app import app
 from fame_cli.configuration import flatten
 from fame_cli.errors import ConfigurationError, FameError
-from fame_cli.method import MocoConfig
+from fame_cli.method import MocoConfig, WideMicroConfig
 from fame_cli.option import option_name
 from fame_cli.recipe import TABLES, Recipe, parse, read_recipe, shipped_recipes
 
 pytestmark = pytest.mark.libraries
+
 
 PUBLISHED = {
     # table: the figures of FAME's own rows, (UCF101, HMDB51) or R@1, 5, 10, 20, 50
@@ -142,6 +143,16 @@ def test_bes_published_test_differs_from_the_honest_one_in_clips_and_epoch() -> 
     assert published == {"clips": 1, "keep_epoch": "best-on-test"}
 
 
+def test_recipe_of_an_interpretation_says_so_and_claims_no_figure() -> None:
+    recipe, fame = read_recipe("ucf101-r2plus1d-wide-micro"), read_recipe("ucf101-r2plus1d-fame")
+    assert recipe.rows == ()
+    assert "none is claimed" in recipe.notes[-2]
+    options, base = recipe.options("pretrain"), fame.options("pretrain")
+    assert {key for key in options if options[key] != base[key]} == {"distraction", "objective"}
+    assert options["distraction"] == {**base["distraction"], "background": "still"}
+    assert options["objective"] == WideMicroConfig().to_dict()
+
+
 def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
     def changed(name: str) -> dict[str, object]:
         return differences(name, "ucf101-i3d-fame")
@@ -183,7 +194,7 @@ def test_rows_of_the_ablations_differ_in_the_option_that_is_ablated() -> None:
         ("[pretrain.objective]\nname = 'mocco'\n", r"--objective is 'mocco'; [\s\S]*Did you mean moco\?"),
         (
             "[pretrain.objective]\nname = 'simclr'\nqueue_length = 64\n",
-            r"--queue-length belongs to moco; the objective is simclr.\nLeave it out, or choose with --objec",
+            r"--queue-length belongs to moco and wide-micro; the objective is simclr.\nLeave it out, or",
         ),
         (
             "[recipe]\nbase = 'ucf101-i3d-fame'\n[pretrain.distraction]\nname = 'none'\nbeta = 1\n",

@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.bias import bias
-from fame_cli.cli.cam import cam
+from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
@@ -126,6 +126,7 @@ command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
 command(visualize.distractions, "fame visualize distractions work --count 4 --gamma 0.3", group=pictures)
 command(cam, "fame visualize cam work run other-run --split test", group=pictures)
+command(saliency, "fame visualize saliency work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
 command(visualize.bias, "fame visualize bias run other-run", group=pictures)

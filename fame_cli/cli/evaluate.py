@@ -44,9 +44,9 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), a TorchScript "
-        "or ONNX file, torchvision:NAME for those that torchvision publishes, 'random' for an untrained "
-        "network, the baseline, or 'own' for those that --backbone package.module:name comes with.",
+        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), a "
+        "TorchScript or ONNX file, torchvision:NAME for those that torchvision publishes, 'random' for an "
+        "untrained network, the baseline, or 'own' for those that --backbone package.module:name comes with.",
         metavar="PATH|NAME",
         show_default="RUN/backbone.safetensors",
     ),

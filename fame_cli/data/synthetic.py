@@ -5,10 +5,11 @@ network asked to match two clips of a video can do so by the background alone an
 labelled sets show which of the two it learned.
 """
 
+import colorsys
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.data.clips import generator_for
+from fame_cli.data.made_plan import CLASS_PATCHES, DEMO, MOTIONS, Dials, MadeVideo, plan_videos
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 SIDE_PX = 48
@@ -23,22 +25,11 @@ FRAME_COUNT = 16
 FRAMES_PER_SECOND = 12
 SPRITE_RADIUS_PX = 9
 SPRITES = ("ball", "diamond")
-# Number of turns in a video (0: a straight path), and the amplitudes of x and y in the path; y points down.
-# A swing is a circle seen edge-on.
-MOTIONS = {
-    "move_left": (0, (-1, 0)),
-    "move_right": (0, (1, 0)),
-    "move_up": (0, (0, -1)),
-    "move_down": (0, (0, 1)),
-    "circle_clockwise": (1, (1, 1)),
-    "circle_counterclockwise": (1, (1, -1)),
-    "swing_horizontal": (2, (1, 0)),
-    "swing_vertical": (2, (0, 1)),
-}
 NOISE_POINTS = 6
 NOISE_CONTRAST = 0.5
-PLACES = 8
-"""Number of backgrounds in the biased set: one for each motion."""
+PATCH_CENTRE_PX, PATCH_REACH_PX = (6, -6), 3
+"""Of the patch: its centre from the sprite's, x and y, and how far it reaches from there. It lies on the rim,
+up and to the right, and never leaves the frame."""
 STAMP = "video_set.json"
 DRAWING = 1
 """Version of the generated videos; another version makes another set."""
@@ -75,15 +66,36 @@ def draw_path(motion: str, generator: np.random.Generator) -> Array:
     return placed
 
 
+def draw_patch_colour(patch: str, seed: int) -> Array:
+    """(3,) RGB in 0..255: vivid, its hue the same for all videos with a patch of that name.
+
+    Hues of the patches that a class shares are evenly spaced, so that each class has one to be told by.
+    """
+    shared = CLASS_PATCHES.index(patch) / len(CLASS_PATCHES) if patch in CLASS_PATCHES else None
+    hue = generator_for(seed, "patch", patch).uniform() if shared is None else shared
+    return 255 * np.array(colorsys.hsv_to_rgb(hue, 1, 1))
+
+
 def make_clip(
-    motion: str, sprite: str, background: Frames, generator: np.random.Generator
+    motion: str,
+    sprite: str,
+    background: Frames,
+    generator: np.random.Generator,
+    patch_colour: Array | None = None,
 ) -> tuple[Frames, Mask]:
     """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
 
     The ball is white with a black centre, the diamond black with a white one: not colours of the backgrounds.
+    A patch of a colour goes along with the sprite, behind it, and is no part of the foreground.
     """
     path = draw_path(motion, generator).astype(np.float32)
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
+    behind = background.astype(np.float32)
+    if patch_colour is not None:
+        centres = path + np.array(PATCH_CENTRE_PX, np.float32)
+        distances = [np.abs(axis - at[:, None, None]) for axis, at in zip((x, y), centres.T, strict=True)]
+        patch = np.clip(PATCH_REACH_PX + 0.5 - np.maximum(*distances), 0, 1)[..., None]
+        behind = behind + patch * (patch_colour.astype(np.float32) - behind)
     dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
     is_ball = sprite == "ball"
     # The ball is drawn slightly smaller, so that both sprites cover about the same area.
@@ -92,39 +104,16 @@ def make_clip(
         np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
     )
     shade = 255 * (1 - core if is_ball else core)
-    frames = background + body[..., None] * (shade[..., None] - background.astype(np.float32))
+    frames = behind + body[..., None] * (shade[..., None] - behind)
     return np.rint(frames).astype(np.uint8), body >= 0.5
-
-
-@dataclass(frozen=True)
-class MadeVideo:
-    """The content of one video: a motion in a place; videos with the same place share the same image."""
-
-    path: str
-    motion: str
-    place: str
-
-
-def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: int) -> Iterator[MadeVideo]:
-    """All videos of the set. Only the biased part has places that occur more than once."""
-    motions = list(MOTIONS)
-    for index in range(pretrain_videos):
-        path = f"pretrain/{index:04d}"
-        yield MadeVideo(path, motions[index % len(motions)], place=path)
-    for split, count in (("train", train_per_motion), ("test", test_per_motion)):
-        for number, motion in enumerate(motions):
-            for index in range(count):
-                name = f"{split}/{motion}/{index:03d}"
-                yield MadeVideo(f"neutral/{name}", motion, place=f"neutral/{name}")
-                shift = 0 if split == "train" else 1 + index % (PLACES - 1)
-                yield MadeVideo(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
 
 
 def make_video(video: MadeVideo, seed: int) -> tuple[Frames, Mask]:
     """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
     background = draw_background(generator_for(seed, "background", video.place))
     generator = generator_for(seed, "motion", video.path)
-    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator)
+    colour = draw_patch_colour(video.patch, seed) if video.patch else None
+    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator, colour)
 
 
 def write_video(path: Path, frames: Frames) -> None:
@@ -166,6 +155,7 @@ def make_video_set(
     train_per_motion: int = 40,
     test_per_motion: int = 28,
     progress: Progress | None = None,
+    dials: Dials = DEMO,
 ) -> None:
     """Write the whole set to ``folder``, all or nothing; if the same set is already there, do nothing.
 
@@ -175,7 +165,8 @@ def make_video_set(
     neutral/{train,test}/<motion>/*.avi    labelled; the background says nothing about the motion
     biased/{train,test}/<motion>/*.avi     labelled; train: one background for each motion; test: that of
                                            another motion, so relying on it is always wrong (each other one
-                                           equally often if ``test_per_motion`` is a multiple of 7)
+                                           equally often if ``test_per_motion`` is a multiple of 7). Other
+                                           ``dials`` say how often a cue tells, and which (``Dials``)
     truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
     """
     stamp = {
@@ -185,6 +176,8 @@ def make_video_set(
         "train": train_per_motion,
         "test": test_per_motion,
     }
+    if dials != DEMO:
+        stamp |= asdict(dials)
     if folder.exists():
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
@@ -193,7 +186,7 @@ def make_video_set(
         )
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion))
+    videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion, dials))
     for done, video in enumerate(videos, start=1):
         frames, mask = make_video(video, seed)
         write_video(partial / f"{video.path}.avi", frames)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fame_cli.distraction.distraction import Distraction, Extras, Reads
 from fame_cli.foreground.of_clips import maps_of_clips, masks_of_maps
+from fame_cli.foreground.still import static_factor
 from fame_cli.method import Background, Hue, StatisticsSource, Variant
 
 
@@ -22,7 +23,8 @@ class FAME(Distraction):
     Args:
         beta: share of the pixels kept as foreground, β in Eq. 4 (Table 3).
         variant: how foreground is separated from background (Table 6).
-        background: from another video ("inter") or from another time of the same one ("intra"; Table 4).
+        background: from another video ("inter") or from another time of the same one ("intra"; Table 4), or
+            the static factor of another video ("still"; docs/wide-micro.md).
         statistics: "cached" seed and colour bins, or "online" ones of each cropped clip, as in the paper.
         hue: hue of the colour bins.
     """
@@ -37,11 +39,12 @@ class FAME(Distraction):
         hue: Hue = "correct",
     ) -> None:
         self.beta, self.variant, self.hue = beta, variant, hue
+        self.still = background == "still"
         self.reads = Reads(
             maps=statistics == "cached",
             hue=hue,
             other_time=background == "intra",
-            partner=background == "inter",
+            partner=background != "intra",
         )
 
     def apply(
@@ -54,6 +57,8 @@ class FAME(Distraction):
         """The merged clips (B, C, T, H, W)."""
         backgrounds = extras.other_time if partners is None else partners
         assert backgrounds is not None
+        if self.still:
+            backgrounds = static_factor(backgrounds).expand_as(backgrounds)
         return merge(clips, self.mask(clips, extras), backgrounds)
 
     def mask(self, clips: Tensor, extras: Extras) -> Tensor:

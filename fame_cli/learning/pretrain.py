@@ -40,7 +40,7 @@ from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
 from fame_cli.learning.leg import begin_leg, count_steps
 from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
-from fame_cli.learning.objectives.build import moco_roles, network_input, order_distance
+from fame_cli.learning.objectives.build import moco_roles, network_input, order_distance, require_parts
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.objectives.order import CLIPS
 from fame_cli.learning.overwrite import remove_run
@@ -49,7 +49,7 @@ from fame_cli.learning.resources import BatchSize, name_exhaustion, require_load
 from fame_cli.learning.run import RunFolder, resume_command
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
-from fame_cli.method import MocoConfig, OrderConfig
+from fame_cli.method import MocoMethod, OrderConfig
 from fame_cli.names import to_text
 
 TENSORS = 16
@@ -120,6 +120,7 @@ def pretrain(
     require_shares(config.batch_size)
     require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, *network_input(config))
+    require_parts(config)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
     video_indices = training_videos(frames, config)
@@ -261,7 +262,7 @@ def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str
             f"{short} of {len(frame_counts)} videos have fewer than the {wanted} frames that three clips in "
             "order take: they are left out of the loss."
         )
-    if not isinstance(moco, MocoConfig):
+    if not isinstance(moco, MocoMethod):
         return found
     if not 0 < moco.batch_norm_clips < config.batch_size:
         found.append(

@@ -4,6 +4,7 @@ Every network draws its first weights from torch's global generator: seed it wit
 before ``build_backbone`` for weights that can be made again.
 """
 
+from collections.abc import Iterator
 from typing import get_args
 
 import torch
@@ -25,9 +26,25 @@ class Backbone(nn.Module):
     feature_dim: int
     """Length of the feature vector, D."""
 
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
+        """Maps (B, D, t, h, w) of normalised clips (B, 3, T, H, W) at the end of each stage, first to last.
+
+        The last is ``feature_map``. A network of one's own may define that alone: then it has no stages, and
+        what looks at an early map (``WideMicro``) refuses it.
+        """
+        raise NotImplementedError
+
     def feature_map(self, clips: Tensor) -> Tensor:
         """Features (B, D, t, h, w) of normalised clips (B, 3, T, H, W), before any pooling."""
-        raise NotImplementedError
+        last = clips
+        for features in self.stages(clips):
+            last = features  # the map before it is given up
+        return last
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether it gives the maps of its stages."""
+        return type(self).stages is not Backbone.stages
 
     def forward(self, clips: Tensor) -> Tensor:
         """Feature vectors (B, D) of normalised clips (B, 3, T, H, W): the mean of the feature map."""
@@ -126,6 +143,15 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
             "Give more --clip-frames (16 are enough for all networks, 48 for the pieces of a puzzle) or a "
             "larger --crop-px (112).",
         ) from error
+
+
+@torch.no_grad()
+def stage_lengths(name: str, clip_frames: int, crop_px: int) -> list[int]:
+    """Times t in the map of each stage of a network for such clips; none where it has no stages."""
+    network = build_empty(name).eval()
+    device = "cpu" if is_object_path(name) else "meta"
+    clips = torch.zeros(1, 3, clip_frames, crop_px, crop_px, device=device)
+    return [maps.shape[2] for maps in network.stages(clips)] if network.has_stages else []
 
 
 def initialise_convolutions(network: nn.Module) -> None:
