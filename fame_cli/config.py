@@ -14,17 +14,21 @@ from typing import Annotated, Literal
 
 from fame_cli.configuration import Configuration, Section
 from fame_cli.method import (
+    BackgroundOption,
     Beta,
     Branch,
     DistractionConfig,
     DistractionMethod,
     FameConfig,
+    Gamma,
+    Hue,
     HueOption,
     MocoConfig,
     MocoMethod,
     NoDistraction,
     ObjectiveConfig,
     PuzzleConfig,
+    Sigma,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -47,9 +51,10 @@ BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+KeptEpoch = Literal["last", "best-on-test"]
 
 PUZZLE_FRAMES = 8
-"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
+"""Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""
 
 
 def fingerprint(value: object) -> str:
@@ -189,6 +194,20 @@ class MaskConfig(Configuration):
 
 
 @dataclass(frozen=True)
+class DistractionsConfig(MaskConfig, ClipConfig):
+    """Clips, and every distraction of them, to be looked at."""
+
+    background: BackgroundOption = "inter"
+    sigma: Sigma = 1.0
+    gamma: Gamma = 0.3
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_difference(self)
+
+
+@dataclass(frozen=True)
 class PretrainConfig(CropConfig):
     """Everything that determines what a pretraining computes (FAME, section 4.2, unless noted)."""
 
@@ -214,7 +233,7 @@ class PretrainConfig(CropConfig):
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
             "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
-            "clips), or one of your own.",
+            "clips), or your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
@@ -278,6 +297,11 @@ class PretrainConfig(CropConfig):
     def branch(self) -> Branch:
         """Which clips of a video are distracted."""
         return self.distraction.branch if isinstance(self.distraction, DistractionMethod) else "single"
+
+    @property
+    def hue(self) -> Hue | None:
+        """How the statistics that are read bin hue; None where that does not matter."""
+        return self.distraction.hue if isinstance(self.distraction, FameConfig) else None
 
     @property
     def batch_norm_clips(self) -> int:
@@ -353,8 +377,16 @@ class ClassifierConfig(EvaluationConfig):
     weight_decay: WeightDecay = 1e-4
     milestones: Annotated[
         tuple[int, ...],
-        Option("Epochs at which the learning rate is divided by 10.", at_least=0, group="Optimisation"),
+        Option(
+            "Epochs at which the learning rate is multiplied by --milestone-factor.",
+            at_least=0,
+            group="Optimisation",
+        ),
     ] = (60, 120)
+    milestone_factor: Annotated[
+        float,
+        Option("Factor on the learning rate at each milestone.", above=0, at_most=1, group="Optimisation"),
+    ] = 0.1
     dropout: Annotated[
         float, Option("Dropout before the last layer.", at_least=0, below=1, group="Optimisation")
     ] = 0.7
@@ -365,6 +397,15 @@ class ClassifierConfig(EvaluationConfig):
 @dataclass(frozen=True)
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
+
+    keep_epoch: Annotated[
+        KeptEpoch,
+        Option(
+            "Which epoch's network is tested: the last; or the best one on the test videos themselves, as in "
+            "BE's published code, which makes figures too high, and the result says so.",
+            group="Optimisation",
+        ),
+    ] = "last"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from fame_cli.errors import FameError
+from fame_cli.errors import FameError, MachineError
 
 SPARE_BYTES = 64 << 20
 """Space to leave free: HDF5 needs some for its own bookkeeping, and other workers write too."""
@@ -138,7 +138,7 @@ def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
     }.get(number, getattr(error, "strerror", None) or str(error))
     if number in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return FameError(f"cannot write {place}: {what}.", "Choose another folder with -o.")
-    return FameError(
+    return MachineError(
         f"cannot write {place}: {what}.",
         "Everything finished so far is kept: fix this and run the same command again.",
     )

@@ -47,6 +47,10 @@ class ConfigurationError(FameError):
     exit_code = 2
 
 
+class MachineError(FameError):
+    """Something that the machine has no more of, or cannot do; ``fame doctor`` looks at such things."""
+
+
 class InputError(FameError):
     """The user's data is missing, unreadable or not what was named."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fame_cli.errors import ConfigurationError
+from fame_cli.option import is_object_path
 
 Built = TypeVar("Built")
 
@@ -57,7 +58,7 @@ def build_own(
 def find_own(option: str, name: str) -> Callable[..., Any]:
     """The class or function that ``package.module:name`` names."""
     module_name, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+    if not is_object_path(name):
         raise ConfigurationError(f"{option} is {name!r}; expected package.module:name.")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # the script `fame`, unlike `python -m fame_cli`, does not look there

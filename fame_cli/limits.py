@@ -7,7 +7,7 @@ import resource
 from collections.abc import Sequence
 
 from fame_cli.disk import errno_of
-from fame_cli.errors import FameError
+from fame_cli.errors import FameError, MachineError
 
 MEMORY = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|std::bad_alloc|unable to allocate|"
@@ -29,18 +29,18 @@ def find_limit(error: Exception) -> FameError | None:
     where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left on device" in text:
         what = {errno.EDQUOT: "the disk quota is used up", errno.EFBIG: "the file-size limit is reached"}
-        return FameError(
+        return MachineError(
             f"{where}{what.get(number, 'the disk is full')}.",
             f"{KEPT}: free some space and run the same command again.",
         )
     if number in (errno.EMFILE, errno.ENFILE):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return FameError(
+        return MachineError(
             f"{where}too many open files; this shell allows {most} per process.",
             f"{KEPT}: raise the limit (ulimit -n {max(1024, 2 * most)}) and run the same command again.",
         )
     if SHARED_MEMORY.search(text) and isinstance(error, RuntimeError):
-        return FameError(
+        return MachineError(
             "a process that loads clips ran out of shared memory.",
             f"{KEPT}: use fewer --workers, or more /dev/shm (docker run --shm-size 8g).",
         )
@@ -48,13 +48,13 @@ def find_limit(error: Exception) -> FameError | None:
         device = "GPU memory" if "CUDA" in text else "memory"
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         limited = "" if most == resource.RLIM_INFINITY else f" (ulimit -v allows {most >> 20} MiB each)"
-        return FameError(
+        return MachineError(
             f"{device} ran out{limited}.",
             f"{KEPT}: run the same command again with more memory, fewer --jobs or --workers, a "
             "smaller --batch-size or shorter clips.",
         )
     if THREADS.search(text) or (number == errno.EAGAIN and not where):
-        return FameError(
+        return MachineError(
             "the system allows no more processes or threads.",
             f"{KEPT}: run the same command again with fewer --jobs or --workers (ulimit -u, ulimit -v).",
         )
@@ -70,7 +70,7 @@ def require_memory(arguments: Sequence[str]) -> None:
     """Raise FameError if ``ulimit -v`` is so low that a command would crash without a message."""
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     if most != resource.RLIM_INFINITY and most < LEAST_MEMORY and WITHOUT_LIBRARIES.isdisjoint(arguments):
-        raise FameError(
+        raise MachineError(
             f"ulimit -v allows {most >> 20} MiB per process: the libraries alone need more.",
             f"Allow {2 * LEAST_MEMORY >> 20} MiB or more (ulimit -v unlimited), and run the command again.",
         )

@@ -45,6 +45,18 @@ Gamma = Annotated[
         group="Distraction",
     ),
 ]
+BackgroundOption = Annotated[
+    Background,
+    Option(
+        "Source of the new background (Table 4): another time of the same video (intra), another video "
+        "(inter), or what that video shows most of the time (still, its median; not in the paper).",
+        group="Distraction",
+    ),
+]
+Sigma = Annotated[
+    float,
+    Option("Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"),
+]
 EmbeddingDim = Annotated[
     int, Option("Dimension of the embedding that the loss compares.", at_least=1, group="Objective")
 ]
@@ -84,14 +96,7 @@ class FameConfig(DistractionMethod):
     name: Literal["fame"] = "fame"
     beta: Beta = 0.5
     variant: VariantOption = "fame"
-    background: Annotated[
-        Background,
-        Option(
-            "Source of the new background (Table 4): another time of the same video (intra), another video "
-            "(inter), or what that video shows most of the time (still, its median; not in the paper).",
-            group="Distraction",
-        ),
-    ] = "inter"
+    background: BackgroundOption = "inter"
     statistics: Annotated[
         StatisticsSource,
         Option(
@@ -107,12 +112,7 @@ class NoiseConfig(DistractionMethod):
     """One image of noise on all frames of a clip (BE, Table 4)."""
 
     name: Literal["noise"] = "noise"
-    sigma: Annotated[
-        float,
-        Option(
-            "Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"
-        ),
-    ] = 1.0
+    sigma: Sigma = 1.0
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,7 @@ class ByolConfig(Method):
 
 @dataclass(frozen=True)
 class PretextConfig(Method):
-    """What every pretext task has: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
+    """The options of every pretext task: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
 
     consistency: Annotated[
         float,
@@ -312,8 +312,8 @@ class PretextConfig(Method):
     psi: Annotated[
         Psi,
         Option(
-            "What the consistency compares of a feature map: at each time its maximum over space (as we "
-            "recall the paper) or its mean over space (BE's published code), or the mean of the whole map.",
+            "Part of a feature map that the consistency compares: its maximum over space at each time (as "
+            "we recall the paper), its mean over space (BE's published code), or the mean of the whole map.",
             group="Objective",
         ),
     ] = "max"
@@ -334,8 +334,8 @@ class PuzzleConfig(PretextConfig):
     channel_replication: Annotated[
         float,
         Option(
-            "Probability that one colour channel of a clip takes the place of all; below 1 the shift of a "
-            "lens between colours tells some cells.",
+            "Probability of replacing all colour channels of a clip with one; below 1, a lens's shift "
+            "between colours reveals some cells.",
             at_least=0,
             at_most=1,
             group="Objective",
@@ -351,7 +351,7 @@ class OrderConfig(PretextConfig):
     order_gap_frames: Annotated[
         int,
         Option(
-            "Frames of the video between the end of one of the three clips and the beginning of the next.",
+            "Video frames between the end of one of the three clips and the start of the next.",
             unit="frames",
             at_least=0,
             group="Objective",

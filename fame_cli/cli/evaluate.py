@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_run
+from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.cli.masks import Frames, Work
-from fame_cli.cli.options import choice, takes
+from fame_cli.cli.options import AsJson, DryRun, choice, takes
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption
-from fame_cli.cli.results import show_result
+from fame_cli.cli.results import show_result, summarise
 from fame_cli.config import (
     BackboneName,
     EvaluationConfig,
@@ -31,13 +33,18 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound=EvaluationConfig)
 BACKBONE_FILE = "backbone.safetensors"
 
-Run = Annotated[Path, typer.Argument(help="Folder of a pretraining; receives the results.", metavar="RUN")]
+Run = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of a pretraining; receives the results.", metavar="RUN", autocompletion=complete_run
+    ),
+]
 WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Weights of this toolkit, torchvision, MoCo, FAME or BE (docs/library.md), or 'random' for an "
-        "untrained network, the baseline.",
+        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), or 'random' "
+        "for an untrained network, the baseline.",
         metavar="PATH|random",
         show_default="RUN/backbone.safetensors",
     ),
@@ -53,6 +60,17 @@ BackboneOption = Annotated[
 AllowLeak = Annotated[
     bool,
     typer.Option("--allow-leak", help="Test on videos that the pretraining saw as well; the result says so."),
+]
+
+KeepOnly = Annotated[
+    Path | None,
+    typer.Option(
+        "--keep-only",
+        help="Blank all that masks do not keep, in every video: a folder of masks or boxes of any source "
+        "(docs/keep-only.md).",
+        metavar="MASKS",
+        rich_help_panel="Data",
+    ),
 ]
 
 
@@ -76,31 +94,46 @@ def protocol(
             backbone: BackboneOption = None,
             allow_leak: AllowLeak = False,
             frames: Frames = None,
+            masks: KeepOnly = None,
             device: Device = "auto",
             workers: Workers = None,
+            dry_run: DryRun = False,
+            as_json: AsJson = False,
         ) -> int:
             refuse_wrong_folders(work, run, weights)
             from fame_cli.data.frames import open_frame_store
             from fame_cli.data.manifest import read_manifest
+            from fame_cli.data.mask_folder import open_mask_folder
             from fame_cli.evaluation.evaluation import Evaluation, clip_options
+            from fame_cli.evaluation.forecast import forecast_evaluation
+            from fame_cli.evaluation.keep_only import keep_only
             from fame_cli.evaluation.leak import refuse_leak
             from fame_cli.evaluation.splits import choose_videos
             from fame_cli.learning.device import choose_device
 
             store = open_frame_store(work, read_manifest(work), frames)
+            console.detail(f"frames: {store.folder}")
             videos = choose_videos(store, config.train_split, config.test_split)
+            if masks is not None:
+                videos = keep_only(videos, open_mask_folder(masks))
             evaluated = find_weights(run, weights, backbone, config.seed)
             console.say(str(evaluated))
             complete = config_type.from_dict(config.to_dict() | clip_options(evaluated, **given))
             target = choose_device(device)
+            console.detail(f"device: {target}")
             evaluation = Evaluation(
                 run, videos, evaluated, target, choose_workers(workers, target), console.progress_with_note
             )
             refuse_leak(evaluation, allow_leak)
+            if dry_run:
+                forecast = forecast_evaluation(evaluation, evaluate_it.__name__, complete)
+                return tell_forecast(forecast, "it is once one like it is done.")
             path = evaluation.result_path(evaluate_it.__name__, complete)
             there = path.exists()
             result = evaluate_it(evaluation, complete)
             show_result(result)
+            if as_json:
+                console.say_json(summarise(result, path))
             if there:
                 console.say(f"Nothing to do: already evaluated, in {path}")
             else:
@@ -164,7 +197,7 @@ def knn(evaluation: "Evaluation", config: KnnConfig) -> "Result":
 def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
     """Raise unless RUN can be the folder of a pretraining, or of a result to be made."""
     from fame_cli.data.manifest import is_work
-    from fame_cli.learning.run import resume_command
+    from fame_cli.learning.run import finish_command
 
     if is_work(run):
         raise ConfigurationError(
@@ -179,7 +212,7 @@ def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
     if weights is None and not (run / BACKBONE_FILE).exists():
         raise ArtefactError(
             f"{run} holds no {BACKBONE_FILE}: no pretraining was finished there.",
-            f"Give other weights (--weights PATH), or finish it: {resume_command(work, run)}",
+            f"Give other weights (--weights PATH), or finish it: {finish_command(work, run)}",
         )
 
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import choice, output_folder, takes
+from fame_cli.cli.dry_run import tell_forecast
+from fame_cli.cli.options import DryRun, choice, output_folder, own_number, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import ExtractConfig
 from fame_cli.data.sources import SourceName
 from fame_cli.errors import DONE, SOME_INPUTS_FAILED
+from fame_cli.option import Option
 
 if TYPE_CHECKING:
     from fame_cli.data.manifest import Manifest
-    from fame_cli.data.sources.check import Check
+    from fame_cli.data.sources.check import Check, Indexed
     from fame_cli.stage import Report
 
 FAILURES_SHOWN = 10
@@ -51,9 +53,23 @@ def extract(
         int | None,
         typer.Option(help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"),
     ] = None,
+    hold_out: Annotated[
+        float | None,
+        own_number(
+            "hold_out",
+            Option(
+                "Where videos have no splits: share of them to test on, drawn by their names; whole groups "
+                "where videos come in groups.",
+                above=0,
+                at_most=0.9,
+            ),
+            metavar="SHARE",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare annotations with the files on disk, then exit.")
     ] = False,
+    dry_run: DryRun = False,
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
@@ -74,9 +90,11 @@ def extract(
 
     if note := place_note(data, work):
         console.warn(note)
-    found = index_videos(data.absolute(), source, annotations, split)
+    found = index_videos(data.absolute(), source, annotations, split, hold_out)
     if check:
         return tell_findings(found.check, work)
+    if dry_run:
+        return forecast_extraction(work, found, config)
     from fame_cli.data.frames import extract as extract_frames
     from fame_cli.disk import translate_os_errors
     from fame_cli.lock import locked
@@ -98,6 +116,15 @@ def extract(
     if config.max_fps == 0:
         tell_lengths(found.check, finished)
     return summarise(report, finished)
+
+
+def forecast_extraction(work: Path, found: "Indexed", config: ExtractConfig) -> int:
+    from fame_cli.data.frames import extraction
+    from fame_cli.forecast import forecast_stage
+
+    console.output(console.visible(found.check.summary))
+    forecast = forecast_stage("frames", *extraction(work, carry_over_known(work, found), config))
+    return tell_forecast(forecast, "it is from the third shard on: start, and ask again.")
 
 
 def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
@@ -132,7 +159,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
             and known.status != "removed"
             and (known.label, known.split) != (video.label, video.split)
         ),
-        "If that is not meant, give the --source, --annotations and --split of before.",
+        "If that is not meant, give the --source, --annotations, --split and --hold-out of before.",
     )
     for finding in (gone, other):
         if finding.names:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_run
 from fame_cli.cli.options import require_folder
 from fame_cli.errors import ConfigurationError
 
@@ -13,7 +14,12 @@ PAGE = "report.html"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a pretraining, or of results alone.", metavar="RUN")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a pretraining, or of results alone.", metavar="RUN", autocompletion=complete_run
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(

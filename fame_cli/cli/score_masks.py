@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import output_folder, repeatable, takes
+from fame_cli.cli.options import AsJson, output_folder, repeatable, takes
 from fame_cli.cli.workers import Jobs, available_cores
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 
@@ -53,6 +53,7 @@ def masks(
         typer.Option(help="Sequences in the picture, the worst and the best.", metavar="N", min=1, max=64),
     ] = 8,
     jobs: Jobs = None,
+    as_json: AsJson = False,
 ) -> int:
     """Score masks against true object masks, such as those of DAVIS, SBI or CDnet.
 
@@ -68,7 +69,7 @@ def masks(
     figures down to each clip, and OUT/masks.png with the worst and the best sequences.
     """
     settings = combinations(variant=variant, motion=motion, hue=hue)
-    from fame_cli.segmentation.scores import write_scores
+    from fame_cli.segmentation.scores import setting_record, write_scores
     from fame_cli.segmentation.scoring import score_masks
     from fame_cli.segmentation.sequences import choose_sequences, find_sequences
 
@@ -81,6 +82,9 @@ def masks(
     write_scores(output / "masks.json", scores, truth, time.monotonic() - started)
     draw(output / "masks.png", scores, sequences, count)
     show(scores)
+    if as_json:
+        settings_told = [setting_record(scores, number) for number in range(len(scores.settings))]
+        console.say_json({"path": str(output / "masks.json"), "settings": settings_told})
     console.say(f"Done in {console.duration(time.monotonic() - started)}: {output / 'masks.json'}, masks.png")
     return 0
 

@@ -60,11 +60,7 @@ def extract(
     Returns a report and the manifest with the status of each video: one that cannot be read is marked
     "failed" with the reason, one that ends early "partial".
     """
-    name = f"short{config.short_side_px}-q{config.jpeg_quality}"
-    folder = stage.stage_folder(work / "frames", name, config.to_dict())
-    shards = [
-        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
-    ]
+    folder, shards = extraction(work, manifest, config)
     report = stage.run(
         folder,
         "frames",
@@ -80,6 +76,15 @@ def extract(
     )
     complete_index(folder, len(manifest.videos), JPEGS, outcomes_of)
     return report, with_outcome(manifest, outcomes_of(report.summaries))
+
+
+def extraction(work: Path, manifest: Manifest, config: ExtractConfig) -> tuple[Path, list[Shard]]:
+    """The folder of a frame store and its shards."""
+    name = f"short{config.short_side_px}-q{config.jpeg_quality}"
+    shards = [
+        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
+    ]
+    return stage.stage_folder(work / "frames", name, config.to_dict()), shards
 
 
 def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:

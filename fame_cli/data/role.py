@@ -38,8 +38,8 @@ class Role:
     distracted: bool = False
     """Whether the distraction, if any, is applied to the view."""
     square: bool = False
-    """Whether the crop is square. Others are 3/4 to 4/3 as wide as high and get stretched: on frames that are
-    wider than high more often one way than the other, which tells up from sideways."""
+    """Whether the crop is square. Others have aspect ratios of 3/4 to 4/3 and are stretched, on landscape
+    frames more often one way than the other, which reveals the orientation."""
     augmentations: frozenset[Augmentation] = AUGMENTATIONS
     """Those that the objective tolerates: one that predicts directions of motion does not allow flips."""
     draw: Callable[[np.random.Generator], Mapping[str, Any]] | None = None

@@ -18,7 +18,7 @@ import numpy as np
 
 from fame_cli import stage
 from fame_cli.advice import command
-from fame_cli.config import StatisticsConfig, fingerprint
+from fame_cli.config import Motion, StatisticsConfig, fingerprint
 from fame_cli.data import packed
 from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
@@ -33,6 +33,7 @@ from fame_cli.data.picture import Frame
 from fame_cli.data.shard_index import complete_index, open_index
 from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError
+from fame_cli.method import Hue
 from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -61,18 +62,7 @@ def compute(
     progress: stage.Progress | None = None,
 ) -> stage.Report:
     """Compute the statistics of every clip of every video that are not there yet."""
-    shards = []
-    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
-        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
-        shards.append(
-            Shard(
-                name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
-                items=len(videos),
-                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
-            )
-        )
-    folder = statistics_folder(work, frames, config)
+    folder, shards = computation(work, frames, config)
     report = stage.run(
         folder,
         "statistics",
@@ -87,6 +77,22 @@ def compute(
     )
     complete_index(folder, len(frames.videos), CLIPS, count_clips)
     return report
+
+
+def computation(work: Path, frames: FrameStore, config: StatisticsConfig) -> tuple[Path, list[Shard]]:
+    """The folder of a statistics store and its shards."""
+    shards = []
+    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
+        shards.append(
+            Shard(
+                name=name,
+                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
+                items=len(videos),
+                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
+            )
+        )
+    return statistics_folder(work, frames, config), shards
 
 
 def count_clips(summaries: Iterable[Summary]) -> int:
@@ -251,28 +257,47 @@ class StatisticsStore:
 
 
 def open_statistics_store(
-    work: Path, frames: FrameStore, clip_frames: int, frame_stride: int, wanted: str | None = None
+    work: Path,
+    frames: FrameStore,
+    clip_frames: int,
+    frame_stride: int,
+    wanted: str | None = None,
+    *,
+    motion: Motion | None = None,
+    hue: Hue | None = None,
 ) -> StatisticsStore:
     """The statistics store of a WORK folder for clips of one length: the one named, or the only one.
+
+    Where there are several, it is the only one of these frames, clips, motion and hue.
 
     Args:
         work: the folder that ``fame extract`` made and ``fame masks`` worked on.
         frames: its frame store.
         clip_frames: frames in a clip, T.
         frame_stride: distance between them, in frames of the video.
-        wanted: name of a folder in ``work/statistics``, if there are several.
+        wanted: a folder in ``work/statistics``, or how its name begins, where there are several.
+        motion: whether the camera's motion is compensated; None where that does not matter.
+        hue: how hue is binned; None where that does not matter.
 
     Raises:
-        ArtefactError: there is none, it is for other clips, or frames have changed.
-        ConfigurationError: there are several and none is named, or the named one does not exist.
+        ArtefactError: there is none, it is for other clips or another motion, or frames have changed.
+        ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    make = command("masks", work, "--clip-frames", clip_frames, "--frame-stride", frame_stride)
-    folder = choose_store(work / "statistics", wanted, "--statistics-store", make)
+    words = ["--clip-frames", clip_frames, "--frame-stride", frame_stride]
+    make = command("masks", work, *words, *(["--motion", motion] if motion else []))
+    options = {"parent": frames.fingerprint, "clip_frames": clip_frames, "frame_stride": frame_stride}
+    options |= {name: value for name, value in (("motion", motion), ("hue", hue)) if value}
+    folder = choose_store(work / "statistics", wanted, "--statistics-store", make, options)
     store = StatisticsStore(folder, frames)
     if (store.config.clip_frames, store.config.frame_stride) != (clip_frames, frame_stride):
         raise ArtefactError(
             f"{folder} is for clips of {store.config.clip_frames} frames at stride "
             f"{store.config.frame_stride}, not {clip_frames} at {frame_stride}.",
+            f"Compute them: {make}",
+        )
+    if motion not in (None, store.config.motion):
+        raise ArtefactError(
+            f"{folder} was computed with --motion {store.config.motion}, not {motion}.",
             f"Compute them: {make}",
         )
     return store

@@ -15,6 +15,7 @@ from fame_cli import __version__
 from fame_cli.config import EvaluationConfig, fingerprint
 from fame_cli.data.group import group_of, ucf101_group
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.evaluation.keep_only import describe_masks
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.evaluation.splits import LabelledVideos
 from fame_cli.learning.backbones import Backbone, build_backbone
@@ -139,9 +140,10 @@ class Evaluation:
         known, manifest = self.weights.pretraining_set, self.videos.frames.manifest
         if known is None or self.seen is None:
             return None
-        groups = {ucf101_group(name).casefold() for name in known.videos} - {""}
-        if str(manifest.root) == known.root:
-            groups |= {group_of(video) for video in manifest.videos if video.id in known.videos}
+        groups = {ucf101_group(name).casefold() for part in known.parts for name in part.videos} - {""}
+        for part in known.parts:
+            if str(manifest.root) == part.root:
+                groups |= {group_of(video) for video in manifest.videos if video.id in part.videos}
         test = zip(self.videos.test, self.videos.groups(self.videos.test), strict=True)
         ids = (manifest.videos[video_index].id for video_index, group in test if group in groups)
         seen = set(self.seen)
@@ -151,7 +153,8 @@ class Evaluation:
         """Name of an evaluation: another option, video, label, split or weight gives another name."""
         leaks = [None if found is None else sorted(found) for found in (self.seen, self.related)]
         parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, leaks]
-        return f"{protocol}-{fingerprint(parts)}"
+        kept = "-keep-only" if describe_masks(self.videos) else ""
+        return f"{protocol}{kept}-{fingerprint(parts)}"
 
     def result_path(self, protocol: str, config: EvaluationConfig) -> Path:
         return self.run / "results" / f"{self.name(protocol, config)}.json"
@@ -186,6 +189,7 @@ class Evaluation:
                 "keys": asdict(weights.keys) if weights.keys else None,
             },
             "frames": {"folder": frames.folder.name, "fingerprint": frames.fingerprint},
+            "keep_only": describe_masks(videos),
             "seen_test_videos": None if seen is None else len(seen),
             "related_test_videos": None if related is None else len(related),
             "device": str(self.device),

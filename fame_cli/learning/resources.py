@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from fame_cli.errors import FameError
+from fame_cli.errors import MachineError
 
 SHARED_MEMORY = Path("/dev/shm")
 """Through which processes that load clips hand them over on Linux; elsewhere there is no such folder."""
@@ -49,7 +49,7 @@ def require_shared_memory(workers: int, batch: BatchSize) -> None:
     each, free = trainings * BATCHES_AHEAD * batch.nbytes, free_shared_memory()
     if free is None or free >= workers * each:
         return
-    raise FameError(
+    raise MachineError(
         f"{SHARED_MEMORY} has {mebibytes(free)} free, but {workers} processes that load clips may fill "
         f"{mebibytes(workers * each)}: {BATCHES_AHEAD} batches of {mebibytes(batch.nbytes)} each.",
         f"Give --workers {free // each}, a smaller --batch-size, or more of it "
@@ -73,7 +73,7 @@ def require_open_files(workers: int, batch: BatchSize) -> None:
         return
     if hard != resource.RLIM_INFINITY and wanted > hard:
         fitting = max(0, (hard - files_open() - OWN_FILES) // each)
-        raise FameError(
+        raise MachineError(
             f"{workers} processes that load clips may take {wanted} open files; this shell allows {hard}.",
             f"Give --workers {fitting}, or allow more (ulimit -n {max(1024, wanted)}).",
         )
@@ -103,7 +103,7 @@ def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
         if "Bus error" in text or "shared memory" in text:
             free = free_shared_memory()
             there = "" if free is None else f": {mebibytes(free)} are free now"
-            raise FameError(
+            raise MachineError(
                 f"{SHARED_MEMORY} is too small for the processes that load clips{there}.",
                 "Give fewer --workers (0 needs none of it), or more of it (docker run --shm-size 8g).",
             ) from error
@@ -117,7 +117,7 @@ def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
         raise
 
 
-def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> FameError:
+def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> MachineError:
     """What torch says of it: "Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.90 GiB of …"."""
     text = str(error)
     gpu, wanted, capacity, free = (
@@ -132,15 +132,15 @@ def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> FameError:
     parts = [f"{wanted} more were wanted"] if wanted else []
     parts += [f"{free or 'nothing'} is free of {capacity}"] if capacity else []
     told = f": {', '.join(parts)}" if parts else ""
-    return FameError(
+    return MachineError(
         f"{f'GPU {gpu}' if gpu else 'the GPU'} has no memory left{told}.",
         f"Give {options}, or end what else uses it (nvidia-smi). What was saved before is kept.",
     )
 
 
-def too_many_files() -> FameError:
+def too_many_files() -> MachineError:
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return FameError(
+    return MachineError(
         f"too many open files; this shell allows {allowed} for each process.",
         f"Give fewer --workers (0 opens fewest), or allow more (ulimit -n {max(1024, 2 * allowed)}).",
     )

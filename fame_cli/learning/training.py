@@ -26,6 +26,7 @@ class Training:
         device: where.
         compile: translate the backbones by torch.compile, which takes a minute at the start.
         memory_format: of the weights, and of the clips that ``step`` is to get.
+        initial: a network whose weights the backbone begins with.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Training:
         *,
         compile: bool = False,
         memory_format: MemoryFormat = "auto",
+        initial: Backbone | None = None,
     ) -> None:
         self.config = config
         self.device = device
         self.memory_format = FORMATS[choose_memory_format(memory_format)]
-        self.model = build_objective(config)
+        self.model = build_objective(config, initial)
         if self.model.batch_norm_clips == 0:
             synchronise_batch_norms(self.model, device)
         self.model.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]

@@ -16,12 +16,13 @@ from torch import Tensor
 from fame_cli.config import StatisticsConfig
 from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
 from fame_cli.data.clips import clip_indices, clip_span, hop_starts
+from fame_cli.data.mask_image import read_frame, read_mask
 from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
 from fame_cli.foreground.of_clips import Maps, masks_of_maps
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
-from fame_cli.segmentation.sequences import TrueSequence, read_frame, read_mask
+from fame_cli.segmentation.sequences import TrueSequence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,14 +7,29 @@ from fame_cli.data.sources.check import Indexed
 from fame_cli.data.sources.diving48 import index_diving48
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.hmdb51 import index_hmdb51
+from fame_cli.data.sources.hold_out import hold_out
 from fame_cli.data.sources.kinetics import index_kinetics
 from fame_cli.data.sources.table import index_table
 from fame_cli.data.sources.ucf101 import index_ucf101
 from fame_cli.errors import ConfigurationError
 
 
-def index_videos(root: Path, source: SourceName, annotations: Path | None, split: int | None) -> Indexed:
-    """Index a folder as the given source; raises ConfigurationError for options it does not support."""
+def index_videos(
+    root: Path,
+    source: SourceName,
+    annotations: Path | None,
+    split: int | None,
+    share: float | None = None,
+) -> Indexed:
+    """Index a folder as the named source, with a ``share`` of its videos held out where it has no splits.
+
+    Raises ConfigurationError for options that do not go with the source.
+    """
+    found = index_source(root, source, annotations, split)
+    return found if share is None else hold_out(found, share)
+
+
+def index_source(root: Path, source: SourceName, annotations: Path | None, split: int | None) -> Indexed:
     if split is not None and source not in ("ucf101", "hmdb51"):
         raise ConfigurationError(
             f"--split {split} cannot be used with --source {source}.",

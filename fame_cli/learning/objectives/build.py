@@ -34,13 +34,17 @@ from fame_cli.method import (
 )
 
 
-def build_objective(config: PretrainConfig) -> Objective:
+def build_objective(config: PretrainConfig, initial: Backbone | None = None) -> Objective:
     """The objective with a fresh backbone; ``config.seed`` decides every first weight.
+
+    With ``initial``, a network of the same kind, the backbone begins with its weights.
 
     One of the user's own, ``package.module:name``, is called with the backbone and the configuration.
     """
     torch.manual_seed(config.seed)
     backbone = build_backbone(config.backbone)
+    if initial is not None:
+        backbone.load_state_dict(initial.state_dict())
     match config.objective:
         case WideMicroConfig() as method:
             return WideMicro(
