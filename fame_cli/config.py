@@ -235,7 +235,7 @@ class PretrainConfig(CropConfig):
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
             "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
-            "clips), or one of your own.",
+            "clips), or your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009

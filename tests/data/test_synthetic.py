@@ -221,7 +221,7 @@ def test_patch_goes_with_the_sprite_on_its_rim_and_never_leaves_the_frame() -> N
         rng = np.random.default_rng(seed)
         frames, same = synthetic.make_clip("circle_clockwise", "ball", GRAY, rng, red)
         assert np.array_equal(mask, same)
-        assert np.array_equal(frames[mask], plain[mask])
+        assert (frames[mask] != plain[mask]).mean() < 0.05  # the soft rim of the sprite
         patch = (frames == (255, 0, 0)).all(axis=3)
         assert patch.sum(axis=(1, 2)).min() >= 8
         offsets = centres(patch) - centres(mask)
