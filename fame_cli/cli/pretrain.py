@@ -107,7 +107,6 @@ def pretrain(
 
     with together(), contextlib.ExitStack() as shown:
         store = open_frame_store(work, read_manifest(work), frames)
-        console.detail(f"frames: {store.folder}")
         cached = None
         if reads_maps(config):
             cached = open_statistics_store(
@@ -120,6 +119,7 @@ def pretrain(
                 hue=config.hue,
             )
             console.detail(f"statistics: {cached.folder}")
+        console.detail(f"frames: {store.folder}")
         speaks = rank() == 0
         if dry_run:
             return forecast_run(run, store, config, overwrite) if speaks else 0
