@@ -1,6 +1,7 @@
 """Sections: one of several methods, each with its own options and defaults, flat on the command line."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,7 +140,9 @@ def run_of(folder: Path, *options: str) -> PretrainConfig:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fame_cli.distraction.build.reads_maps", lambda config: asked.append(config))
         patch.setattr("fame_cli.data.manifest.read_manifest", lambda _: None)
-        patch.setattr("fame_cli.data.frames.open_frame_store", lambda *_: None)
+        patch.setattr(
+            "fame_cli.data.frames.open_frame_store", lambda *_: SimpleNamespace(folder=Path("frames"))
+        )
         CliRunner().invoke(app, ["pretrain", "work", "-o", str(folder), *options])
     (config,) = asked
     return config
