@@ -47,7 +47,9 @@ GROUPS = (
 """Headings of options in ``--help`` and in the docs, in order."""
 
 Motion = Literal["plain", "compensated"]
-BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
+BackboneName = Literal[
+    "r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "swin3d_t", "mvit_v2_s", "small"
+]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
@@ -233,7 +235,7 @@ class PretrainConfig(CropConfig):
         Section(
             "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
             "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
-            "clips), or your own.",
+            "clips), or one of your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
@@ -452,3 +454,12 @@ class LinearConfig(ClassifierConfig):
         self.require(
             self.train_on == "features" or not self.sweep, "sweep", "nothing, except with --train-on features"
         )
+
+
+@dataclass(frozen=True)
+class BiasConfig(LinearConfig):
+    """A linear probe, and what it makes of test clips whose background or order was changed."""
+
+    train_on: TrainOn = "features"
+    beta: Beta = 0.5
+    variant: VariantOption = "fame"

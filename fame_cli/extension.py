@@ -14,7 +14,12 @@ Built = TypeVar("Built")
 
 
 def build_own(
-    option: str, name: str, expected: type[Built], *arguments: Any, needs: Sequence[str] = ()
+    option: str,
+    name: str,
+    expected: type[Built],
+    *arguments: Any,
+    needs: Sequence[str] = (),
+    also: type[Any] | None = None,
 ) -> Built:
     """Call what ``package.module:name`` names with the arguments, and check what it gives.
 
@@ -26,6 +31,7 @@ def build_own(
         expected: class of what it has to give.
         arguments: what it is called with.
         needs: attributes that it has to have.
+        also: another class that will do.
 
     Raises:
         ConfigurationError: there is no such module or name, it cannot be called so, or gives another thing.
@@ -41,7 +47,7 @@ def build_own(
             f"{option} {name} cannot be called with {takes}: {error}.", f"Let it take {takes}."
         ) from error
     built = build(*arguments)
-    if not isinstance(built, expected):
+    if not isinstance(built, (expected, also) if also else expected):
         raise ConfigurationError(
             f"{option} {name} gave a {type(built).__name__}; expected a {expected.__name__}.",
             f"Derive it from fame_cli.{expected.__name__} (docs/extending.md).",

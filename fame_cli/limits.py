@@ -5,6 +5,7 @@ import os
 import re
 import resource
 from collections.abc import Sequence
+from pathlib import Path
 
 from fame_cli.disk import errno_of
 from fame_cli.errors import FameError, MachineError
@@ -19,6 +20,9 @@ MEMORY = re.compile(
 THREADS = re.compile(r"can't start new thread|resource temporarily unavailable", re.IGNORECASE)
 
 SHARED_MEMORY = re.compile(r"shared memory|bus error", re.IGNORECASE)
+
+SHARED_MEMORY_FOLDER = Path("/dev/shm")
+"""Through which processes that load clips hand them over on Linux; elsewhere there is no such folder."""
 
 KEPT = "Finished shards, checkpoints and results are kept"
 
@@ -59,6 +63,14 @@ def find_limit(error: Exception) -> FameError | None:
             f"{KEPT}: run the same command again with fewer --jobs or --workers (ulimit -u, ulimit -v).",
         )
     return None
+
+
+def free_shared_memory() -> int | None:
+    try:
+        there = os.statvfs(SHARED_MEMORY_FOLDER)
+    except OSError:
+        return None
+    return there.f_bavail * there.f_frsize
 
 
 LEAST_MEMORY = 1 << 30

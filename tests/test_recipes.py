@@ -18,6 +18,7 @@ from fame_cli.recipe import TABLES, Recipe, parse, read_recipe, shipped_recipes
 
 pytestmark = pytest.mark.libraries
 
+
 PUBLISHED = {
     # table: the figures of FAME's own rows, (UCF101, HMDB51) or R@1, 5, 10, 20, 50
     "Table 1": {(67.4, 39.8), (72.2, 42.2), (82.9, 50.7), (84.8, 53.5), (88.6, 61.1)},

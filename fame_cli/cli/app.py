@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
+from fame_cli.cli.bias import bias
 from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
@@ -108,6 +109,7 @@ command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluat
 command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
 command(evaluate.retrieval, "fame eval retrieval work run --clips 10", group=evaluations)
 command(evaluate.knn, "fame eval knn work run --neighbours 20", group=evaluations)
+command(bias, "fame eval bias work run --against other-run", group=evaluations)
 command(
     score_masks.masks,
     "fame eval masks --truth DAVIS -o scores --variant fame --variant seed",
@@ -127,6 +129,7 @@ command(cam, "fame visualize cam work run other-run --split test", group=picture
 command(saliency, "fame visualize saliency work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
+command(visualize.bias, "fame visualize bias run other-run", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 

@@ -14,7 +14,7 @@ from fame_cli.errors import ConfigurationError
 if TYPE_CHECKING:
     from fame_cli.evaluation.compare import Comparison
 
-Protocol = Literal["linear", "finetune", "retrieval", "knn"]
+Protocol = Literal["linear", "finetune", "retrieval", "knn", "bias"]
 Format = Literal["table", "markdown", "latex", "csv"]
 
 

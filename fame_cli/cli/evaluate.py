@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from fame_cli.evaluation.evaluation import Evaluation, Weights
     from fame_cli.evaluation.results import Result
+    from fame_cli.learning.foreign import Normalisation
 
 Config = TypeVar("Config", bound=EvaluationConfig)
 BACKBONE_FILE = "backbone.safetensors"
@@ -43,9 +44,10 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), or 'random' "
-        "for an untrained network, the baseline.",
-        metavar="PATH|random",
+        help="Weights of this toolkit, torchvision, MoCo, FAME, BE or MAC_SSL (docs/library.md), a "
+        "TorchScript or ONNX file, torchvision:NAME for those that torchvision publishes, 'random' for an "
+        "untrained network, the baseline, or 'own' for those that --backbone package.module:name comes with.",
+        metavar="PATH|NAME",
         show_default="RUN/backbone.safetensors",
     ),
 ]
@@ -55,6 +57,24 @@ BackboneOption = Annotated[
         "backbone",
         BackboneName | str,
         help="Network of --weights random, or of a file that does not name its own.",
+    ),
+]
+Mean = Annotated[
+    str,
+    typer.Option(
+        "--mean",
+        help="Mean red, green and blue, in [0, 1], that a TorchScript or ONNX network was trained with.",
+        metavar="R,G,B",
+        show_default="Kinetics-400's",
+    ),
+]
+Std = Annotated[
+    str,
+    typer.Option(
+        "--std",
+        help="Their standard deviation.",
+        metavar="R,G,B",
+        show_default="Kinetics-400's",
     ),
 ]
 AllowLeak = Annotated[
@@ -92,6 +112,8 @@ def protocol(
             recipe: RecipeOption = None,  # noqa: ARG001
             weights: WeightsOption = None,
             backbone: BackboneOption = None,
+            mean: Mean = "",
+            std: Std = "",
             allow_leak: AllowLeak = False,
             frames: Frames = None,
             masks: KeepOnly = None,
@@ -116,7 +138,7 @@ def protocol(
             videos = choose_videos(store, config.train_split, config.test_split)
             if masks is not None:
                 videos = keep_only(videos, open_mask_folder(masks))
-            evaluated = find_weights(run, weights, backbone, config.seed)
+            evaluated = find_weights(run, weights, backbone, config.seed, mean, std)
             console.say(str(evaluated))
             complete = config_type.from_dict(config.to_dict() | clip_options(evaluated, **given))
             target = choose_device(device)
@@ -216,9 +238,25 @@ def refuse_wrong_folders(work: Path, run: Path, weights: str | None) -> None:
         )
 
 
-def find_weights(run: Path, wanted: str | None, backbone: str | None, seed: int) -> "Weights":
-    from fame_cli.evaluation.evaluation import random_weights, read_weights
+def find_weights(
+    run: Path, wanted: str | None, backbone: str | None, seed: int, mean: str = "", std: str = ""
+) -> "Weights":
+    """The weights that are given, or those of RUN."""
+    from fame_cli.evaluation.evaluation import (
+        own_weights,
+        published_weights,
+        random_weights,
+        read_weights,
+    )
+    from fame_cli.learning.torchvision_weights import PREFIX
     from fame_cli.option import is_object_path
+
+    normalisation = parse_normalisation(mean, std)
+    if normalisation is not None and (wanted in (None, "random", "own") or str(wanted).startswith(PREFIX)):
+        raise ConfigurationError(
+            "--mean and --std go with --weights FILE, a TorchScript or ONNX file.",
+            "A network of your own states them as its attribute normalisation (docs/bias.md).",
+        )
 
     if wanted is None:
         if backbone is not None and not is_object_path(backbone):
@@ -226,14 +264,38 @@ def find_weights(run: Path, wanted: str | None, backbone: str | None, seed: int)
                 "--backbone goes with --weights random or --weights PATH: those of RUN name their own."
             )
         return read_weights(run / BACKBONE_FILE, backbone)
+    if wanted.startswith(PREFIX):
+        return published_weights(wanted, backbone)
+    if wanted == "own":
+        if backbone is None or not is_object_path(backbone):
+            raise ConfigurationError(
+                "--weights own goes with --backbone package.module:name, a network that comes with weights."
+            )
+        return own_weights(backbone)
     if wanted != "random":
-        return read_weights(Path(wanted), backbone)
+        return read_weights(Path(wanted), backbone, normalisation)
     if backbone is None:
         raise ConfigurationError(
             "--weights random does not say which network.",
             f"Give --backbone {'|'.join(get_args(BackboneName))}.",
         )
     return random_weights(backbone, seed)
+
+
+def parse_normalisation(mean: str, std: str) -> "Normalisation | None":
+    """What --mean and --std say; None where neither is given."""
+    from fame_cli.learning.foreign import Normalisation
+
+    if not (mean or std):
+        return None
+    try:
+        given = [tuple(float(part) for part in text.split(",")) for text in (mean, std)]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--mean {mean} --std {std}: expected both, each three numbers with commas between.",
+            "For instance --mean 0.45,0.45,0.45 --std 0.225,0.225,0.225",
+        ) from error
+    return Normalisation(*given)
 
 
 def choose_workers(wanted: int | None, device: "torch.device") -> int:

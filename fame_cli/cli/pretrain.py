@@ -120,9 +120,9 @@ def pretrain(
                 hue=config.hue,
             )
             console.detail(f"statistics: {cached.folder}")
-        if dry_run:
-            return forecast_run(run, store, config, overwrite)
         speaks = rank() == 0
+        if dry_run:
+            return forecast_run(run, store, config, overwrite) if speaks else 0
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None
         outcome = learn(
             run,

@@ -210,6 +210,20 @@ def curves(runs: Runs, output: Output = None) -> int:
     return report_drawn(target)
 
 
+def bias(runs: Runs, output: Output = None) -> int:
+    """Draw the bias reports of one or several runs in one picture: a row a test, dots with intervals."""
+    from fame_cli.evaluation.bias.differences import require_same_clips
+    from fame_cli.visualization.bias import draw_bias_chart
+    from fame_cli.visualization.examples import last_result
+
+    results = [last_result(run, "bias")[1] for run in runs]
+    require_same_clips(results)
+    target = (output or runs[0] / "pictures") / "bias.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draw_bias_chart(dict(zip(run_names(runs), results, strict=True)), target)
+    return report_drawn(target)
+
+
 def run_names(runs: Sequence[Path]) -> list[str]:
     """The runs' folder names, or paths where folders share one."""
     names = [run.resolve().name for run in runs]

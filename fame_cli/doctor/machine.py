@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fame_cli.doctor.finding import Finding, judge
-from fame_cli.learning.resources import SHARED_MEMORY, free_shared_memory
-from fame_cli.limits import LEAST_MEMORY
+from fame_cli.limits import LEAST_MEMORY, SHARED_MEMORY_FOLDER, free_shared_memory
 
 CGROUP = Path("/sys/fs/cgroup")
 """Where a container or a batch system says how much of the machine is ours (cgroup v2)."""
@@ -67,7 +66,7 @@ def available_memory() -> int | None:
 def look_at_shared_memory() -> Iterator[Finding]:
     free = free_shared_memory()
     yield judge(
-        str(SHARED_MEMORY),
+        str(SHARED_MEMORY_FOLDER),
         "not there; not needed on this system" if free is None else f"{free / GIB:.1f} GiB free",
         "Processes that load clips pass them through it: give fewer --workers, or more of it "
         "(docker run --shm-size 8g).",

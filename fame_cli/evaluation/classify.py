@@ -17,7 +17,7 @@ from fame_cli.disk import remove_abandoned
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
 from fame_cli.evaluation.clip_datasets import EpochBatches, EvenClips, TrainingClips, load
-from fame_cli.evaluation.evaluation import Evaluation, ProgressWithNote
+from fame_cli.evaluation.evaluation import Evaluation, ProgressWithNote, require_clips_fit
 from fame_cli.evaluation.features import compute_features, in_parts, prepare
 from fame_cli.evaluation.fit import Epochs, FitHistory, fit
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
@@ -29,7 +29,7 @@ from fame_cli.evaluation.scores import (
     video_probabilities,
 )
 from fame_cli.evaluation.sweep import choose_learning_rate, held_out
-from fame_cli.learning.backbones import require_fits
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.learning.resources import name_exhaustion
 
 CLEARLY_MORE = 1.05
@@ -46,6 +46,12 @@ def linear(evaluation: Evaluation, config: LinearConfig) -> Result:
 
 def finetune(evaluation: Evaluation, config: FinetuneConfig) -> Result:
     """Train the whole network, with dropout before the last layer, and test it."""
+    if evaluation.weights.brings_network:
+        raise ConfigurationError(
+            f"{evaluation.weights.source} brings a network of its own, which cannot be finetuned.",
+            "Train a linear probe on it (fame eval linear), or give the network as --backbone "
+            "package.module:function.",
+        )
     if config.batch_size < 2:
         raise ConfigurationError(
             f"--batch-size is {config.batch_size}; expected at least 2.",
@@ -60,7 +66,7 @@ def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *,
     path = evaluation.result_path(protocol, config)
     if path.exists():
         return read_result(path)
-    require_fits(evaluation.weights.name, config.clip_frames, config.crop_px)
+    require_clips_fit(evaluation.weights, config)
     folder = evaluation.evaluation_folder(protocol, config)
     folder.mkdir(parents=True, exist_ok=True)
     with stage.locked(folder):
@@ -88,7 +94,7 @@ def build_classifier(evaluation: Evaluation, config: ClassifierConfig, freeze: b
     backbone, classes = evaluation.weights.backbone, len(evaluation.videos.class_names)
     head = build_head(backbone.feature_dim, classes, config.dropout, config.seed)
     classifier = Classifier(backbone, head, freeze=freeze, precision=config.precision)
-    return classifier.to(evaluation.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return to_channels_last(classifier, evaluation.device)
 
 
 def train(

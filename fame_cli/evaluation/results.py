@@ -107,6 +107,8 @@ class Result:
     """Mean over each epoch, where something was trained."""
     keep_only: dict[str, Any] | None = None
     """The masks outside which all was blanked (``keep_only.py``); None where whole frames were shown."""
+    bias: dict[str, Any] = field(default_factory=dict)
+    """Of the bias report: how each test video did in each test, and what the clips were made with."""
     schema_version: int = SCHEMA_VERSION
 
     @property

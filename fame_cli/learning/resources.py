@@ -7,14 +7,12 @@ import re
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from fame_cli.errors import MachineError
+from fame_cli.limits import SHARED_MEMORY_FOLDER, free_shared_memory
 
-SHARED_MEMORY = Path("/dev/shm")
-"""Through which processes that load clips hand them over on Linux; elsewhere there is no such folder."""
 BATCHES_AHEAD = 2
 """That each loading process has ready, as torch has it."""
 OWN_FILES = 32
@@ -50,19 +48,11 @@ def require_shared_memory(workers: int, batch: BatchSize) -> None:
     if free is None or free >= workers * each:
         return
     raise MachineError(
-        f"{SHARED_MEMORY} has {mebibytes(free)} free, but {workers} processes that load clips may fill "
-        f"{mebibytes(workers * each)}: {BATCHES_AHEAD} batches of {mebibytes(batch.nbytes)} each.",
+        f"{SHARED_MEMORY_FOLDER} has {mebibytes(free)} free, but {workers} processes that load clips may "
+        f"fill {mebibytes(workers * each)}: {BATCHES_AHEAD} batches of {mebibytes(batch.nbytes)} each.",
         f"Give --workers {free // each}, a smaller --batch-size, or more of it "
         f"(docker run --shm-size {-(-2 * workers * each >> 30)}g).",
     )
-
-
-def free_shared_memory() -> int | None:
-    try:
-        there = os.statvfs(SHARED_MEMORY)
-    except OSError:
-        return None
-    return there.f_bavail * there.f_frsize
 
 
 def require_open_files(workers: int, batch: BatchSize) -> None:
@@ -104,7 +94,7 @@ def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
             free = free_shared_memory()
             there = "" if free is None else f": {mebibytes(free)} are free now"
             raise MachineError(
-                f"{SHARED_MEMORY} is too small for the processes that load clips{there}.",
+                f"{SHARED_MEMORY_FOLDER} is too small for the processes that load clips{there}.",
                 "Give fewer --workers (0 needs none of it), or more of it (docker run --shm-size 8g).",
             ) from error
         # What torch makes of a descriptor that could not be received.

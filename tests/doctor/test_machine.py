@@ -4,6 +4,8 @@ import errno
 import fcntl
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -169,3 +171,13 @@ def test_check_that_fails_is_what_was_found(tmp_path: Path, monkeypatch: pytest.
     assert failed.state == "problem"
     assert failed.found == "ImportError: libGL.so.1: cannot open shared object file"
     assert [finding.name for finding in disk] == ["disk", "locks"]
+
+
+def test_broken_torch_is_found_and_everything_else_is_looked_at(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['torch'] = None\n"
+    program += "from pathlib import Path; from fame_cli.doctor import examine\n"
+    program += f"for finding in examine(Path({str(tmp_path)!r})): print(finding.state, finding.name)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = told.stdout.splitlines()
+    assert [line for line in found if line.startswith("problem")] == ["problem torch", "problem gpus"]
+    assert {"ok locks", "ok jpeg"} <= set(found)

@@ -55,10 +55,11 @@ def build_backbone(name: str) -> Backbone:
     """A freshly initialised encoder; its weights come from torch's global generator (seed it before).
 
     Args:
-        name: "r2plus1d_18" (Tran et al. 2018), "r3d_18" and "s3d" (Xie et al. 2018) with torchvision's
-            modules and keys, "r3d_34", "i3d" (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or
-            "small", ours, for CPUs; or ``package.module:name`` of a class or function of your own that gives
-            a ``Backbone`` and takes no argument.
+        name: "r2plus1d_18" (Tran et al. 2018), "r3d_18", "s3d" (Xie et al. 2018), "swin3d_t" (Liu et al.
+            2022) and "mvit_v2_s" (Li et al. 2022) with torchvision's modules and keys, "r3d_34", "i3d"
+            (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or "small", ours, for CPUs; or
+            ``package.module:name`` of a class or function of your own that gives a ``Backbone``, or any
+            ``nn.Module`` with a ``feature_dim`` (docs/bias.md), and takes no argument.
 
     Returns:
         The network in training mode, on the CPU; ``feature_dim`` tells the length of its vectors.
@@ -67,7 +68,9 @@ def build_backbone(name: str) -> Backbone:
         ConfigurationError: there is no such network.
     """
     if is_object_path(name):
-        return build_own("--backbone", name, Backbone, needs=["feature_dim"])
+        from fame_cli.learning.foreign import adopt
+
+        return adopt(build_own("--backbone", name, Backbone, needs=["feature_dim"], also=nn.Module))
     # Imported here since the networks derive from Backbone and not all of them need torchvision.
     match name:
         case "small":
@@ -86,6 +89,14 @@ def build_backbone(name: str) -> Backbone:
             from fame_cli.learning.backbones.c3d import C3D
 
             return C3D()
+        case "swin3d_t":
+            from fame_cli.learning.backbones.swin3d import Swin3D
+
+            return Swin3D()
+        case "mvit_v2_s":
+            from fame_cli.learning.backbones.mvit import MViT
+
+            return MViT()
         case "r2plus1d_18" | "r3d_18" | "r3d_34":
             from fame_cli.learning.backbones.resnet3d import ResNet3D
 
