@@ -2,8 +2,8 @@
 
     python -m docs.option_tables
 
-writes every table of a page anew, between ``<!-- options: fame COMMAND -->`` and ``<!-- end of options -->``.
-A test fails while one of them says something else than its command.
+regenerates every table of a page, between ``<!-- options: fame COMMAND -->`` and ``<!-- end of options -->``.
+A test fails if a table does not match its command.
 """
 
 import re
@@ -20,7 +20,7 @@ TABLE = re.compile(r"(<!-- options: fame ([a-z ]+) -->\n).*?(<!-- end of options
 
 
 def commands_below(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """What can be called, by its words after ``fame``, with the command that typer made of it."""
+    """Every command by its words after ``fame``, with the command object from typer."""
     groups = getattr(command, "commands", {})
     if name and (not groups or command.invoke_without_command):
         yield name, command
@@ -29,7 +29,7 @@ def commands_below(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def option_table(command: Any) -> str:
-    """A Markdown table of the options of a command, in the order and the groups of its ``--help``."""
+    """A Markdown table of a command's options, in the order and groups of its ``--help``."""
     groups: dict[str, list[str]] = {}
     for parameter in command.params:
         if parameter.param_type_name == "option" and "--help" not in parameter.opts:
@@ -64,7 +64,7 @@ def escape(text: str) -> str:
 
 
 def with_tables(page: str) -> str:
-    """A page with its tables as they should be."""
+    """A page with up-to-date tables."""
     commands = dict(commands_below(typer.main.get_command(app)))
     return TABLE.sub(lambda found: found[1] + option_table(commands[found[2]]) + found[3], page)
 

@@ -8,8 +8,8 @@ fame masks work
 fame visualize masks work
 
 # MoCo and MoCo+FAME differ in nothing but beta.
-fame pretrain work -o runs/moco --beta 1 --resume
-fame pretrain work -o runs/fame --beta 0.5 --resume
+fame pretrain work --resume runs/moco --beta 1
+fame pretrain work --resume runs/fame --beta 0.5
 fame visualize curves runs/moco runs/fame -o pictures
 
 for run in runs/moco runs/fame; do

@@ -1,7 +1,7 @@
 """Foreground-background merging (FAME) for self-supervised video learning.
 
-What a program of one's own uses, by name: ``from fame_cli import ForegroundBackgroundMerging``. A name is
-imported when it is first asked for, so that ``import fame_cli`` itself costs nothing (docs/library.md).
+Public names for use as a library: ``from fame_cli import ForegroundBackgroundMerging``. Each is imported on
+first access, so ``import fame_cli`` itself is cheap (docs/library.md).
 """
 
 import os
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# HDF5 would lock each file, which fails where a file system has no locks. Nothing here needs it: a file has
-# its name only once it is whole.
+# HDF5 would lock each file, which fails on file systems without locks. We do not need it: a file only gets
+# its name once it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "SimCLR",
     "StatisticsStore",
     "View",
+    "WideMicro",
     "__version__",
     "build_backbone",
     "chance_level",
@@ -46,6 +47,8 @@ __all__ = [
     "info_nce",
     "load_backbone",
     "merge",
+    "motion_saliency",
+    "motion_weights",
     "normalise",
     "nt_xent",
     "open_frame_store",
@@ -55,6 +58,7 @@ __all__ = [
     "save_backbone",
     "seed_region",
     "soft_mask",
+    "static_factor",
     "to_clips",
     "top_share",
 ]
@@ -72,9 +76,11 @@ if TYPE_CHECKING:
     from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
     from fame_cli.foreground.mask import soft_mask, top_share
     from fame_cli.foreground.statistics import colour_bins, seed_region
+    from fame_cli.foreground.still import static_factor
     from fame_cli.learning.backbones import Backbone, build_backbone
     from fame_cli.learning.checkpoint import load_backbone, save_backbone
     from fame_cli.learning.objectives.byol import BYOL
+    from fame_cli.learning.objectives.decomposition import motion_saliency, motion_weights
     from fame_cli.learning.objectives.losses import chance_level, info_nce, nt_xent, prediction_loss
     from fame_cli.learning.objectives.moco import MoCo
     from fame_cli.learning.objectives.objective import Objective, View
@@ -83,6 +89,7 @@ if TYPE_CHECKING:
     from fame_cli.learning.objectives.puzzle import Puzzle
     from fame_cli.learning.objectives.rotation import Rotation
     from fame_cli.learning.objectives.simclr import SimCLR
+    from fame_cli.learning.objectives.wide_micro import WideMicro
 
 ROOMS = {
     "data.clips": ("clip_indices", "clip_span"),
@@ -95,6 +102,7 @@ ROOMS = {
     "learning.backbones": ("Backbone", "build_backbone"),
     "learning.objectives.byol": ("BYOL",),
     "learning.checkpoint": ("load_backbone", "save_backbone"),
+    "learning.objectives.decomposition": ("motion_saliency", "motion_weights"),
     "learning.objectives.losses": ("chance_level", "info_nce", "nt_xent", "prediction_loss"),
     "learning.objectives.moco": ("MoCo",),
     "learning.objectives.objective": ("Objective", "View"),
@@ -103,13 +111,15 @@ ROOMS = {
     "learning.objectives.puzzle": ("Puzzle",),
     "learning.objectives.rotation": ("Rotation",),
     "learning.objectives.simclr": ("SimCLR",),
+    "learning.objectives.wide_micro": ("WideMicro",),
+    "foreground.still": ("static_factor",),
     "foreground.mask": ("soft_mask", "top_share"),
     "distraction.distraction": ("Distraction", "Extras", "Reads"),
     "distraction.fame": ("FAME", "merge"),
     "foreground.statistics": ("colour_bins", "seed_region"),
     "distraction.transform": ("ForegroundBackgroundMerging",),
 }
-"""Where each name lives; the same as the imports above, which only type checkers see."""
+"""The module of each name; the same as the imports above, which only type checkers see."""
 
 HOMES = {name: f"fame_cli.{room}" for room, names in ROOMS.items() for name in names}
 

@@ -20,7 +20,7 @@ from fame_cli.shard import read_receipt
 DEFAULTS = {"frames": ExtractConfig().to_dict(), "statistics": StatisticsConfig().to_dict()}
 """The stages of a WORK folder, by the name of their folder, and the options of each."""
 
-INDEXING = ("source", "annotations", "split")
+INDEXING = ("source", "annotations", "split", "hold_out")
 """Options of ``fame extract`` that say how videos were indexed."""
 
 

@@ -1,10 +1,10 @@
-"""Every option of every stage, said once: with its default, bounds, unit, help and group (``option.py``).
+"""Every option of every stage, defined once: with its default, bounds, unit, help and group (``option.py``).
 
 Those that belong to one distraction or one objective are in ``method.py``.
 
-The command line, the check of a recipe, the tables in ``docs/commands`` and the written record of a run are
-made from here. A configuration is frozen and made of plain values, so it can be written as TOML, compared,
-and turned into a fingerprint that names the folder of what it made.
+The command line, the check of a recipe, the tables in ``docs/commands`` and the record of a run are derived
+from here. A configuration is frozen and consists of plain values, so it can be written as TOML, compared, and
+turned into a fingerprint that names the folder of its results.
 """
 
 import hashlib
@@ -14,16 +14,21 @@ from typing import Annotated, Literal
 
 from fame_cli.configuration import Configuration, Section
 from fame_cli.method import (
+    BackgroundOption,
     Beta,
     Branch,
     DistractionConfig,
     DistractionMethod,
     FameConfig,
+    Gamma,
+    Hue,
     HueOption,
     MocoConfig,
+    MocoMethod,
     NoDistraction,
     ObjectiveConfig,
     PuzzleConfig,
+    Sigma,
     VariantOption,
 )
 from fame_cli.option import Option
@@ -39,16 +44,19 @@ GROUPS = (
     "Vote",
     "Machine",
 )
-"""Headings of options in ``--help`` and in the docs, in their order."""
+"""Headings of options in ``--help`` and in the docs, in order."""
 
 Motion = Literal["plain", "compensated"]
-BackboneName = Literal["r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "small"]
+BackboneName = Literal[
+    "r2plus1d_18", "r3d_18", "r3d_34", "i3d", "s3d", "c3d", "swin3d_t", "mvit_v2_s", "small"
+]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
+KeptEpoch = Literal["last", "best-on-test"]
 
 PUZZLE_FRAMES = 8
-"""Least of a clip that is cut into four times: a piece of one frame in a cell of two has room for jitter."""
+"""Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""
 
 
 def fingerprint(value: object) -> str:
@@ -60,7 +68,7 @@ def fingerprint(value: object) -> str:
 Seed = Annotated[int, Option("Seed of every random choice.", at_least=0, group="Optimisation")]
 WeightDecay = Annotated[float, Option("Weight decay.", at_least=0, group="Optimisation")]
 PrecisionOption = Annotated[
-    Precision, Option("Arithmetic of the network: fp32, or bf16 autocast.", group="Machine")
+    Precision, Option("Precision of the network: fp32, or bf16 autocast.", group="Machine")
 ]
 CropScaleMin = Annotated[
     float, Option("Smallest fraction of the frame area in a random crop.", above=0, at_most=1, group="Clips")
@@ -93,7 +101,7 @@ HopFrames = Annotated[
 MapShortSidePx = Annotated[
     int,
     Option(
-        "Shorter side of the maps that masks are made from (seed and colour bins).",
+        "Shorter side of the maps (seed and colour bins) that masks are computed from.",
         unit="pixels",
         at_least=8,
         group="Foreground",
@@ -129,7 +137,7 @@ class ExtractConfig(Configuration):
 
 @dataclass(frozen=True)
 class ClipConfig(Configuration):
-    """How long a clip is: the options that every stage which cuts clips from videos has."""
+    """The length of a clip: options of every stage that cuts clips from videos."""
 
     clip_frames: Annotated[
         int, Option("Number of frames in a clip, T.", unit="frames", at_least=1, group="Clips")
@@ -152,7 +160,7 @@ def require_difference(config: ClipConfig) -> None:
 
 @dataclass(frozen=True)
 class StatisticsConfig(ClipConfig):
-    """What is kept of each clip: seed and colour bins (FAME, section 3.2)."""
+    """What is stored for each clip: seed and colour bins (FAME, section 3.2)."""
 
     hop_frames: HopFrames = 8
     map_short_side_px: MapShortSidePx = 64
@@ -166,7 +174,7 @@ class StatisticsConfig(ClipConfig):
 
 @dataclass(frozen=True)
 class CropConfig(ClipConfig):
-    """A clip of square frames, as a network takes it."""
+    """A clip of square frames, as a network expects it."""
 
     crop_px: Annotated[
         int,
@@ -181,15 +189,29 @@ class CropConfig(ClipConfig):
 
 @dataclass(frozen=True)
 class MaskConfig(Configuration):
-    """How a mask is made from the statistics of a clip."""
+    """How a mask is computed from the statistics of a clip."""
 
     beta: Beta = 0.5
     variant: VariantOption = "fame"
 
 
 @dataclass(frozen=True)
+class DistractionsConfig(MaskConfig, ClipConfig):
+    """Clips, and every distraction of them, to be looked at."""
+
+    background: BackgroundOption = "inter"
+    sigma: Sigma = 1.0
+    gamma: Gamma = 0.3
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_difference(self)
+
+
+@dataclass(frozen=True)
 class PretrainConfig(CropConfig):
-    """Everything that decides what a pretraining computes (FAME, section 4.2, unless said otherwise)."""
+    """Everything that determines what a pretraining computes (FAME, section 4.2, unless noted)."""
 
     split: Annotated[
         str, Option("Split to learn from; all videos where the manifest has no splits.", group="Data")
@@ -203,27 +225,30 @@ class PretrainConfig(CropConfig):
     distraction: Annotated[
         DistractionConfig,
         Section(
-            "What makes a clip's background say nothing: FAME's merge, a row of BE's Table 4 (noise, mixup, "
-            "cutmix, a still frame of another video or of the clip itself), or one of your own.",
+            "How a clip's background is made uninformative: FAME's merge, a row of BE's Table 4 (noise, "
+            "mixup, cutmix, a still frame of another video or of the clip itself), or your own.",
             group="Distraction",
         ),
     ] = FameConfig()  # noqa: RUF009, it is frozen
     objective: Annotated[
         ObjectiveConfig,
         Section(
-            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, a pretext task (which way is "
-            "up, a puzzle of a clip's pieces, the order of three clips), or one of your own.",
+            "Self-supervised objective: MoCo v2 as in the paper, SimCLR, BYOL, wide-micro (MoCo with more "
+            "losses), a pretext task (which way is up, a puzzle of a clip's pieces, the order of three "
+            "clips), or your own.",
             group="Objective",
         ),
     ] = MocoConfig()  # noqa: RUF009
-    backbone: Annotated[BackboneName | str, Option("3-D encoder, or one of your own.", group="Objective")] = (
+    backbone: Annotated[BackboneName | str, Option("3-D encoder, or your own.", group="Objective")] = (
         "r2plus1d_18"
     )
-    epochs: Annotated[int, Option("Passes over the videos.", at_least=1, group="Optimisation")] = 200
+    epochs: Annotated[int, Option("Number of passes over the videos.", at_least=1, group="Optimisation")] = (
+        200
+    )
     steps: Annotated[
         int,
         Option(
-            "Total number of training steps, instead of --epochs; 0 means as many as the epochs make.",
+            "Total number of training steps; 0 trains for --epochs instead.",
             at_least=0,
             group="Optimisation",
         ),
@@ -238,7 +263,7 @@ class PretrainConfig(CropConfig):
     learning_rate: Annotated[
         float,
         Option(
-            "Initial learning rate; it falls to 0 along a half cosine.",
+            "Initial learning rate; it decays to 0 along a half cosine.",
             above=0,
             group="Optimisation",
             flags=("--lr",),
@@ -251,7 +276,7 @@ class PretrainConfig(CropConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_difference(self)
-        if isinstance(self.objective, MocoConfig):
+        if isinstance(self.objective, MocoMethod):
             self.objective.require(
                 self.objective.queue_length >= self.batch_size,
                 "queue_length",
@@ -276,25 +301,32 @@ class PretrainConfig(CropConfig):
         return self.distraction.branch if isinstance(self.distraction, DistractionMethod) else "single"
 
     @property
+    def hue(self) -> Hue | None:
+        """How the statistics that are read bin hue; None where that does not matter."""
+        return self.distraction.hue if isinstance(self.distraction, FameConfig) else None
+
+    @property
     def batch_norm_clips(self) -> int:
         """Clips that are normalised together; 0 is the whole batch."""
-        return self.objective.batch_norm_clips if isinstance(self.objective, MocoConfig) else 0
+        return self.objective.batch_norm_clips if isinstance(self.objective, MocoMethod) else 0
 
 
 @dataclass(frozen=True)
 class EvaluationConfig(CropConfig):
-    """What every evaluation shares: which videos, and how clips are cut from them (FAME, section 4.2)."""
+    """Options of every evaluation: which videos, and how clips are cut from them (FAME, section 4.2)."""
 
     defaults_shown = dict.fromkeys(("clip_frames", "frame_stride", "crop_px"), "as pretrained")
 
     train_split: Annotated[
-        str, Option("Split whose videos a classifier learns from, or are retrieved.", group="Data")
+        str, Option("Split with the videos to train on, or to retrieve.", group="Data")
     ] = "train"
-    test_split: Annotated[str, Option("Split whose videos are classified, or query.", group="Data")] = "test"
+    test_split: Annotated[
+        str, Option("Split with the videos to classify, or to use as queries.", group="Data")
+    ] = "test"
     clips: Annotated[
         int,
         Option(
-            "Clips spread evenly over each video; a video's prediction is the mean of theirs.",
+            "Clips per video, evenly spread; a video's prediction is the mean over its clips.",
             at_least=1,
             group="Clips",
         ),
@@ -312,9 +344,16 @@ class RetrievalConfig(EvaluationConfig):
 class KnnConfig(EvaluationConfig):
     """A vote among the nearest training videos (Wu et al. 2018, section 3.4)."""
 
-    neighbours: Annotated[int, Option("Training videos that vote, k.", at_least=1, group="Vote")] = 20
+    neighbours: Annotated[
+        int, Option("Number of nearest training videos that vote, k.", at_least=1, group="Vote")
+    ] = 20
     temperature: Annotated[
-        float, Option("A neighbour votes with exp(similarity / temperature).", above=0, group="Vote")
+        float,
+        Option(
+            "Temperature of the vote; a neighbour's weight is exp(similarity / temperature).",
+            above=0,
+            group="Vote",
+        ),
     ] = 0.07
 
 
@@ -322,11 +361,13 @@ class KnnConfig(EvaluationConfig):
 class ClassifierConfig(EvaluationConfig):
     """Training of a classifier on labelled videos; the defaults are those of the published finetuning."""
 
-    epochs: Annotated[int, Option("Passes over the training videos.", at_least=1, group="Optimisation")] = 150
+    epochs: Annotated[
+        int, Option("Number of passes over the training videos.", at_least=1, group="Optimisation")
+    ] = 150
     batch_size: Annotated[
         int,
         Option(
-            "Clips per step; a single clip that would be left over joins the last one.",
+            "Clips per step; a single leftover clip joins the last step.",
             at_least=1,
             group="Optimisation",
         ),
@@ -338,8 +379,16 @@ class ClassifierConfig(EvaluationConfig):
     weight_decay: WeightDecay = 1e-4
     milestones: Annotated[
         tuple[int, ...],
-        Option("Epochs at which the learning rate falls to a tenth.", at_least=0, group="Optimisation"),
+        Option(
+            "Epochs at which the learning rate is multiplied by --milestone-factor.",
+            at_least=0,
+            group="Optimisation",
+        ),
     ] = (60, 120)
+    milestone_factor: Annotated[
+        float,
+        Option("Factor on the learning rate at each milestone.", above=0, at_most=1, group="Optimisation"),
+    ] = 0.1
     dropout: Annotated[
         float, Option("Dropout before the last layer.", at_least=0, below=1, group="Optimisation")
     ] = 0.7
@@ -350,6 +399,15 @@ class ClassifierConfig(EvaluationConfig):
 @dataclass(frozen=True)
 class FinetuneConfig(ClassifierConfig):
     """Training of the whole network (FAME, section 4.2; the published command)."""
+
+    keep_epoch: Annotated[
+        KeptEpoch,
+        Option(
+            "Which epoch's network is tested: the last; or the best one on the test videos themselves, as in "
+            "BE's published code, which makes figures too high, and the result says so.",
+            group="Optimisation",
+        ),
+    ] = "last"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -365,7 +423,7 @@ class LinearConfig(ClassifierConfig):
     learning_rate: Annotated[
         float,
         Option(
-            "Learning rate before the first milestone; 0 stands for the number of classes to the power 3/4.",
+            "Learning rate before the first milestone; 0 means the number of classes to the power of 3/4.",
             at_least=0,
             group="Optimisation",
             flags=("--lr",),
@@ -377,8 +435,8 @@ class LinearConfig(ClassifierConfig):
     train_on: Annotated[
         TrainOn,
         Option(
-            "Train on clips augmented anew in every epoch, as in the paper, or on features of evenly spread "
-            "clips, kept on disk.",
+            "Train on clips augmented anew in every epoch, as in the paper, or on stored features of evenly "
+            "spread clips.",
             group="Optimisation",
         ),
     ] = "clips"
@@ -396,3 +454,12 @@ class LinearConfig(ClassifierConfig):
         self.require(
             self.train_on == "features" or not self.sweep, "sweep", "nothing, except with --train-on features"
         )
+
+
+@dataclass(frozen=True)
+class BiasConfig(LinearConfig):
+    """A linear probe, and what it makes of test clips whose background or order was changed."""
+
+    train_on: TrainOn = "features"
+    beta: Beta = 0.5
+    variant: VariantOption = "fame"

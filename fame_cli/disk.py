@@ -1,4 +1,4 @@
-"""Files that are on disk whole or not at all, and what is said where a disk fails."""
+"""Files that are written completely or not at all, and messages for failing disks."""
 
 import contextlib
 import errno
@@ -15,29 +15,29 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from fame_cli.errors import FameError
+from fame_cli.errors import FameError, MachineError
 
 SPARE_BYTES = 64 << 20
-"""What is left free: HDF5 needs some for its own bookkeeping, and other workers write beside."""
+"""Space to leave free: HDF5 needs some for its own bookkeeping, and other workers write too."""
 
 BOOKKEEPING_BYTES = 64 << 10
-"""What HDF5 may add to a file beside its content."""
+"""What HDF5 may add to a file besides its content."""
 
 UNFINISHED = ".tmp"
-"""How the names of files end that are still being written."""
+"""Suffix of files that are still being written."""
 
 
 def temporary_path(path: Path) -> Path:
-    """A hidden name beside ``path`` to write to first.
+    """A hidden name next to ``path`` to write to first.
 
-    Host and thread are part of it, so that no two write to the same file, on one machine or on many that
+    It contains host and thread, so that no two writers use the same file, on one machine or on several that
     share the folder.
     """
     return path.with_name(f".{path.name}.{socket.gethostname()}-{threading.get_native_id()}{UNFINISHED}")
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what writers of this machine that are dead by now left unfinished in a folder.
+    """Remove unfinished files in a folder whose writers on this machine are dead.
 
     A kill in the middle of a write leaves such a file, which nothing would ever finish.
     """
@@ -49,12 +49,12 @@ def remove_abandoned(folder: Path) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def remove_abandoned_once(folder: Path) -> None:
-    """The same, the first time that this process writes into a folder."""
+    """The same, but only the first time that this process writes to a folder."""
     remove_abandoned(folder)
 
 
 def is_alive(thread: int) -> bool:
-    """Whether a thread or process of this machine is at work; signal 0 asks and does nothing."""
+    """Whether a thread or process of this machine is alive; signal 0 only checks."""
     try:
         os.kill(thread, 0)
     except ProcessLookupError:
@@ -65,9 +65,9 @@ def is_alive(thread: int) -> bool:
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Put ``content`` at ``path`` whole or not at all: where that fails, what was there before stands.
+    """Write ``content`` to ``path`` completely or not at all: on failure, the previous file is kept.
 
-    On return it is on disk to stay, and so is whatever was renamed in its folder before.
+    On return the file is flushed to disk, and so are earlier renames in its folder.
     """
     beside = temporary_path(path)
     with translate_os_errors(path):
@@ -93,9 +93,9 @@ def write_json(path: Path, value: object) -> None:
 
 
 def require_space(path: Path, count: int) -> None:
-    """Raise what a full disk would, unless ``count`` bytes and some for bookkeeping can be added to a file.
+    """Raise the error of a full disk unless ``count`` bytes plus bookkeeping can be added to a file.
 
-    HDF5 may crash its process where a write fails for want of space, so it is asked before.
+    HDF5 may crash its process if a write fails for lack of space, so space is checked first.
     """
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     written = path.stat().st_size if path.exists() else 0
@@ -106,14 +106,14 @@ def require_space(path: Path, count: int) -> None:
 
 
 def errno_of(error: Exception) -> int:
-    """The number of what the operating system refused, which HDF5 tells within its own message alone."""
-    told = re.search(r"errno = (\d+)", str(error))
-    return int(told[1]) if told else 0
+    """The errno of an error, which HDF5 gives only inside its message; 0 if there is none."""
+    found = re.search(r"errno = (\d+)", str(error))
+    return int(found[1]) if found else 0
 
 
 @contextlib.contextmanager
 def translate_os_errors(place: Path) -> Iterator[None]:
-    """Raise what a disk refuses as a FameError; HDF5 calls some of that a RuntimeError."""
+    """Turn disk errors into a FameError; HDF5 raises some of them as RuntimeError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -123,7 +123,7 @@ def translate_os_errors(place: Path) -> Iterator[None]:
 
 
 def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
-    """A full disk, a quota or a missing permission, said in words."""
+    """A full disk, a quota or a missing permission as a readable error."""
     number = getattr(error, "errno", None) or errno_of(error)
     what = {
         errno.ENOSPC: "the disk is full",
@@ -134,13 +134,13 @@ def disk_error(error: OSError | RuntimeError, place: Path) -> FameError:
         errno.EEXIST: "there is a file where a folder is needed",
         errno.ENOTDIR: "there is a file where a folder is needed",
         errno.EISDIR: "there is a folder where a file is needed",
-        errno.ENOENT: "the folder is not there (all machines of a cluster must see it by this path)",
+        errno.ENOENT: "the folder does not exist (all machines of a cluster must see it under this path)",
     }.get(number, getattr(error, "strerror", None) or str(error))
     if number in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return FameError(f"cannot write {place}: {what}.", "Choose another folder with -o.")
-    return FameError(
+    return MachineError(
         f"cannot write {place}: {what}.",
-        "Everything finished so far is kept: mend that and run the same command again.",
+        "Everything finished so far is kept: fix this and run the same command again.",
     )
 
 
@@ -152,7 +152,7 @@ def flush(path: Path) -> str:
 
 
 def flush_folder(folder: Path) -> None:
-    """Force the names in a folder to disk: a rename alone may be lost where the power fails."""
+    """Force the names in a folder to disk: a rename alone may be lost in a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

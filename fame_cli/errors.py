@@ -1,4 +1,4 @@
-"""Every error that a user can meet, and the exit code of each.
+"""Every error that a user can see, and the exit code of each.
 
 A message says what is wrong and where; ``hint`` says what to do next. The command line turns both into
 one message in one place (``cli/console.py``); nothing else prints errors or exits.
@@ -11,7 +11,16 @@ INTERRUPTED = 130
 
 
 class FameError(Exception):
-    """Base of all errors that are the user's to fix rather than bugs of ours."""
+    """Base class of all errors that the user can fix, unlike bugs.
+
+    Usage::
+
+        try:
+            store = open_frame_store(work, read_manifest(work))
+        except FameError as error:
+            print(error.message)  # what is wrong, and where
+            print(error.hint)  # what to do next
+    """
 
     exit_code = 2
 
@@ -36,6 +45,10 @@ class ConfigurationError(FameError):
     """An option, a recipe or a combination of them that cannot be carried out."""
 
     exit_code = 2
+
+
+class MachineError(FameError):
+    """Something that the machine has no more of, or cannot do; ``fame doctor`` looks at such things."""
 
 
 class InputError(FameError):

@@ -8,12 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fame_cli.errors import ConfigurationError
+from fame_cli.option import is_object_path
 
 Built = TypeVar("Built")
 
 
 def build_own(
-    option: str, name: str, expected: type[Built], *arguments: Any, needs: Sequence[str] = ()
+    option: str,
+    name: str,
+    expected: type[Built],
+    *arguments: Any,
+    needs: Sequence[str] = (),
+    also: type[Any] | None = None,
 ) -> Built:
     """Call what ``package.module:name`` names with the arguments, and check what it gives.
 
@@ -25,6 +31,7 @@ def build_own(
         expected: class of what it has to give.
         arguments: what it is called with.
         needs: attributes that it has to have.
+        also: another class that will do.
 
     Raises:
         ConfigurationError: there is no such module or name, it cannot be called so, or gives another thing.
@@ -40,7 +47,7 @@ def build_own(
             f"{option} {name} cannot be called with {takes}: {error}.", f"Let it take {takes}."
         ) from error
     built = build(*arguments)
-    if not isinstance(built, expected):
+    if not isinstance(built, (expected, also) if also else expected):
         raise ConfigurationError(
             f"{option} {name} gave a {type(built).__name__}; expected a {expected.__name__}.",
             f"Derive it from fame_cli.{expected.__name__} (docs/extending.md).",
@@ -57,7 +64,7 @@ def build_own(
 def find_own(option: str, name: str) -> Callable[..., Any]:
     """The class or function that ``package.module:name`` names."""
     module_name, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+    if not is_object_path(name):
         raise ConfigurationError(f"{option} is {name!r}; expected package.module:name.")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # the script `fame`, unlike `python -m fame_cli`, does not look there

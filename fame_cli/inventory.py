@@ -1,6 +1,6 @@
-"""What a WORK folder holds: how far each stage is, and whether its bytes are still those that were written.
+"""The state of a WORK folder: the progress of each stage, and whether its bytes are still as written.
 
-``take_inventory`` looks at names, sizes and receipts alone; ``find_damage`` reads every byte back.
+``take_inventory`` only looks at names, sizes and receipts; ``find_damage`` reads every byte back.
 """
 
 import contextlib
@@ -21,30 +21,30 @@ from fame_cli.lock import holders, locked
 from fame_cli.shard import damage_of, read_receipt, receipt_path, shard_path
 
 MOST_THREADS = 64
-"""That read shards at a time: more would wait for the same disk."""
+"""Threads that read shards at a time; more would wait for the same disk."""
 
 
 @dataclass(frozen=True)
 class StageState:
-    """How far a stage is."""
+    """The progress of a stage."""
 
     folder: Path
     kind: str
     description: stage.Description | None
-    """Nothing where ``stage.json`` cannot be read."""
+    """None if ``stage.json`` cannot be read."""
     shards: int
-    """That a finished stage has."""
+    """Number of shards in the finished stage."""
     done: int
     missing: tuple[str, ...]
     damaged: tuple[str, ...]
-    """Shards of another size than was signed, or without a readable receipt."""
+    """Shards whose size differs from the signed one, or without a readable receipt."""
     videos: Mapping[str, int]
-    """Videos of the finished shards by status, where the stage tells it."""
+    """Videos of the finished shards by status, if the stage records it."""
     bytes: int
     changed: float | None
-    """When a shard was finished last, in seconds since 1970."""
+    """When the latest shard was finished, in seconds since 1970."""
     holders: tuple[str, ...]
-    """Who works on it now."""
+    """Processes that work on it now."""
 
     @property
     def complete(self) -> bool:
@@ -52,7 +52,7 @@ class StageState:
 
     @property
     def options(self) -> list[str]:
-        """Those that are not the default, as on the command line."""
+        """Options that differ from the default, as on the command line."""
         return [str(word) for word in as_words(self.kind, options_of(self.folder))]
 
 
@@ -69,32 +69,32 @@ class Inventory:
         return [name for name, _ in shard_slices(self.manifest.videos)]
 
     def video_counts(self) -> dict[str, Counter[str]]:
-        """Videos by status, for each split."""
+        """Number of videos by status, for each split."""
         counts: dict[str, Counter[str]] = {}
         for video in self.manifest.videos:
             counts.setdefault(video.split, Counter())[video.status] += 1
         return dict(sorted(counts.items()))
 
     def is_current(self, state: StageState) -> bool:
-        """Whether a stage was computed from what there is today."""
+        """Whether a stage was computed from today's inputs."""
         parents = {self.manifest.fingerprint} if state.kind == "frames" else set(self.frame_stores)
         return state.description is not None and state.description.parent in parents
 
     @property
     def frame_stores(self) -> dict[str, str]:
-        """The names of the frame stores by the fingerprint of what they hold."""
+        """The names of the frame stores by the fingerprint of their content."""
         described = ((state.folder, state.description) for state in self.stages if state.kind == "frames")
         return {description.content: folder.name for folder, description in described if description}
 
     def command(self, state: StageState) -> str:
-        """What makes the shards of a stage that are missing or damaged."""
+        """The command that makes a stage's missing or damaged shards."""
         return stage.command_of(state.folder)
 
 
 def take_inventory(work: Path) -> Inventory:
-    """How far the stages of a WORK folder are; raises ArtefactError where it is none.
+    """The progress of all stages of a WORK folder; raises ArtefactError if it is not one.
 
-    No shard is opened, so that 4,000 videos take a fraction of a second.
+    No shard is opened, so 4,000 videos take a fraction of a second.
     """
     manifest = read_manifest(work)
     names = [name for name, _ in shard_slices(manifest.videos)]
@@ -110,10 +110,10 @@ def stage_folders(work: Path) -> Iterator[tuple[str, Path]]:
 
 
 def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
-    """The state of a stage, as names, sizes and receipts tell it."""
+    """The state of a stage, judged by names, sizes and receipts."""
     files = {}
     for entry in os.scandir(folder):
-        with contextlib.suppress(FileNotFoundError):  # a stage that runs has renamed it meanwhile
+        with contextlib.suppress(FileNotFoundError):  # a running stage has renamed it meanwhile
             files[entry.name] = entry.stat()
     done, missing, damaged = 0, [], []
     videos: Counter[str] = Counter()
@@ -150,7 +150,7 @@ def look_at(folder: Path, kind: str, names: Sequence[str]) -> StageState:
 
 
 def feature_shards(folder: Path) -> list[str]:
-    """Names of the shards of a stage of features, as far as the shard or its receipt is there."""
+    """Names of the shards of a feature stage for which the shard or its receipt exists."""
     paths = [*folder.glob("videos-*.h5"), *folder.glob("videos-*.json")]
     return sorted({path.stem for path in paths})
 
@@ -158,7 +158,7 @@ def feature_shards(folder: Path) -> list[str]:
 def find_damage(
     folder: Path, names: Sequence[str], jobs: int, progress: stage.Progress | None = None
 ) -> dict[str, str]:
-    """What is wrong with each shard of a stage that is not as it was written, by its name."""
+    """What is wrong with each shard of a stage that is not as written, by name."""
     found = {}
     with ThreadPoolExecutor(min(jobs, MOST_THREADS)) as threads:
         results = threads.map(functools.partial(damage_or_refusal, folder), names)
@@ -171,9 +171,9 @@ def find_damage(
 
 
 def mend_index(state: StageState, videos: int) -> str:
-    """What was wrong with the index of a stage that is complete and whole, or nothing; it is made again.
+    """Rebuild the index of a complete, intact stage if it is wrong; returns what was wrong, or nothing.
 
-    Raises FameError where it cannot be written, ArtefactError where a shard is none after all.
+    Raises FameError if it cannot be written, ArtefactError if a shard turns out to be damaged.
     """
     from fame_cli.data import shard_index
 
@@ -187,15 +187,15 @@ def mend_index(state: StageState, videos: int) -> str:
 
 
 def damage_or_refusal(folder: Path, name: str) -> str:
-    """What is wrong with a shard, or what kept us from reading it."""
+    """What is wrong with a shard, or what prevented reading it."""
     try:
         return damage_of(folder, name)
     except OSError as error:
-        return f"cannot be read ({error.strerror}), so nobody knows whether it is whole"
+        return f"cannot be read ({error.strerror}), so it is unknown whether it is intact"
 
 
 def contradicts_its_shards(state: StageState, names: Sequence[str]) -> bool:
-    """Whether ``stage.json`` tells of other shards than there are, all of which are whole."""
+    """Whether ``stage.json`` describes other shards than the present ones, all of which are intact."""
     if state.description is None:
         return True
     receipts = (read_receipt(state.folder, name) for name in names)
@@ -204,11 +204,11 @@ def contradicts_its_shards(state: StageState, names: Sequence[str]) -> bool:
 
 
 def withdraw(state: StageState, damaged: Sequence[str]) -> None:
-    """Take a stage for unfinished: remove the receipts of shards that are still damaged now.
+    """Mark a stage as unfinished: remove the receipts of shards that are still damaged now.
 
-    A shard of the same size and time looks whole to the next run of the stage; without its receipt it is
-    made again. Until then, whatever would read the stage says that it is not finished. What cannot be read
-    now may be whole: it keeps its receipt.
+    A damaged shard of the same size and time would look intact to the next run of the stage; without its
+    receipt it is made again. Until then, readers of the stage report that it is not finished. A shard that
+    cannot be read now may be intact and keeps its receipt.
     """
     with locked(state.folder):
         removed = 0

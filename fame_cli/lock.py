@@ -1,7 +1,7 @@
-"""Who works on a folder: one process, or several that each have a slice of its work.
+"""Locks on a folder: one process works on all of it, or several on one slice each.
 
-A process that works on all of a folder holds ``.lock`` for itself. Those with slices share it, and hold each
-a lock of their slice. The operating system lets go of the lock of a process that dies.
+A process that works on a whole folder holds ``.lock`` exclusively. Processes with slices share it, and each
+holds the lock of its slice. The operating system releases the locks of a process that dies.
 """
 
 import contextlib
@@ -22,24 +22,24 @@ Slice = tuple[int, int]
 WHOLE: Slice = (1, 1)
 
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)
-"""What file systems say that have no locks; the last one of folders alone (NFS)."""
+"""Errors of file systems without locks; the last one concerns only folders (NFS)."""
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.05
-"""A lock may be held for an instant by ``holders``, which only looks."""
+"""``holders``, which only looks, may hold a lock for an instant."""
 
 
 OPEN: set[IO[str]] = set()
-"""Files of the locks that this process holds."""
+"""Open lock files of this process."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
     """Hold a folder, or a slice of it, for this process.
 
-    Raises FameError that names who is at work where that stands against it: anyone, for the whole folder; for
-    a slice, the same slice, a process that has the whole folder, or slices of another number. So all slices
-    that are worked on at a time are of one number, and no two processes ever compute the same shard.
+    Raises FameError, naming the holder, if another process is in the way. For the whole folder, that is
+    anyone; for a slice, it is the same slice, a process with the whole folder, or slices with another n. All
+    slices in progress therefore have the same n, and no two processes ever compute the same shard.
     """
     with contextlib.ExitStack() as stack:
         exclusive = part == WHOLE
@@ -53,7 +53,7 @@ def locked(folder: Path, part: Slice = WHOLE) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()} on {socket.gethostname()}")
         file.flush()
-        # Looked at after taking our own: of two that begin at the same time, at least one sees the other.
+        # Checked after taking our own: if two start at the same time, at least one sees the other.
         if not exclusive and any(other[1] != part[1] for other in slices_held(folder)):
             raise occupied_error(folder)
         yield
@@ -72,8 +72,7 @@ def lock_file(path: Path) -> Iterator[IO[str]]:
 
 
 def leave_locks_to_the_parent() -> None:
-    """A forked process, such as one that loads clips, shares its parent's locks: it would keep them held for
-    as long as it outlives a parent that was killed."""
+    """Close inherited lock files: a forked data loader would keep the locks of a killed parent held."""
     for file in OPEN:
         file.close()
     OPEN.clear()
@@ -87,7 +86,7 @@ def slice_lock(part: Slice) -> str:
 
 
 def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool:
-    """Take the lock of an open file or folder, until it is closed; returns whether that could be done."""
+    """Lock an open file or folder until it is closed; returns whether that succeeded."""
     for attempt in range(attempts):
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -96,8 +95,8 @@ def hold(file: IO[str] | int, exclusive: bool, attempts: int = ATTEMPTS) -> bool
             if attempt < attempts - 1:
                 time.sleep(PAUSE_SECONDS)
         except OSError as error:
-            # Some cluster file systems have no locks. Files are whole there all the same; two processes on
-            # the same work are not told of each other.
+            # Some cluster file systems have no locks. Files are still written atomically there, but two
+            # processes on the same work do not notice each other.
             if error.errno in WITHOUT_LOCKS:
                 return True
             raise
@@ -109,12 +108,12 @@ def occupied_error(folder: Path, part: Slice = WHOLE) -> FameError:
     what = f"slice {part[0]}/{part[1]} of {folder}" if part != WHOLE else str(folder)
     return FameError(
         f"{what} is being worked on by {who}.",
-        "Wait until it is done, then run the command again: what is finished is not done twice.",
+        "Wait until it has finished, then run the command again: finished work is not repeated.",
     )
 
 
 def holders(folder: Path) -> tuple[str, ...]:
-    """The processes that work on a folder, in words."""
+    """Descriptions of the processes that work on a folder."""
     if who := holder(folder / ".lock"):
         return (who,)
     return tuple(
@@ -134,7 +133,7 @@ def slices_held(folder: Path) -> list[Slice]:
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock of a file for itself, or nothing."""
+    """Description of the process that holds a file's lock exclusively, or nothing."""
     try:
         with path.open() as file:
             if hold(file, exclusive=False, attempts=1):

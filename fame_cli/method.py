@@ -1,4 +1,4 @@
-"""What can be chosen as distraction and as objective, each with options and defaults of its own."""
+"""The distractions and objectives to choose from, each with its own options and defaults."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,18 +8,19 @@ from fame_cli.option import Option
 
 Hue = Literal["correct", "published"]
 Variant = Literal["fame", "seed", "grid", "gauss", "joint"]
-Background = Literal["intra", "inter"]
+Background = Literal["intra", "inter", "still"]
 Branch = Literal["single", "both"]
 StatisticsSource = Literal["cached", "online"]
 Positive = Literal["another-time", "same-frames"]
 ExtraNegative = Literal["none", "intra-video"]
+SemiNegative = Literal["donor", "still"]
 Head = Literal["mlp", "linear"]
 Psi = Literal["max", "mean", "global"]
 
 Beta = Annotated[
     float,
     Option(
-        "Fraction of a clip kept as foreground, β in Eq. 4; 1 keeps all and merges nothing.",
+        "Fraction of a clip kept as foreground, β in Eq. 4; 1 keeps everything and merges nothing.",
         above=0,
         at_most=1,
         group="Foreground",
@@ -31,26 +32,38 @@ VariantOption = Annotated[
 HueOption = Annotated[
     Hue,
     Option(
-        "How hue is binned: correctly, or as in the published code, where it wraps (for parity only).",
+        "How hue is binned: correctly, or as in the published code, where it wraps (to reproduce it only).",
         group="Foreground",
     ),
 ]
 Gamma = Annotated[
     float,
     Option(
-        "Bound of the other clip's or frame's share, drawn evenly from 0 to it for each clip.",
+        "Maximum share of the other clip or frame, drawn uniformly from 0 to this for each clip.",
         above=0,
         at_most=1,
         group="Distraction",
     ),
 ]
+BackgroundOption = Annotated[
+    Background,
+    Option(
+        "Source of the new background (Table 4): another time of the same video (intra), another video "
+        "(inter), or what that video shows most of the time (still, its median; not in the paper).",
+        group="Distraction",
+    ),
+]
+Sigma = Annotated[
+    float,
+    Option("Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"),
+]
 EmbeddingDim = Annotated[
-    int, Option("Size of the embedding that the loss compares.", at_least=1, group="Objective")
+    int, Option("Dimension of the embedding that the loss compares.", at_least=1, group="Objective")
 ]
 Momentum = Annotated[
     float,
     Option(
-        "Momentum of MoCo's key encoder, or of BYOL's target at the start (it rises to 1).",
+        "Momentum of MoCo's key encoder, or initial momentum of BYOL's target (it rises to 1).",
         at_least=0,
         below=1,
         group="Objective",
@@ -68,7 +81,7 @@ class NoDistraction(Method):
 
 @dataclass(frozen=True)
 class DistractionMethod(Method):
-    """What every distraction has."""
+    """The options of every distraction."""
 
     branch: Annotated[
         Branch,
@@ -83,18 +96,11 @@ class FameConfig(DistractionMethod):
     name: Literal["fame"] = "fame"
     beta: Beta = 0.5
     variant: VariantOption = "fame"
-    background: Annotated[
-        Background,
-        Option(
-            "Source of the new background (Table 4): another time of the same video (intra), or another "
-            "video (inter).",
-            group="Distraction",
-        ),
-    ] = "inter"
+    background: BackgroundOption = "inter"
     statistics: Annotated[
         StatisticsSource,
         Option(
-            "Where masks come from: cached by fame masks, or computed online from each crop as in the paper.",
+            "Source of masks: cached by fame masks, or computed online from each crop as in the paper.",
             group="Foreground",
         ),
     ] = "cached"
@@ -106,12 +112,7 @@ class NoiseConfig(DistractionMethod):
     """One image of noise on all frames of a clip (BE, Table 4)."""
 
     name: Literal["noise"] = "noise"
-    sigma: Annotated[
-        float,
-        Option(
-            "Standard deviation of the noise, in units of the normalised clip.", above=0, group="Distraction"
-        ),
-    ] = 1.0
+    sigma: Sigma = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,9 @@ DistractionConfig = (
 
 
 @dataclass(frozen=True)
-class MocoConfig(Method):
-    """MoCo v2 as FAME has it, and the switches that make it BE's."""
+class MocoMethod(Method):
+    """MoCo v2 as in FAME, with the switches that turn it into BE's, and what is built on it."""
 
-    name: Literal["moco"] = "moco"
     queue_length: Annotated[
         int,
         Option(
@@ -166,8 +166,8 @@ class MocoConfig(Method):
     batch_norm_clips: Annotated[
         int,
         Option(
-            "Videos that are normalised together, keys in another grouping than queries, so that batch "
-            "statistics do not give a key away. 8 as on the paper's 8 GPUs; 0 takes the whole batch.",
+            "Videos batch-normalised together; keys are grouped differently from queries, so batch "
+            "statistics do not reveal a key. 8 as on the paper's 8 GPUs; 0 is the whole batch.",
             unit="clips",
             at_least=0,
             group="Objective",
@@ -176,13 +176,14 @@ class MocoConfig(Method):
     symmetric: Annotated[
         bool,
         Option(
-            "Each view is query and key in turn, as in FAME; or one way only, as in BE.", group="Objective"
+            "Use each view as query and key in turn, as in FAME, or only one way, as in BE.",
+            group="Objective",
         ),
     ] = True
     positive: Annotated[
         Positive,
         Option(
-            "What a query has to match: a clip at another time of its video, as in FAME, or the same frames "
+            "The positive of a query: a clip from another time of its video, as in FAME, or the same frames "
             "in another crop, as in BE.",
             group="Objective",
         ),
@@ -190,14 +191,14 @@ class MocoConfig(Method):
     extra_negative: Annotated[
         ExtraNegative,
         Option(
-            "A negative of each query's own: none, or a clip at another time of its video (BE).",
+            "Additional negative of each query: none, or a clip from another time of its video (BE).",
             group="Objective",
         ),
     ] = "none"
     negative_gap_frames: Annotated[
         int,
         Option(
-            "Least distance from the query to that clip, in frames of the video; 0 is half a clip's span.",
+            "Minimum distance from the query to that clip, in frames of the video; 0 is half a clip's span.",
             unit="frames",
             at_least=0,
             group="Objective",
@@ -207,6 +208,74 @@ class MocoConfig(Method):
         Head,
         Option("Projection head: two layers (MoCo v2), or one (BE's published code).", group="Objective"),
     ] = "mlp"
+
+
+@dataclass(frozen=True)
+class MocoConfig(MocoMethod):
+    """MoCo v2 (He et al. 2020, Chen et al. 2020)."""
+
+    name: Literal["moco"] = "moco"
+
+
+@dataclass(frozen=True)
+class WideMicroConfig(MocoMethod):
+    """MoCo with a semi-negative and a loss of what moves: an interpretation (docs/wide-micro.md)."""
+
+    name: Literal["wide-micro"] = "wide-micro"
+    alpha: Annotated[
+        float,
+        Option("Weight of the semi-negative, α; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    semi_negative: Annotated[
+        SemiNegative,
+        Option(
+            "What is the negative of weight α: the clip whose background the query has (donor), or the "
+            "positive without its motion (still).",
+            group="Objective",
+        ),
+    ] = "donor"
+    wide_weight: Annotated[
+        float, Option("Weight of MoCo's loss with the semi-negative.", at_least=0, group="Objective")
+    ] = 1.0
+    micro_weight: Annotated[
+        float,
+        Option("Weight of the loss of what moves, μ; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 1.0
+    static_weight: Annotated[
+        float,
+        Option("Weight of a loss that teaches the scene, ν; 0 leaves it out.", at_least=0, group="Objective"),
+    ] = 0.0
+    saliency_layer: Annotated[
+        int,
+        Option(
+            "Stage of the network, from 1, whose changes over time tell what moves.",
+            at_least=1,
+            group="Objective",
+        ),
+    ] = 1
+    saliency_temperature: Annotated[
+        float,
+        Option(
+            "The lower, the more the loss of what moves keeps to the strongest changes.",
+            above=0,
+            group="Objective",
+        ),
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.wide_weight, self.micro_weight, self.static_weight
+        self.require(any(weights), "wide_weight", "above 0 where --micro-weight and --static-weight are 0")
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether any loss looks at what moves or stays."""
+        return self.micro_weight > 0 or self.static_weight > 0
+
+    @property
+    def needs_donors(self) -> bool:
+        """Whether it compares with the clips that the distraction put into others."""
+        return (self.alpha > 0 and self.semi_negative == "donor") or self.static_weight > 0
 
 
 @dataclass(frozen=True)
@@ -229,7 +298,7 @@ class ByolConfig(Method):
 
 @dataclass(frozen=True)
 class PretextConfig(Method):
-    """What every pretext task has: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
+    """The options of every pretext task: BE's consistency, L = L_p + β·L_be (Wang et al. 2021)."""
 
     consistency: Annotated[
         float,
@@ -243,8 +312,8 @@ class PretextConfig(Method):
     psi: Annotated[
         Psi,
         Option(
-            "What the consistency compares of a feature map: at each time its maximum over space (as we "
-            "recall the paper) or its mean over space (BE's published code), or the mean of the whole map.",
+            "Part of a feature map that the consistency compares: its maximum over space at each time (as "
+            "we recall the paper), its mean over space (BE's published code), or the mean of the whole map.",
             group="Objective",
         ),
     ] = "max"
@@ -265,8 +334,8 @@ class PuzzleConfig(PretextConfig):
     channel_replication: Annotated[
         float,
         Option(
-            "Probability that one colour channel of a clip takes the place of all; below 1 the shift of a "
-            "lens between colours tells some cells.",
+            "Probability of replacing all colour channels of a clip with one; below 1, a lens's shift "
+            "between colours reveals some cells.",
             at_least=0,
             at_most=1,
             group="Objective",
@@ -282,7 +351,7 @@ class OrderConfig(PretextConfig):
     order_gap_frames: Annotated[
         int,
         Option(
-            "Frames of the video between the end of one of the three clips and the beginning of the next.",
+            "Video frames between the end of one of the three clips and the start of the next.",
             unit="frames",
             at_least=0,
             group="Objective",
@@ -296,5 +365,12 @@ class OwnObjective(Method):
 
 
 ObjectiveConfig = (
-    MocoConfig | SimclrConfig | ByolConfig | RotationConfig | PuzzleConfig | OrderConfig | OwnObjective
+    MocoConfig
+    | SimclrConfig
+    | ByolConfig
+    | RotationConfig
+    | PuzzleConfig
+    | OrderConfig
+    | WideMicroConfig
+    | OwnObjective
 )

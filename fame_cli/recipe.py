@@ -43,7 +43,7 @@ TABLES: dict[str, type[Configuration]] = {
 COMMANDS = {table: f"eval {table}" for table in ("linear", "finetune", "retrieval", "knn")}
 """Of a table whose command is called by more than its name."""
 
-OTHER_TABLES = {"recipe", "data", "schema_version"}
+OTHER_TABLES = {"recipe", "data", "machine", "legs", "schema_version"}
 """What a recipe, or the ``config.toml`` of a run, holds besides."""
 
 

@@ -1,8 +1,8 @@
-"""A shard of a stage: a file that is there whole or not at all, and the receipt that signs it.
+"""A shard of a stage: a file that is either complete or absent, and the receipt that signs it.
 
 A shard is written under a temporary name in its folder, flushed, renamed, and then signed by a receipt
 (``00000.json`` beside ``00000.h5``) that holds the fingerprint of what it was computed from and the SHA-256
-of what was written. It counts as done when its receipt names the inputs that it would be computed from today
+of what was written. It counts as done if its receipt names the inputs that it would be computed from today
 and the file is the one that was signed.
 """
 
@@ -30,13 +30,13 @@ class Shard:
 
     name: str
     inputs: str
-    """Fingerprint of everything that decides the content."""
+    """Fingerprint of everything that determines the content."""
     items: int
-    """Videos in the shard, for the progress."""
+    """Videos in the shard, for progress reports."""
     task: Any
-    """Handed to the computation, in another process: plain, picklable values."""
+    """Passed to the computation in another process: plain, picklable values."""
     made_with: dict[str, Any] = field(default_factory=dict)
-    """Kept in the receipt, so that what the stage says of itself can be told again where it is lost."""
+    """Kept in the receipt, so that a lost description of the stage can be restored."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Receipt:
     modified_ns: int
     summary: Summary
     made_with: dict[str, Any] = field(default_factory=dict)
-    """Options and origin of the stage, and what its shard was given; none in receipts of older versions."""
+    """Options and origin of the stage, and the shard's own additions; empty in receipts of older versions."""
 
 
 def publish(folder: Path, shard: Shard, compute: Compute) -> tuple[str, Receipt]:
-    """Compute one shard beside its place, move it there and sign it; returns its name and receipt.
+    """Compute one shard under a temporary name, rename it and sign it; returns its name and receipt.
 
-    Its content is on disk before it gets its name, and it has its name before it is signed. A crash of the
-    machine may lose the name and keep the receipt, or the other way round: either is noticed.
+    The content is flushed to disk before the rename, and the rename precedes the signature. A crash of the
+    machine may lose the name and keep the receipt, or the other way round; both are detected.
     """
     target = shard_path(folder, shard.name)
     beside = temporary_path(target)
@@ -83,9 +83,9 @@ def receipt_path(folder: Path, name: str) -> Path:
 
 
 def progress_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """Where a computation that takes long may keep what is done of a shard, and what signs that.
+    """Where a long computation may keep the finished part of a shard, and the file that signs it.
 
-    They outlast a kill, and go when the shard is signed.
+    They survive a kill and are removed when the shard is signed.
     """
     return folder / f"{name}.part", folder / f"{name}.part.json"
 
@@ -102,8 +102,8 @@ def write_receipt(folder: Path, name: str, receipt: Receipt) -> None:
 def read_receipt(folder: Path, name: str) -> Receipt | None:
     """The receipt of a shard, if there is one.
 
-    One that is damaged or was changed since signs nothing: an empty one makes its shard stale. Raises OSError
-    where the system does not let us read it, which says nothing of the shard.
+    For a damaged or edited receipt, returns an empty one, which makes its shard stale. Raises OSError if the
+    system does not allow reading it, which says nothing about the shard.
     """
     try:
         return Receipt(**read_sealed(f"{folder}/{name}.json"))  # half the cost of a Path
@@ -121,8 +121,8 @@ def is_done(folder: Path, shard: Shard) -> bool:
 def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
     """Whether the shard on disk is the signed one, and signed for today's inputs.
 
-    The content is read back only where size or modification time differ from what was signed, so a warm
-    run costs one ``stat`` a shard.
+    The content is read back only if size or modification time differ from what was signed, so a run with
+    nothing to do costs one ``stat`` per shard.
     """
     if receipt.inputs != shard.inputs:
         return False
@@ -137,7 +137,7 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
         return True
     if sha256_of(path) != receipt.sha256:
         return False
-    # Copied to another disk, say. Signed anew, so that it is not read again each time.
+    # For example, copied to another disk. Signed again, so that it is not read back every time.
     with contextlib.suppress(FameError):
         again = dataclasses.replace(receipt, modified_ns=status.st_mtime_ns)
         write_receipt(folder, shard.name, again)
@@ -147,7 +147,7 @@ def is_whole(folder: Path, shard: Shard, receipt: Receipt) -> bool:
 def damage_of(folder: Path, name: str) -> str:
     """What is wrong with a shard, or nothing; reads all of it.
 
-    Raises OSError where the system does not let us read it: it may be whole.
+    Raises OSError if the system does not allow reading it: the shard may be intact.
     """
     receipt, path = read_receipt(folder, name), shard_path(folder, name)
     if receipt is None:
@@ -166,10 +166,10 @@ def damage_of(folder: Path, name: str) -> str:
 
 
 def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:
-    """Remove what killed processes left half-written: of some shards, or of everyone with None.
+    """Remove half-written files of killed processes: those of some shards, or all with None.
 
-    That of others may be theirs at this very moment. A shard has one slice, and its lock is ours; the lock of
-    the whole folder says that nobody else is at work at all.
+    Files of other shards may be in use right now. A shard belongs to one slice, whose lock we hold; holding
+    the lock of the whole folder means that nobody else is at work.
     """
     names = {shard.name for shard in shards or ()}
     for path in folder.glob(f".*{UNFINISHED}"):
@@ -180,7 +180,7 @@ def remove_leftovers(folder: Path, shards: Sequence[Shard] | None) -> None:
 def remove_orphans(folder: Path, shards: Sequence[Shard]) -> None:
     """Remove shards past the end of the work, left from a longer manifest; all others are done.
 
-    With them goes what was kept of unfinished ones, and left where the kill came right after the signature.
+    Also removes saved parts of shards, which are left over if a kill came right after the signature.
     """
     for path in (*folder.glob("[0-9]*.part"), *folder.glob("[0-9]*.part.json")):
         path.unlink(missing_ok=True)

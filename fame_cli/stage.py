@@ -1,11 +1,10 @@
 """A stage is a set of shards computed once: the one mechanism behind extraction, statistics and features.
 
-A shard is a fixed slice of the work, and counts as done when it is the one that was signed (``shard.py``) for
-the inputs of today; everything else is made again. So a killed stage goes on where it stopped, a warm one
-does nothing, and adding videos redoes no finished shard.
+A shard is a fixed slice of the work. It is done if it is the file that was signed (``shard.py``) for today's
+inputs; everything else is made again. A killed stage therefore resumes where it stopped, a finished one does
+nothing, and adding videos redoes no finished shard.
 
-Every shard is computed in a child process: its crash takes nothing else with it, whether the workers are
-those of this machine or of a cluster.
+Every shard is computed in a child process, on this machine or on a cluster, so a crash affects no others.
 """
 
 import contextlib
@@ -43,23 +42,23 @@ from fame_cli.workers import each_result
 SCHEMA_VERSION = 1
 
 Progress = Callable[[int, int], None]
-"""Called with the items done and the items in all."""
+"""Called with the number of items done and the total."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What ``stage.json`` says of a stage."""
+    """The content of a stage's ``stage.json``."""
 
     kind: str
     configuration: dict[str, Any]
     parent: str
-    """Fingerprint of what the stage was computed from, as a whole."""
+    """Fingerprint of everything that the stage was computed from."""
     versions: dict[str, str]
     complete: bool = False
     content: str = ""
-    """Fingerprint of all that the finished stage holds."""
+    """Fingerprint of everything in the finished stage."""
     origin: dict[str, Any] = field(default_factory=dict)
-    """What it was made from, in words that its command takes."""
+    """What it was made from, as arguments of its command."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -71,14 +70,14 @@ class Report:
     made: int
     kept: int
     remade: tuple[str, ...]
-    """Shards that were there but damaged or out of date."""
+    """Shards that existed but were damaged or out of date."""
     summaries: tuple[Summary, ...]
-    """Of all shards in order, made now or before."""
+    """Summaries of all shards in order, made now or earlier."""
     seconds: float
 
 
 class SliceDoneError(FameError):
-    """A slice is done and others are not: there is no result yet that anyone could take for finished."""
+    """This slice is done but others are not, so the stage has no result yet."""
 
     exit_code = DONE
 
@@ -106,34 +105,37 @@ def run(
     """Compute every shard that is not done, and nothing else.
 
     ``compute(path, task)`` writes one shard to ``path`` and returns its summary of plain values. It runs in
-    child processes, or in this one with ``in_process``. Where a child dies, the shard is computed once more
-    with ``after_crash(task)``: the same work with each input by itself.
+    child processes, or in this one with ``in_process``. If a child dies, the shard is computed once more with
+    ``after_crash(task)``: the same work with each input handled separately.
 
-    Of a slice, raises SliceDoneError as long as others are not done; whoever finds all done says so in
-    ``stage.json``. That file and each receipt keep ``configuration`` and ``origin``: what the videos were and
-    how they were indexed, for instance.
+    For a slice, raises SliceDoneError until all slices are done; the process that finds all shards done marks
+    ``stage.json`` complete. That file and each receipt record ``configuration`` and ``origin``, such as which
+    videos were indexed and how.
     """
     started = time.monotonic()
-    told = {"kind": kind, "configuration": dict(configuration), "origin": dict(origin or {})}
+    made_with = {"kind": kind, "configuration": dict(configuration), "origin": dict(origin or {})}
     with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     mine = shards[workers.slice[0] - 1 :: workers.slice[1]]
+    # Under the lock: clean up after killed processes, and find out what is left to do.
     with locked(folder, workers.slice):
         remove_leftovers(folder, mine if workers.slice != WHOLE else None)
         receipts, remade = find_finished(folder, mine)
         pending = [
-            dataclasses.replace(shard, made_with=told | shard.made_with)
+            dataclasses.replace(shard, made_with=made_with | shard.made_with)
             for shard in mine
             if shard.name not in receipts
         ]
         description = Description(
             kind, dict(configuration), parent, dict(versions or {}), origin=dict(origin or {})
         )
+        # Described as incomplete before the first shard changes, so that a kill leaves no false promise.
         if pending:
             write_description(folder, description)
         signed = publish_shards(folder, pending, compute, workers, after_crash, in_process)
         with contextlib.closing(signed):
             receipts |= count_splits(progress, mine, pending, signed)
+        # Other slices may have finished theirs meanwhile; only a stage with all shards is complete.
         receipts |= find_finished(folder, [shard for shard in shards if shard.name not in receipts])[0]
         if left := len(shards) - len(receipts):
             raise slice_done(folder, workers, made=len(pending), left=left, total=len(shards))
@@ -156,8 +158,8 @@ def slice_done(folder: Path, workers: Workers, made: int, left: int, total: int)
     number, count = workers.slice
     return SliceDoneError(
         f"Slice {number}/{count} is done ({made} shards made now). Of all {total} shards, {left} are left to "
-        f"other slices: {folder} is not complete.",
-        "Run the slices that are missing; the one that ends last completes it.",
+        f"other slices: {folder} is not complete yet.",
+        "Run the missing slices; the last one to finish completes it.",
     )
 
 
@@ -179,7 +181,7 @@ def count_splits(
     pending: Sequence[Shard],
     signed: Iterable[tuple[str, Receipt]],
 ) -> dict[str, Receipt]:
-    """Draw the finished shards out of the workers, telling ``progress`` of each."""
+    """Collect finished shards from the workers, reporting each to ``progress``."""
     items = {shard.name: shard.items for shard in pending}
     total = sum(shard.items for shard in shards)
     done = total - sum(items.values())
@@ -206,7 +208,7 @@ def publish_shards(
     if in_process or not pending:
         yield from (publish(folder, shard, compute) for shard in pending)
         return
-    place = folder.absolute()  # a cluster's workers have a current folder of their own
+    place = folder.absolute()  # a cluster's workers have their own current folder
     with_care = after_crash or (lambda task: task)
     calls = (
         (place, shard, dataclasses.replace(shard, task=with_care(shard.task)), compute) for shard in pending
@@ -224,7 +226,7 @@ def publish_shards(
 def publish_in_child(
     children: Children, folder: Path, shard: Shard, careful: Shard, compute: Compute
 ) -> tuple[str, Receipt]:
-    """Publish a shard in a child process; where that dies, the careful shard in another."""
+    """Publish a shard in a child process; if that dies, the careful shard in another."""
     try:
         return children.call(publish, folder, shard, compute)
     except ChildDiedError:
@@ -246,7 +248,7 @@ def write_description(folder: Path, description: Description) -> None:
 
 
 def read_description(folder: Path) -> Description:
-    """The ``stage.json`` of a stage; raises ArtefactError where there is none or it cannot be read."""
+    """The ``stage.json`` of a stage; raises ArtefactError if it is missing or unreadable."""
     try:
         values = read_sealed(folder / "stage.json", seal_required=False)
         version = values["schema_version"]
@@ -254,8 +256,8 @@ def read_description(folder: Path) -> Description:
             return Description(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
-            f"{folder} holds no readable stage.json ({error}).",
-            f"This writes it anew and makes nothing again that is whole: {command_of(folder)}",
+            f"{folder} has no readable stage.json ({error}).",
+            f"This rewrites it and keeps every complete shard: {command_of(folder)}",
         ) from error
     raise ArtefactError(
         f"{folder} was written with schema version {version}, this version reads {SCHEMA_VERSION}.",
@@ -264,12 +266,12 @@ def read_description(folder: Path) -> Description:
 
 
 def command_of(folder: Path) -> str:
-    """What makes a stage, in words where its options are lost or it is none of WORK's."""
-    return stage_command(folder) or "run the command that made it again."
+    """The command that makes a stage, or advice if its options are lost or it is not part of WORK."""
+    return stage_command(folder) or "rerun the command that made it."
 
 
 def is_described(folder: Path, description: Description) -> bool:
-    """Whether a stage says of itself what it should, whatever computed it."""
+    """Whether a stage's description is as expected, whatever versions computed it."""
     try:
         found = read_description(folder)
     except ArtefactError:

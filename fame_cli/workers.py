@@ -1,4 +1,4 @@
-"""Who does the work of a stage: processes of this machine, or a cluster through joblib's backends."""
+"""The workers of a stage: processes of this machine, or a cluster through joblib's backends."""
 
 import contextlib
 import os
@@ -12,20 +12,20 @@ from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.lock import WHOLE, Slice
 
 JOBS_A_CORE = 32
-"""More than this is a slip of the hand, and would use up the processes that the system allows."""
+"""More than this is a typing error and would exhaust the processes that the system allows."""
 
 Backend = Literal["processes", "dask", "ray"]
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who computes the shards of a stage."""
+    """The workers that compute the shards of a stage."""
 
     jobs: int = 1
-    """Worker processes on this machine; a cluster has as many as it has."""
+    """Worker processes on this machine; ignored for a cluster."""
     backend: Backend = "processes"
     address: str = ""
-    """Of the cluster's scheduler, as ``tcp://host:8786`` (dask) or ``host:6379`` (ray; "" finds it)."""
+    """Address of the scheduler, as ``tcp://host:8786`` (dask) or ``host:6379`` (ray; "" finds it)."""
     slice: Slice = WHOLE
     """(i, n): the i-th of n processes that share the work, counted from 1."""
 
@@ -33,8 +33,8 @@ class Workers:
         most = JOBS_A_CORE * (os.cpu_count() or 1)
         if self.jobs > most:
             raise ConfigurationError(
-                f"--jobs is {self.jobs}, and this machine has {os.cpu_count()} cores.",
-                f"More processes than cores make nothing faster: give {most} or less.",
+                f"--jobs is {self.jobs}, but this machine has {os.cpu_count()} cores.",
+                f"More processes than cores are no faster: use at most {most}.",
             )
 
 
@@ -44,14 +44,14 @@ ONE_PROCESS = Workers()
 def each_result(
     function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], workers: Workers
 ) -> Iterator[Any]:
-    """``function(children, *call)`` of each call, as they end; ``children`` makes calls in a child process.
+    """Yield ``function(children, *call)`` for each call as it finishes; ``children`` runs child processes.
 
-    On this machine threads wait for one child each. On a cluster every worker has children of its own.
-    The first error ends all of it.
+    On this machine, threads wait for one child each. On a cluster, every worker has its own children. The
+    first error stops everything.
     """
     import joblib
 
-    # It warns of calls that an error or Ctrl-C ended, which is what they are to do.
+    # joblib warns about calls stopped by an error or Ctrl-C, which is intended.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"joblib\.parallel")
     with BACKENDS[workers.backend](workers) as (options, run_there):
         with joblib.parallel_config(**options):
@@ -66,7 +66,7 @@ def each_result(
 
 
 def try_call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
-    """What a call returned or raised. A cluster would dress an error up, or try again what cannot work."""
+    """The result or the error of a call. A cluster would wrap a raised error, or retry in vain."""
     try:
         return function(*arguments), None
     except Exception as error:  # noqa: BLE001
@@ -74,7 +74,7 @@ def try_call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Except
 
 
 Running = tuple[dict[str, Any], Callable[..., tuple[Any, Exception | None]]]
-"""Options for joblib, and what it is to call."""
+"""Options for joblib, and the function it calls."""
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def on_this_machine(workers: Workers) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def on_dask(workers: Workers) -> Iterator[Running]:
-    """Connect to a dask cluster; raises ConfigurationError where none answers."""
+    """Connect to a dask cluster; raises ConfigurationError if none answers."""
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
@@ -102,9 +102,9 @@ def on_dask(workers: Workers) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def on_ray(workers: Workers) -> Iterator[Running]:
-    """Connect to a ray cluster, unless this process is; raises ConfigurationError where none answers.
+    """Connect to a ray cluster if not connected; raises ConfigurationError if none answers.
 
-    Ray's own backend for joblib tells nothing before all is done, so threads wait for one task of ray each.
+    Ray's own joblib backend reports nothing until everything is done, so threads wait for one ray task each.
     """
     try:
         import ray
@@ -133,7 +133,7 @@ BACKENDS = {"processes": on_this_machine, "dask": on_dask, "ray": on_ray}
 def lost_workers_error(workers: Workers, error: Exception) -> FameError:
     return FameError(
         f"the {workers.backend} cluster lost its workers: {error}",
-        "Finished shards are kept: run the command again when the cluster is well.",
+        "Finished shards are kept: run the command again when the cluster is back.",
     )
 
 

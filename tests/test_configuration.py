@@ -34,13 +34,13 @@ def test_each_method_has_defaults_of_its_own() -> None:
 
 def test_help_says_which_method_has_which_default() -> None:
     shown = {field.name: field.default_text for field in options_of(PretrainConfig)}
-    assert shown["momentum"] == "0.999 (moco), 0.996 (byol)"
-    assert shown["embedding_dim"] == "128 (moco, simclr), 256 (byol)"
+    assert shown["momentum"] == "0.999 (moco, wide-micro), 0.996 (byol)"
+    assert shown["embedding_dim"] == "128 (moco, simclr, wide-micro), 256 (byol)"
     assert shown["gamma"] == "0.3 (mixup, frame-inter, frame-intra)"
     assert shown["branch"] == "single"
     assert shown["objective"] == "moco"
     text = CliRunner().invoke(app, ["pretrain", "--help"], env={"COLUMNS": "200"}).output
-    assert "0.999 (moco), 0.996 (byol)" in text
+    assert "0.999 (moco, wide-micro), 0.996 (byol)" in text
     assert "--no-symmetric" in text
 
 
@@ -49,15 +49,15 @@ def test_help_says_which_method_has_which_default() -> None:
     [
         (
             {"objective": "simclr", "queue_length": 64},
-            "--queue-length belongs to moco; the objective is simclr",
+            "--queue-length belongs to moco and wide-micro; the objective is simclr",
         ),
         (
             {"objective": "byol", "temperature": 1},
-            "--temperature belongs to moco and simclr; the objective is b",
+            "--temperature belongs to moco, simclr and wide-micro; the objective is b",
         ),
         (
             {"objective": "a.b:c", "momentum": 0.5},
-            "--momentum belongs to moco and byol; the objective is a.b:c",
+            "--momentum belongs to moco, byol and wide-micro; the objective is a.b:c",
         ),
         ({"distraction": "noise", "beta": 0.5}, "--beta belongs to fame; the distraction is noise"),
         ({"sigma": 2}, "--sigma belongs to noise; the distraction is fame"),

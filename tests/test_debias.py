@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.debias.comparison import compare_methods
+from benchmarks.debias.dials import Study, draw_grid, parse, run_study
+from benchmarks.debias.dials import as_markdown as grid_as_markdown
 from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
 from benchmarks.debias.runs import SUPERVISED, UNTRAINED
 from benchmarks.debias.table import Cell, as_markdown, write_table
+from fame_cli.data.made_plan import Dials, MadeVideo, plan_videos
 from fame_cli.data.manifest import Video as Listed
-from fame_cli.data.synthetic import MadeVideo, plan_videos
 from fame_cli.evaluation.evaluation import no_progress
 from fame_cli.evaluation.results import Figure
 
@@ -90,3 +92,44 @@ def test_the_table_gives_mean_and_spread_and_the_difference_seed_by_seed() -> No
     lines = as_markdown([cell("MoCo", 50, 60), cell("MoCo+FAME β .5", 70, 80)]).splitlines()
     assert lines[2] == "| MoCo | 55.0 ± 7.1 |  |"
     assert lines[3] == "| MoCo+FAME β .5 | 75.0 ± 7.1 | +20.0 ± 0.0 |"
+
+
+def dialled(method: str, *percents: float) -> Cell:
+    return Cell(method, "biased", tuple(Figure(value, 8, 12.5) for value in percents))
+
+
+def test_the_grid_has_a_column_a_point_with_the_difference_to_moco_at_that_point() -> None:
+    grid = {
+        Dials(0, 1): [dialled("MoCo", 50, 60), dialled("wide-micro", 70, 90)],
+        Dials(1, 1): [dialled("MoCo", 20, 20), dialled("wide-micro", 10, 10)],
+    }
+    lines = grid_as_markdown(grid, "biased").splitlines()
+    assert lines[0] == "| method | wide 0, micro 1 | wide 1, micro 1 |"
+    assert lines[3] == "| wide-micro | 80.0 ± 14.1 (+25.0 ± 7.1) | 10.0 ± 0.0 (-10.0 ± 0.0) |"
+
+
+def test_the_grid_is_drawn_while_it_is_not_whole(tmp_path: Path) -> None:
+    study = Study(tmp_path, methods=("MoCo", "wide-micro"))
+    draw_grid(study, {Dials(0.5, 1): [dialled("MoCo", 50), dialled("wide-micro", 70)]}, "biased")
+    assert (tmp_path / "grid.png").stat().st_size > 1000
+
+
+def test_the_command_names_what_is_studied(tmp_path: Path) -> None:
+    study = parse(["--out", str(tmp_path), "--wide", "0", "1", "--micro", "0.5", "--seeds", "2"])
+    assert study.points == [Dials(0, 0.5), Dials(1, 0.5)]
+    assert study.seeds == (1, 2)
+    assert study.folder(study.points[0]).name == "wide 0 micro 0.5"
+    assert {"MoCo", "MoCo+FAME", "MoCo+BE", "wide-micro", UNTRAINED} <= set(study.methods)
+
+
+def test_the_smallest_study_goes_through_all_kinds_of_methods_and_does_nothing_twice(tmp_path: Path) -> None:
+    study = Study(tmp_path, (0.0,), (1.0,), (UNTRAINED, "MoCo+BE", "wide-micro"), seeds=(1,), size=SMALLEST)
+    grid, minutes = run_study(study, no_progress)
+    cells = grid[Dials(0, 1)]
+    assert [cell.method for cell in cells[::2]] == list(study.methods)
+    assert minutes >= 0
+    assert {"table.json", "table.md", "grid.png"} <= {path.name for path in tmp_path.iterdir()}
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert len(made) >= 2
+    assert run_study(study, no_progress)[0] == grid
+    assert all(path.stat().st_mtime_ns == before for path, before in made.items())

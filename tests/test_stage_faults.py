@@ -186,7 +186,7 @@ def test_damaged_description_is_written_anew_and_no_shard_is(tmp_path: Path, con
     run(tmp_path, shards)
     before = (tmp_path / "stage.json").read_text()
     (tmp_path / "stage.json").write_text(content)
-    with pytest.raises(ArtefactError, match=r"holds no readable stage\.json"):
+    with pytest.raises(ArtefactError, match=r"has no readable stage\.json"):
         stage.read_description(tmp_path)
     assert inventory.contradicts_its_shards(state(tmp_path, shards), ["00000", "00001"])
     assert run(tmp_path, shards).made == 0

@@ -9,11 +9,12 @@ from pathlib import Path
 from fame_cli.config import ExtractConfig, FinetuneConfig, LinearConfig, PretrainConfig, StatisticsConfig
 from fame_cli.data import statistics as statistics_room
 from fame_cli.data.frames import FrameStore, extract, open_frame_store
+from fame_cli.data.made_plan import DEMO, Dials, plan_videos
 from fame_cli.data.manifest import Video, combine, read_manifest, write_manifest
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
-from fame_cli.data.synthetic import make_video_set, plan_videos
+from fame_cli.data.synthetic import make_video_set
 from fame_cli.demo import PRETRAIN
 from fame_cli.disk import write_text
 from fame_cli.evaluation.evaluation import Phase
@@ -96,17 +97,26 @@ class Material:
         )
 
 
-def made_material(folder: Path, jobs: int, phase: Phase, size: Size, seed: int) -> Material:
+def made_material(
+    folder: Path, jobs: int, phase: Phase, size: Size, seed: int, dials: Dials = DEMO, frame_stride: int = 2
+) -> Material:
     """The demo's set, drawn anew from ``seed``: a background tells a pretraining video from all others.
 
     Test "neutral": so it does with the labelled videos, and says nothing of the motion. Test "biased": each
-    motion is trained before one background, and tested before those of the other motions.
+    motion is trained before one background, and tested before those of the other motions. ``dials`` say how
+    much of that is so, and put a patch beside it.
     """
     counts = size.pretrain_videos, size.train_per_motion, size.test_per_motion
     with phase("making videos", "videos") as tell:
-        make_video_set(folder / "videos", seed, *counts, progress=lambda done, total: tell(done, total, ""))
+        make_video_set(
+            folder / "videos",
+            seed,
+            *counts,
+            progress=lambda done, total: tell(done, total, ""),
+            dials=dials,
+        )
     rows = [(f"{video.path}.avi", video.motion, made_split(video.path)) for video in plan_videos(*counts)]
-    config = replace(MADE, epochs=size.epochs, batch_size=size.batch_size)
+    config = replace(MADE, epochs=size.epochs, batch_size=size.batch_size, frame_stride=frame_stride)
     tests = {part: (f"{part} train", f"{part} test") for part in ("neutral", "biased")}
     material = Material(folder / "work", tests, config, clips=2)
     compute_stores(material, folder / "videos", rows, jobs, phase)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.debias.material import Material
+from benchmarks.debias.material import MADE, Material
 from fame_cli.evaluation import classify
 from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
 from fame_cli.evaluation.results import Result
@@ -22,6 +22,25 @@ PRETRAINED: dict[str, dict[str, Any]] = {
 }
 """What each pretraining changes of the material's options."""
 METHODS = (UNTRAINED, *PRETRAINED, SUPERVISED)
+
+MOCO = {"queue_length": MADE.objective.queue_length, "momentum": MADE.objective.momentum}
+WIDE_MICRO = {**MOCO, "objective": "wide-micro", "background": "still"}
+DIALLED: dict[str, dict[str, Any]] = {
+    "MoCo": {"beta": 1.0},
+    "MoCo+FAME": {},
+    "MoCo+BE": {
+        "distraction": "frame-intra",
+        "positive": "same-frames",
+        "extra_negative": "intra-video",
+        "symmetric": False,
+        "head": "linear",
+    },
+    "MoCo+FAME still": {"background": "still"},
+    "wide alone": {**WIDE_MICRO, "micro_weight": 0.0},
+    "micro alone": {**WIDE_MICRO, "wide_weight": 0.0},
+    "wide-micro": WIDE_MICRO,
+}
+"""The same of the methods that are put to the dials: three of papers, and wide-micro beside its parts."""
 
 CPU = torch.device("cpu")
 
@@ -45,7 +64,7 @@ def trained_weights(material: Material, method: str, seed: int, folder: Path, ph
         learner = evaluation(material, untrained, config, folder, phase)
         classify.finetune(learner, config)
         return read_weights(learner.evaluation_folder("finetune", config) / classify.CLASSIFIER)
-    options = material.pretrain.with_options(seed=seed, **PRETRAINED[method])
+    options = material.pretrain.with_options(seed=seed, **{**PRETRAINED, **DIALLED}[method])
     with phase(f"{method}, seed {seed}", "steps") as tell:
         pretrain(
             folder,

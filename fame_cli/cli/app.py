@@ -9,9 +9,11 @@ from typer.core import TyperCommand
 
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
-from fame_cli.cli.cam import cam
+from fame_cli.cli.bias import bias
+from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
+from fame_cli.cli.doctor import doctor
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -19,13 +21,13 @@ from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
+from fame_cli.cli.voice import VOICE
 from fame_cli.errors import FameError
 from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,14 +51,22 @@ def options(
         bool,
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors (anywhere).")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also what was chosen for you (anywhere).")
+    ] = False,
 ) -> None:
-    """Video representations without background bias: foreground-background merging (FAME).
+    """Learn video representations without background bias: foreground-background merging (FAME).
 
     From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it finished; run a command again and it goes on where it stopped.
+    stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
+    VOICE.reset()
+    VOICE.quiet, VOICE.verbose = quiet, verbose
 
 
 class CheckedCommand(TyperCommand):
@@ -64,7 +74,7 @@ class CheckedCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, VOICE.take(args))
         except FameError as error:
             raise typer.Exit(console.explain(error)) from error
 
@@ -90,6 +100,7 @@ benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine d
 app.add_typer(benchmarks, name="benchmark")
 command(benchmark.train, "fame benchmark train work --backbone r2plus1d_18", group=benchmarks)
 
+command(doctor, "fame doctor work")
 command(demo, "fame demo -o demo")
 
 evaluations = typer.Typer(no_args_is_help=True, help="Evaluate a representation on labelled videos.")
@@ -98,6 +109,7 @@ command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluat
 command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
 command(evaluate.retrieval, "fame eval retrieval work run --clips 10", group=evaluations)
 command(evaluate.knn, "fame eval knn work run --neighbours 20", group=evaluations)
+command(bias, "fame eval bias work run --against other-run", group=evaluations)
 command(
     score_masks.masks,
     "fame eval masks --truth DAVIS -o scores --variant fame --variant seed",
@@ -112,9 +124,12 @@ pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and res
 app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)
+command(visualize.distractions, "fame visualize distractions work --count 4 --gamma 0.3", group=pictures)
 command(cam, "fame visualize cam work run other-run --split test", group=pictures)
+command(saliency, "fame visualize saliency work run other-run --split test", group=pictures)
 command(visualize.retrieval, "fame visualize retrieval work run --neighbours 6", group=pictures)
 command(visualize.confusion, "fame visualize confusion run --protocol linear", group=pictures)
+command(visualize.bias, "fame visualize bias run other-run", group=pictures)
 command(visualize.curves, "fame visualize curves run other-run", group=pictures)
 
 

@@ -1,13 +1,14 @@
 """``fame benchmark``: what this machine does with a training."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames
-from fame_cli.cli.options import takes
+from fame_cli.cli.masks import Frames, StatisticsStoreName
+from fame_cli.cli.options import AsJson, takes
 from fame_cli.cli.pretrain import Compile, Device, MemoryFormatOption, Workers
 from fame_cli.config import PretrainConfig
 
@@ -20,15 +21,17 @@ def train(
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="N")] = 20,
     frames: Frames = None,
+    statistics_store: StatisticsStoreName = None,
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
     memory_format: MemoryFormatOption = "auto",
+    as_json: AsJson = False,
 ) -> int:
-    """Time pretraining steps: samples a second, waiting for data, memory, and share of what is possible.
+    """Time pretraining steps: samples per second, waiting for data, memory, and share of peak throughput.
 
-    What is possible is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32
-    on a CPU.
+    Peak throughput is the rate of one large 3-D convolution, measured in the same run: bf16 on a GPU, fp32 on
+    a CPU.
     """
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
@@ -42,7 +45,9 @@ def train(
     if work is not None:
         store = open_frame_store(work, read_manifest(work), frames)
         if reads_maps(config):
-            cached = open_statistics_store(work, store, config.clip_frames, config.frame_stride, None)
+            cached = open_statistics_store(
+                work, store, config.clip_frames, config.frame_stride, statistics_store, hue=config.hue
+            )
     target = choose_device(device)
     with console.progress("training", "steps") as tell:
         speed = benchmark_training(
@@ -70,6 +75,10 @@ def train(
     shape = f"{config.batch_size} videos, {config.clip_frames} x {config.crop_px}²"
     title = f"{config.objective.name}, {config.backbone}, {shape}, {config.precision} on {target}"
     console.table(title, ["", f"{steps} steps"], rows)
+    if as_json:
+        share = speed.share_of_convolution_rate
+        told = {**asdict(speed), "share_of_convolution_rate": share, "seconds_of_a_small_step": formats}
+        console.say_json({"title": title, "device": str(target), "options": config.to_dict(), **told})
     used, faster = choose_memory_format(memory_format), min(formats, key=formats.__getitem__)
     advice = "it was used" if used == faster else f"give --memory-format {faster}, to pretrain as well"
     console.say(f"The faster memory format here is {faster}: {advice}.")

@@ -1,6 +1,7 @@
-"""``fame visualize cam``: where networks look, and how much of it is foreground."""
+"""``fame visualize cam`` and ``saliency``: where networks look, and how much of it is foreground."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,8 +24,31 @@ from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from fame_cli.data.frames import FrameStore
     from fame_cli.visualization.cam_models import CamModel
     from fame_cli.visualization.pointing import Mean
+
+
+Split = Annotated[str, typer.Option(help="Split to take videos from; all where it is empty.", metavar="TEXT")]
+Protocol = Annotated[
+    Literal["linear", "finetune"] | None,
+    choice(
+        "protocol",
+        Literal["linear", "finetune"],
+        help="Evaluation whose classifier is asked.",
+        show_default="the last one",
+    ),
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix.",
+        metavar="DIR",
+    ),
+]
+Measured = Annotated[
+    int, typer.Option(help="Videos to measure activation on, those drawn among them.", metavar="N", min=1)
+]
 
 
 @takes(MaskConfig)
@@ -35,51 +59,88 @@ def cam(
     output: Output = None,
     video: Videos = None,
     count: Count = 6,
-    split: Annotated[
-        str, typer.Option(help="Split to take videos from; all where it is empty.", metavar="TEXT")
-    ] = "",
-    protocol: Annotated[
-        Literal["linear", "finetune"] | None,
-        choice(
-            "protocol",
-            Literal["linear", "finetune"],
-            help="Evaluation whose classifier is asked.",
-            show_default="the last one",
-        ),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of true masks of made videos: TRUTH/ID.png, where ID is the video's without suffix.",
-            metavar="DIR",
-        ),
-    ] = None,
-    measured: Annotated[
-        int, typer.Option(help="Videos to measure activation on, those drawn among them.", metavar="N", min=1)
-    ] = 100,
+    split: Split = "",
+    protocol: Protocol = None,
+    truth: Truth = None,
+    measured: Measured = 100,
     frames: Frames = None,
 ) -> int:
     """Draw where networks look: class-agnostic and class activation maps over the frames (Figure 4).
 
     Class maps need a classifier: run fame eval linear or finetune first. Several runs are shown side by side.
-    How much of the activation lies inside what FAME keeps (and inside the true foreground, with --truth)
-    stands under each map; its mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
+    Each map is labelled with the share of activation inside what FAME keeps (and inside the true foreground,
+    with --truth); the mean over more clips is printed. Writes cam.png, cam.gif and cam.json.
     """
-    from fame_cli.visualization.cam import cam_animation, cam_sheet
-    from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
-    from fame_cli.visualization.examples import MaskOptions, choose_examples
-    from fame_cli.visualization.pictures import save_gif, save_png
-    from fame_cli.visualization.pointing import average, measure, write_focus
+    store = open_frames(work, frames)
+    models = read_models(runs, store, protocol)
+    return draw("cam", config, store, models, runs, output, video, count, split, truth, measured)
+
+
+@takes(MaskConfig)
+def saliency(
+    config: MaskConfig,
+    work: Work,
+    runs: Runs,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 6,
+    split: Split = "",
+    protocol: Protocol = None,
+    truth: Truth = None,
+    measured: Measured = 100,
+    frames: Frames = None,
+) -> int:
+    """Draw where the decomposition of wide-micro finds motion, beside the maps of fame visualize cam.
+
+    The weights of motion are those that a run of wide-micro was trained with; of other runs, those of its
+    defaults. How much of them lies inside what FAME keeps (and inside the true foreground, with --truth) is
+    measured as that of the activation. Writes saliency.png, saliency.gif and saliency.json.
+    """
+    from fame_cli.visualization.motion import motion_view_of
 
     store = open_frames(work, frames)
-    clips = clips_of(runs)
-    shape = (clips["clip_frames"], clips["frame_stride"], clips["crop_px"])
-    options = MaskOptions(*shape, config.beta, config.variant)
+    models = [
+        replace(model, motion=motion_view_of(run))
+        for model, run in zip(read_models(runs, store, protocol), runs, strict=True)
+    ]
+    return draw("saliency", config, store, models, runs, output, video, count, split, truth, measured)
+
+
+def read_models(runs: Sequence[Path], store: "FrameStore", protocol: str | None) -> "list[CamModel]":
+    from fame_cli.visualization.cam_models import read_cam_model
+
+    clips_of(runs)
     models = [
         read_cam_model(run, store, protocol or "", name)
         for run, name in zip(runs, run_names(runs), strict=True)
     ]
     require_one_protocol(models)
+    return models
+
+
+def draw(
+    name: str,
+    config: MaskConfig,
+    store: "FrameStore",
+    models: "Sequence[CamModel]",
+    runs: Sequence[Path],
+    output: Path | None,
+    video: Sequence[str] | None,
+    count: int,
+    split: str,
+    truth: Path | None,
+    measured: int,
+) -> int:
+    """Ask the models about clips, and write picture, animation and measurements of that name."""
+    from fame_cli.visualization.cam import cam_animation, cam_sheet
+    from fame_cli.visualization.cam_models import cam_example, read_made_truth
+    from fame_cli.visualization.examples import MaskOptions, choose_examples
+    from fame_cli.visualization.pictures import save_gif, save_png
+    from fame_cli.visualization.pointing import average, measure, write_focus
+
+    clips = clips_of(runs)
+    shape = (clips["clip_frames"], clips["frame_stride"], clips["crop_px"])
+    options = MaskOptions(*shape, config.beta, config.variant)
     true_masks = read_made_truth(truth) if truth else None
     drawn = choose_examples(store, video or [], count, split)
     examples, shares = [], []
@@ -93,8 +154,8 @@ def cam(
                 examples.append(example)
             tell(done, len(video_indices))
     folder = output or runs[0] / "pictures"
-    save_png(folder / "cam.png", cam_sheet(examples))
-    save_gif(folder / "cam.gif", cam_animation(examples), ANIMATION_FPS)
+    save_png(folder / f"{name}.png", cam_sheet(examples))
+    save_gif(folder / f"{name}.gif", cam_animation(examples), ANIMATION_FPS)
     about = {
         "runs": {model.name: model.evaluation for model in models},
         "frames": store.folder.name,
@@ -102,9 +163,9 @@ def cam(
         "mask": {"beta": config.beta, "variant": config.variant},
         "videos": len(video_indices),
     }
-    write_focus(folder / "cam.json", about, shares)
+    write_focus(folder / f"{name}.json", about, shares)
     show_pointing(average(shares), config.variant, config.beta, len(video_indices))
-    return report_drawn(folder / "cam.png", folder / "cam.gif", folder / "cam.json")
+    return report_drawn(*(folder / f"{name}.{suffix}" for suffix in ("png", "gif", "json")))
 
 
 def require_one_protocol(models: "Sequence[CamModel]") -> None:

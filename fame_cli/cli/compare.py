@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import choice
+from fame_cli.cli.completion import complete_run
+from fame_cli.cli.options import AsJson, choice
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from fame_cli.evaluation.compare import Comparison
 
-Protocol = Literal["linear", "finetune", "retrieval", "knn"]
+Protocol = Literal["linear", "finetune", "retrieval", "knn", "bias"]
 Format = Literal["table", "markdown", "latex", "csv"]
 
 
@@ -23,6 +24,7 @@ def compare(
         typer.Argument(
             help="RUN folders or result files. NAME=RUN names a row; runs of one name are its repetitions.",
             metavar="[NAME=]RUN…",
+            autocompletion=complete_run,
         ),
     ],
     protocol: Annotated[
@@ -38,19 +40,20 @@ def compare(
         bool,
         typer.Option("--mean-over-splits", help="Mean over the official splits, the same in every row."),
     ] = False,
+    as_json: AsJson = False,
 ) -> int:
-    """Put the results of several runs side by side, with mean and standard deviation over repetitions.
+    """Compare the results of several runs, with mean and standard deviation over repetitions.
 
-    A single run has the 95 % interval of its figures. Two of them on the same test videos have that of their
-    difference, paired video by video, and McNemar's test. Intervals are over groups of videos, if there are
-    any (clips of one film).
+    Figures of a single run come with a 95 % interval. For two single runs on the same test videos, the
+    interval of their difference, paired by video, and McNemar's test are shown. Intervals are over groups of
+    videos (clips of one film), if there are any.
 
-    Runs that differ in their seed are repetitions when they share a NAME, and so are official splits with
-    --mean-over-splits. Results of different tests (other videos, classes, splits or options of the protocol)
-    are refused unless --mixed.
+    Runs that share a NAME and differ in their seed are repetitions, and so are official splits with
+    --mean-over-splits. Results of different tests (other videos, classes, splits or protocol options) are
+    refused unless --mixed is given.
     """
     from fame_cli.evaluation.compare import compare, find_results
-    from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown
+    from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown, as_plain
 
     given = [split_name(run) for run in runs]
     places = Counter(path.resolve() for _, path in given)
@@ -67,17 +70,20 @@ def compare(
         for name, paths in named.items()
     ]
     comparison = compare(groups, mixed=mixed, over_splits=mean_over_splits)
+    if as_json:
+        console.say_json(as_plain(comparison))
+        return 0
     match style:
         case "table":
             show(comparison, "splits" if mean_over_splits else "results")
         case "markdown":
-            console.say(as_markdown(comparison).rstrip())
+            console.output(as_markdown(comparison).rstrip())
             if comparison.difference:
-                console.say(f"\n{comparison.difference}")
+                console.output(f"\n{comparison.difference}")
         case "latex":
-            console.say(as_latex(comparison).rstrip())
+            console.output(as_latex(comparison).rstrip())
         case "csv":
-            console.say(as_csv(comparison).rstrip())
+            console.output(as_csv(comparison).rstrip())
     return 0
 
 

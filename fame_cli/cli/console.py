@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import json
 import os
 import sys
 import time
@@ -24,7 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fame_cli import streams
-from fame_cli.errors import BUG, INTERRUPTED, FameError
+from fame_cli.cli.voice import VOICE
+from fame_cli.errors import BUG, INTERRUPTED, FameError, MachineError
 from fame_cli.libraries import advice
 
 LOG_LINE_SECONDS = 15
@@ -55,8 +57,25 @@ def escape_markup(text: object) -> str:
 
 
 def say(message: str) -> None:
-    """One plain line on standard output."""
-    out.print(escape_markup(message))
+    """One plain line on standard output, about what is done; not with --quiet."""
+    if not VOICE.quiet:
+        (err if VOICE.as_json else out).print(escape_markup(message))
+
+
+def detail(message: str) -> None:
+    """A line for those who asked for more with --verbose, on standard error."""
+    if VOICE.verbose:
+        err.print(escape_markup(message))
+
+
+def output(text: str) -> None:
+    """What a command was asked for, on standard output."""
+    (err if VOICE.as_json else out).print(escape_markup(text))
+
+
+def say_json(value: object) -> None:
+    """A value as JSON on standard output, in ASCII, so that it can be read whatever names are in it."""
+    print(json.dumps(value, indent=1))
 
 
 def warn(message: str) -> None:
@@ -74,11 +93,13 @@ def guard(command: Callable[..., int | None]) -> Callable[..., None]:
         except FameError as error:
             code = explain(error)
         except KeyboardInterrupt as interrupt:
-            how = str(interrupt) or "run the same command again"
-            err.print(f"interrupted; finished shards, checkpoints and results are kept: {how}.")
+            how = str(interrupt) or "Run the same command again."
+            err.print(f"interrupted; finished shards, checkpoints and results are kept. {escape_markup(how)}")
             code = INTERRUPTED
         except Exception as error:  # noqa: BLE001
             code = refuse(error)
+        finally:
+            VOICE.reset()
         raise typer.Exit(code)
 
     return run
@@ -90,6 +111,8 @@ def explain(error: FameError) -> int:
     err.print(f"[bold red]error:[/bold red] {escape_markup(error.message)}")
     if error.hint:
         err.print(escape_markup(error.hint))
+    if isinstance(error, MachineError):
+        err.print("What else this machine may lack: fame doctor")
     return error.exit_code
 
 
@@ -119,6 +142,7 @@ def admit(error: Exception) -> int:
         err.print(f"[bold red]unexpected error:[/bold red] {escape_markup(what)}")
         err.print(escape_markup(told))
         err.print("Run the command again with --debug for the details to report.")
+        err.print("What this machine may lack: fame doctor")
     return BUG
 
 
@@ -128,7 +152,12 @@ class RateColumn(ProgressColumn):
         self.unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f} {self.unit}/s" if task.speed else f"- {self.unit}/s")
+        return Text(pace(task.speed, self.unit) if task.speed else f"- {self.unit}/s")
+
+
+def pace(rate: float, unit: str) -> str:
+    """Such as "2.5 steps/s", or "4.0 s/step" where each takes more than a second."""
+    return f"{rate:.1f} {unit}/s" if rate >= 1 else f"{1 / rate:.1f} s/{unit.removesuffix('s')}"
 
 
 @contextlib.contextmanager
@@ -142,6 +171,9 @@ def progress(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
     """The same with a note, such as the loss, behind it."""
     title = visible(title)
+    if VOICE.quiet:
+        yield lambda _done, _total, _note: None
+        return
     if not err.is_terminal:
         yield plain_lines(title, unit)
         return
@@ -178,8 +210,8 @@ def plain_lines(title: str, unit: str) -> Callable[[int, int, str], None]:
         told[0] = now
         rate = (done - begun[0][1]) / max(now - begun[0][0], 1e-9)
         left = f", {duration((total - done) / rate)} left" if rate and done < total else ""
-        pace = f" ({rate:.1f} {unit}/s{left})" if rate else ""
-        print(f"{title}: {done}/{total}{pace}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
+        speed = f" ({pace(rate, unit)}{left})" if rate else ""
+        print(f"{title}: {done}/{total}{speed}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
 
     return tell
 
@@ -202,7 +234,9 @@ def size(count: float) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are figures."""
+    """Print a table; the first column is text, the others are figures. Not where JSON was asked for."""
+    if VOICE.as_json:
+        return
     grid = Table(title=escape_markup(title), title_justify="left")
     for number, column in enumerate(columns):
         grid.add_column(escape_markup(column), justify="left" if number == 0 else "right")

@@ -19,10 +19,10 @@ def demo(
         bool, typer.Option("--quick", help="Only see that everything works here, within a minute.")
     ] = False,
 ) -> int:
-    """See the background bias, and see it go: about 5 minutes on two cores, no download, no GPU.
+    """Show background bias, before and after: about 5 minutes on two cores, no download, no GPU.
 
-    Makes a small video set, runs every stage on it for MoCo and for MoCo+FAME, and writes report.html.
-    Stopped, the same command goes on.
+    Generates a small set of videos, runs every stage on it for MoCo and for MoCo+FAME, and writes
+    report.html. If it is interrupted, the same command resumes.
     """
     from fame_cli.demo import Demo, make_demo, quick
 

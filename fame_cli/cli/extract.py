@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import choice, output_folder, takes
+from fame_cli.cli.dry_run import tell_forecast
+from fame_cli.cli.options import DryRun, choice, output_folder, own_number, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.workers import Address, BackendOption, Jobs, SliceOption, choose_workers, place
 from fame_cli.config import ExtractConfig
 from fame_cli.data.sources import SourceName
 from fame_cli.errors import DONE, SOME_INPUTS_FAILED
+from fame_cli.option import Option
 
 if TYPE_CHECKING:
     from fame_cli.data.manifest import Manifest
-    from fame_cli.data.sources.check import Check
+    from fame_cli.data.sources.check import Check, Indexed
     from fame_cli.stage import Report
 
 FAILURES_SHOWN = 10
@@ -51,20 +53,35 @@ def extract(
         int | None,
         typer.Option(help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"),
     ] = None,
+    hold_out: Annotated[
+        float | None,
+        own_number(
+            "hold_out",
+            Option(
+                "Where videos have no splits: share of them to test on, drawn by their names; whole groups "
+                "where videos come in groups.",
+                above=0,
+                at_most=0.9,
+            ),
+            metavar="SHARE",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare annotations with the files on disk, then exit.")
     ] = False,
+    dry_run: DryRun = False,
     jobs: Jobs = None,
     backend: BackendOption = "processes",
     address: Address = "",
     part: SliceOption = "",
 ) -> int:
-    """Decode videos once into packed JPEG frames, and list them in WORK/manifest.csv.
+    """Decode videos once into packed JPEG frames and list them in WORK/manifest.csv.
 
-    DATA holds class folders (DATA/class/video.mp4), split folders of class folders
-    (DATA/train/class/video.mp4), or just videos without labels; or a dataset that --source names. Before any
-    work, what annotations and disk lack of each other is told and listed in WORK/check.csv. Videos extracted
-    before with the same options are not decoded again; a video that cannot be read is listed with its reason.
+    DATA contains class folders (DATA/class/video.mp4), split folders of class folders
+    (DATA/train/class/video.mp4), videos without labels, or the dataset selected by --source. Before any work,
+    differences between annotations and files on disk are reported and listed in WORK/check.csv. Videos
+    already extracted with the same options are not decoded again; a video that cannot be read is listed with
+    the reason.
     """
     workers = choose_workers(jobs, backend, address, part)
     work = place(work, workers)
@@ -73,9 +90,11 @@ def extract(
 
     if note := place_note(data, work):
         console.warn(note)
-    found = index_videos(data.absolute(), source, annotations, split)
+    found = index_videos(data.absolute(), source, annotations, split, hold_out)
     if check:
         return tell_findings(found.check, work)
+    if dry_run:
+        return forecast_extraction(work, found, config)
     from fame_cli.data.frames import extract as extract_frames
     from fame_cli.disk import translate_os_errors
     from fame_cli.lock import locked
@@ -99,6 +118,15 @@ def extract(
     return summarise(report, finished)
 
 
+def forecast_extraction(work: Path, found: "Indexed", config: ExtractConfig) -> int:
+    from fame_cli.data.frames import extraction
+    from fame_cli.forecast import forecast_stage
+
+    console.output(console.visible(found.check.summary))
+    forecast = forecast_stage("frames", *extraction(work, carry_over_known(work, found), config))
+    return tell_forecast(forecast, "it is from the third shard on: start, and ask again.")
+
+
 def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     """The videos in the order that WORK has them, those that are gone at their places too."""
     from fame_cli.data.manifest import DamagedManifestError, carry_over, is_work, read_manifest
@@ -110,7 +138,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
     try:
         old = read_manifest(work)
     except DamagedManifestError as error:
-        console.warn(f"{error.message} The videos are listed anew.")
+        console.warn(f"{error.message} Rebuilding the list of videos.")
         return carry_over_receipts(work, found)
     manifest = carry_over(work, old, found)
     before = {video.id: video for video in old.videos}
@@ -131,7 +159,7 @@ def carry_over_known(work: Path, found: "Manifest") -> "Manifest":
             and known.status != "removed"
             and (known.label, known.split) != (video.label, video.split)
         ),
-        "If that is not meant, give the --source, --annotations and --split of before.",
+        "If that is not meant, give the --source, --annotations, --split and --hold-out of before.",
     )
     for finding in (gone, other):
         if finding.names:

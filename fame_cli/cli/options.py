@@ -11,21 +11,46 @@ code that checks a recipe too (``option.py``), so both are refused in the same w
 import functools
 import inspect
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from fame_cli.cli import console
+from fame_cli.cli.completion import complete_names
+from fame_cli.cli.voice import VOICE
 from fame_cli.config import GROUPS
-from fame_cli.configuration import Configuration, nest, options_of, overlay
+from fame_cli.configuration import Configuration, flatten, nest, options_of, overlay
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import Field, Option, as_text
+from fame_cli.option import Field, Option, as_text, option_name
+
+
+def leave_output_to_json(wanted: bool) -> bool:
+    VOICE.as_json = VOICE.as_json or wanted
+    return wanted
+
+
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print it as JSON, on standard output alone.",
+        show_default=False,
+        callback=leave_output_to_json,
+        is_eager=True,
+    ),
+]
+
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be done, how much disk it takes and how long, then exit."),
+]
 
 Command = Callable[..., int]
 
-RECIPE_SECTIONS = "fame_cli.recipe_sections"
-"""Under which a command's context keeps what its recipe says of sections (``recipes.use_recipe``)."""
+SECTIONS = "fame_cli.sections"
+"""Under which a command's context keeps what stands for the defaults of sections (``lay_defaults``)."""
 
 CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
@@ -61,8 +86,12 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
                 values["given"] = {name: options[name] for name in later}
             options = {name: value for name, value in options.items() if value is not None}
             context = values.pop(CONTEXT.name, None)
-            recipe = context.meta.get(RECIPE_SECTIONS, {}) if context else {}
-            config = config_type.from_dict(overlay(config_type, recipe, nest(config_type, options)))
+            values_below: dict[str, Any] = {}
+            for layer in context.meta.get(SECTIONS, []) if context else []:
+                values_below = overlay(config_type, values_below, layer)
+            config = config_type.from_dict(overlay(config_type, values_below, nest(config_type, options)))
+            for name, value in flatten(config.to_dict()).items():
+                console.detail(f"{option_name(name)} {as_text(value)}")
             return command(config=config, **values)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -70,6 +99,16 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
         return run
 
     return decorate
+
+
+def lay_defaults(context: typer.Context, values: Mapping[str, Any], *, lowest: bool = False) -> None:
+    """Let values stand for defaults of a command: above those that were laid before, or below them."""
+    sections = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in values.items() if key not in sections}
+    before = context.default_map or {}
+    context.default_map = {**plain, **before} if lowest else {**before, **plain}
+    layers = context.meta.setdefault(SECTIONS, [])
+    layers.insert(0 if lowest else len(layers), sections)
 
 
 def parameter_of(field: Field) -> inspect.Parameter:
@@ -91,6 +130,7 @@ def parameter_of(field: Field) -> inspect.Parameter:
         help=help_of(field),
         rich_help_panel=field.option.group or None,
         show_default=field.default_text if default in (None, "") else True,
+        autocompletion=complete_names(field.choices) if field.choices else None,
     )
     return inspect.Parameter(
         field.name,
@@ -129,7 +169,15 @@ def choice(name: str, kind: Any, help: str, **more: Any) -> Any:
     """An option of a command's own that is one of several names; a wrong one is told with the nearest."""
     field = Field(name, kind, None, Option(help))
     metavar = more.pop("metavar", metavar_of(field))
+    more.setdefault("autocompletion", complete_names(field.choices))
     return typer.Option(field.flag, parser=field.check, metavar=metavar, help=help_of(field), **more)
+
+
+def own_number(name: str, option: Option, **more: Any) -> Any:
+    """An option of a command's own that is a number within bounds."""
+    field = Field(name, float, None, option)
+    help = f"{option.help} [{option.range}]"
+    return typer.Option(field.flag, parser=lambda text: field.check(field.parse(text)), help=help, **more)
 
 
 def repeatable(config_type: type[Configuration], name: str) -> Any:
@@ -139,6 +187,7 @@ def repeatable(config_type: type[Configuration], name: str) -> Any:
         field.flag,
         metavar=metavar_of(field),
         help=f"{help_of(field)} Repeatable.",
+        autocompletion=complete_names(field.choices),
         rich_help_panel=field.option.group or None,
         show_default=field.default_text,
     )

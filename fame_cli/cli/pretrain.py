@@ -1,4 +1,4 @@
-"""``fame pretrain``: a backbone learned from videos by contrast of merged clips."""
+"""``fame pretrain``: learn a backbone from videos by contrasting merged clips."""
 
 import contextlib
 import re
@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import output_folder, takes
+from fame_cli.cli.dry_run import tell_forecast
+from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName
+from fame_cli.cli.options import DryRun, takes
 from fame_cli.cli.recipes import RecipeOption
+from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
 from fame_cli.option import printable
 
 if TYPE_CHECKING:
+    from fame_cli.data.frames import FrameStore
     from fame_cli.learning.log import StepInfo
     from fame_cli.learning.pretrain import Outcome
 
@@ -68,13 +71,17 @@ MemoryFormatOption = Annotated[
 
 @takes(PretrainConfig)
 def pretrain(
-    work: Work,
-    run: Annotated[Path, output_folder("Folder of the run.", "RUN")],
     config: PretrainConfig,
+    work: WorkToLearnFrom = None,
+    output: NewRun = None,
     recipe: RecipeOption = None,  # noqa: ARG001
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
+    resume: Resume = None,
+    overwrite: Overwrite = False,
+    init_from: InitFrom = None,
+    dry_run: DryRun = False,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
+    motion: StatisticsMotion = None,
     device: Device = "auto",
     workers: Workers = None,
     compile: Compile = False,
@@ -84,12 +91,13 @@ def pretrain(
         typer.Option(help="Time between checkpoints.", min=0, metavar="SECONDS", rich_help_panel="Machine"),
     ] = 60,
 ) -> int:
-    """Pretrain a backbone: contrast of clips that keep their foreground and get the background of others.
+    """Pretrain a backbone by contrasting clips that keep their foreground on the background of others.
 
     Defaults are the paper's. RUN receives config.toml, metrics.jsonl, tensorboard/, checkpoints/ and, at the
-    end, backbone.safetensors. A stopped run goes on with --resume. Several GPUs train together with
-    torchrun --nproc-per-node N -m fame_cli pretrain …, which computes what one would.
+    end, backbone.safetensors. fame pretrain --resume RUN continues an interrupted run. To train on several
+    GPUs, use torchrun --nproc-per-node N -m fame_cli pretrain …, which computes the same as one would.
     """
+    work, run = choose_start(config, work, output, resume, overwrite, init_from)
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.data.statistics import open_statistics_store
@@ -102,16 +110,28 @@ def pretrain(
         cached = None
         if reads_maps(config):
             cached = open_statistics_store(
-                work, store, config.clip_frames, config.frame_stride, statistics_store
+                work,
+                store,
+                config.clip_frames,
+                config.frame_stride,
+                statistics_store,
+                motion=motion,
+                hue=config.hue,
             )
+            console.detail(f"statistics: {cached.folder}")
+        console.detail(f"frames: {store.folder}")
         speaks = rank() == 0
+        if dry_run:
+            return forecast_run(run, store, config, overwrite) if speaks else 0
         tell = shown.enter_context(console.progress_with_note("pretraining", "steps")) if speaks else None
         outcome = learn(
             run,
             store,
             cached,
             config,
-            resume=resume,
+            resume=resume is not None,
+            overwrite=overwrite,
+            init_from=init_from,
             device=device,
             workers=workers,
             compile=compile,
@@ -123,6 +143,16 @@ def pretrain(
     if speaks:
         report(outcome)
     return 0
+
+
+def forecast_run(run: Path, store: "FrameStore", config: PretrainConfig, overwrite: bool) -> int:
+    from fame_cli.advice import command
+    from fame_cli.learning.forecast import forecast_training
+
+    # What is overwritten counts for nothing.
+    forecast = forecast_training(run / "new" if overwrite else run, store, config)
+    work = store.folder.parent.parent
+    return tell_forecast(forecast, f"this measures it: {command('benchmark', 'train', work)}")
 
 
 def report(outcome: "Outcome") -> None:
@@ -151,4 +181,4 @@ def describe(standing: "StepInfo") -> str:
         for name, value in standing.figures.items()
     ]
     loss = f"loss {standing.loss:.3f} (chance {standing.chance:.3f})"
-    return "  ".join([loss, *figures, f"{standing.samples_per_second:.1f} samples/s"])
+    return "  ".join([loss, *figures, console.pace(standing.samples_per_second, "samples")])

@@ -1,12 +1,13 @@
 """``fame recipes``, and the option ``--recipe`` of every command that a recipe has options for."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import RECIPE_SECTIONS
+from fame_cli.cli.completion import complete_recipe
+from fame_cli.cli.options import AsJson, lay_defaults
 
 
 def use_recipe(context: typer.Context, name: str | None) -> str | None:
@@ -14,10 +15,7 @@ def use_recipe(context: typer.Context, name: str | None) -> str | None:
     if name is not None and not context.resilient_parsing:
         from fame_cli.recipe import read_recipe
 
-        options = read_recipe(name).options(str(context.info_name))
-        sections = {key: value for key, value in options.items() if isinstance(value, Mapping)}
-        context.default_map = {key: value for key, value in options.items() if key not in sections}
-        context.meta[RECIPE_SECTIONS] = sections
+        lay_defaults(context, read_recipe(name).options(str(context.info_name)))
     return name
 
 
@@ -27,38 +25,52 @@ RecipeOption = Annotated[
         "--recipe",
         callback=use_recipe,
         is_eager=True,
+        autocompletion=complete_recipe,
         metavar="NAME|FILE",
         help="Take options that are not given here from a recipe (fame recipes lists them).",
     ),
 ]
 
 
-def list_by_default(context: typer.Context) -> None:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+def list_by_default(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the recipes with the table rows they belong to and the published figures."""
     if context.invoked_subcommand is None:
-        console.guard(list_recipes)()
+        console.guard(list_recipes)(as_json)
 
 
-def list_recipes() -> int:
-    """List the recipes: which rows of which tables each is for, and what was published."""
+def list_recipes(as_json: bool) -> int:
+    """List the recipes with the table rows they belong to and the published figures."""
     from fame_cli.recipe import read_recipe, shipped_recipes
 
-    for name in shipped_recipes():
-        recipe = read_recipe(name)
-        console.say(f"{name}  –  {recipe.title}, pretrained on {recipe.pretrained_on}")
+    recipes = [read_recipe(name) for name in shipped_recipes()]
+    if as_json:
+        console.say_json([{**asdict(recipe), "tables": list(recipe.tables)} for recipe in recipes])
+        return 0
+    for recipe in recipes:
+        console.output(f"{recipe.name}  –  {recipe.title}, pretrained on {recipe.pretrained_on}")
         for row in recipe.rows:
-            console.say(f"    {row}")
+            console.output(f"    {row}")
         if not recipe.rows:
-            console.say("    no figure in the paper")
+            console.output("    no figure in the paper")
     console.say("Use one: fame pretrain WORK -o RUN --recipe NAME. Look at one: fame recipes show NAME")
     return 0
 
 
 def show_recipe(
-    name: Annotated[str, typer.Argument(help="Name of a recipe, or a TOML file.", metavar="NAME|FILE")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a recipe, or a TOML file.", metavar="NAME|FILE", autocompletion=complete_recipe
+        ),
+    ],
+    as_json: AsJson = False,
 ) -> int:
-    """Print the whole of a recipe as TOML, to read, or to change and give back as --recipe FILE."""
+    """Print a whole recipe as TOML, to read, or to edit and pass as --recipe FILE."""
     from fame_cli.recipe import read_recipe
 
-    console.say(read_recipe(name).as_toml().rstrip("\n"))
+    recipe = read_recipe(name)
+    if as_json:
+        console.say_json(asdict(recipe))
+    else:
+        console.output(recipe.as_toml().rstrip("\n"))
     return 0

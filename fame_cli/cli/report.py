@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_run
 from fame_cli.cli.options import require_folder
 from fame_cli.errors import ConfigurationError
 
@@ -13,7 +14,12 @@ PAGE = "report.html"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a pretraining, or of results alone.", metavar="RUN")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a pretraining, or of results alone.", metavar="RUN", autocompletion=complete_run
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -21,10 +27,10 @@ def report(
         ),
     ] = None,
 ) -> int:
-    """Collect everything of a run on one page: configuration, curves, every evaluation, pictures.
+    """Collect a whole run on one page: configuration, curves, every evaluation, pictures.
 
-    The page carries its pictures and styles with it and fetches nothing. What fame visualize cam and
-    retrieval drew into RUN/pictures is shown as well.
+    The page is self-contained: it embeds its pictures and styles and fetches nothing. Pictures that fame
+    visualize cam and retrieval wrote to RUN/pictures are included.
     """
     from fame_cli.visualization.run_report import report_run
 

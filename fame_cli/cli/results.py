@@ -2,7 +2,9 @@
 
 import re
 import statistics
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fame_cli.cli import console
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from fame_cli.evaluation.results import Figure, Result
 
 CLASSES_SHOWN = 3
+OF_EACH_VIDEO = ("predictions", "queries")
 
 
 def show_result(result: "Result") -> None:
@@ -34,6 +37,12 @@ def show_result(result: "Result") -> None:
             console.warn(note)
 
 
+def summarise(result: "Result", path: Path) -> dict[str, Any]:
+    """A result as plain values, without what it has of each video, and where all of it is."""
+    values = asdict(result)
+    return {"path": str(path), **{name: values[name] for name in values if name not in OF_EACH_VIDEO}}
+
+
 def title(result: "Result") -> str:
     """Of the table: what was tested, on how many clips of each video, and whether it was seen before."""
     from fame_cli.evaluation.results import leak_mark
@@ -42,7 +51,10 @@ def title(result: "Result") -> str:
     split, classes = result.splits["test"]["name"], len(result.classes)
     mark = leak_mark(result.seen_test_videos, result.related_test_videos)
     leak = f" (leak: {mark})" if mark else ""
-    return f"{result.protocol} on split {split!r}, {classes} classes, {clips} clips a video{leak}"
+    kept = f", only what {result.keep_only['masks']} keeps" if result.keep_only else ""
+    chosen = ", epoch chosen on the test videos" if "epoch" in result.training else ""
+    shown = f"{clips} clips a video{kept}{chosen}{leak}"
+    return f"{result.protocol} on split {split!r}, {classes} classes, {shown}"
 
 
 def interval(figure: "Figure") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import output_folder, repeatable, takes
+from fame_cli.cli.options import AsJson, output_folder, repeatable, takes
 from fame_cli.cli.workers import Jobs, available_cores
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 
@@ -53,22 +53,23 @@ def masks(
         typer.Option(help="Sequences in the picture, the worst and the best.", metavar="N", min=1, max=64),
     ] = 8,
     jobs: Jobs = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Score masks against true object masks, as DAVIS, SBI or CDnet have them.
+    """Score masks against true object masks, such as those of DAVIS, SBI or CDnet.
 
     AUC: how often a pixel of the object has a higher soft mask than one of the background (0.5 is chance).
-    Recall, precision and IoU are of the hard mask, which keeps --beta of all pixels: a mask laid at random
-    has a recall of --beta. Each figure is the mean over a sequence's clips, then over sequences.
+    Recall, precision and IoU are of the hard mask, which keeps --beta of all pixels: a random mask has a
+    recall of --beta. Each figure is the mean over a sequence's clips, then over sequences.
 
-    A pixel is object where it is object in more than half of a clip's frames; pixels that any of them ignores
-    do not count, nor do clips with fewer than 20 object pixels. Gray masks: above 127 is object, 170 and 85
-    are ignored; coloured ones (DAVIS 2017): all but black is object.
+    A pixel is object if it is object in more than half of a clip's frames; pixels that any frame ignores do
+    not count, nor do clips with fewer than 20 object pixels. Grey masks: above 127 is object, 170 and 85 are
+    ignored; coloured masks (DAVIS 2017): everything but black is object.
 
-    Every combination of the --variant, --motion and --hue given is scored. Writes OUT/masks.json, all figures
-    down to each clip, and OUT/masks.png, the worst and the best sequences.
+    Every combination of the given --variant, --motion and --hue is scored. Writes OUT/masks.json with all
+    figures down to each clip, and OUT/masks.png with the worst and the best sequences.
     """
     settings = combinations(variant=variant, motion=motion, hue=hue)
-    from fame_cli.segmentation.scores import write_scores
+    from fame_cli.segmentation.scores import setting_record, write_scores
     from fame_cli.segmentation.scoring import score_masks
     from fame_cli.segmentation.sequences import choose_sequences, find_sequences
 
@@ -81,6 +82,9 @@ def masks(
     write_scores(output / "masks.json", scores, truth, time.monotonic() - started)
     draw(output / "masks.png", scores, sequences, count)
     show(scores)
+    if as_json:
+        settings_told = [setting_record(scores, number) for number in range(len(scores.settings))]
+        console.say_json({"path": str(output / "masks.json"), "settings": settings_told})
     console.say(f"Done in {console.duration(time.monotonic() - started)}: {output / 'masks.json'}, masks.png")
     return 0
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.completion import complete_work_or_run
+from fame_cli.cli.options import AsJson
 from fame_cli.cli.workers import Jobs, available_cores
 from fame_cli.errors import DONE, ArtefactError, FameError
 
@@ -17,26 +19,35 @@ SHARDS_NAMED = 20
 
 def verify(
     folder: Annotated[
-        Path, typer.Argument(help="Folder that fame extract or fame pretrain made.", metavar="WORK|RUN")
+        Path,
+        typer.Argument(
+            help="Folder that fame extract or fame pretrain made.",
+            metavar="WORK|RUN",
+            autocompletion=complete_work_or_run,
+        ),
     ],
     jobs: Jobs = None,
+    as_json: AsJson = False,
 ) -> int:
     """Read everything back and compare it with what was written.
 
-    Of WORK, a damaged shard loses its receipt, and its stage is no longer taken for finished, so the next
-    fame extract or fame masks makes that shard again, and that one alone. Of RUN, the SHA-256 of each file is
-    compared with the run's record: weights, classifiers, results, metrics, configuration. Ends with exit code
-    4 where anything is damaged or missing.
+    In WORK, a damaged shard loses its receipt and its stage no longer counts as finished, so the next
+    fame extract or fame masks makes that shard again, and only that one. In RUN, the SHA-256 of each file is
+    compared with the run's record: weights, classifiers, results, metrics, configuration. The exit code is 4
+    if anything is damaged or missing.
     """
     from fame_cli.data.manifest import is_work
     from fame_cli.learning.run import is_run
 
     if is_run(folder) and not is_work(folder):
-        return verify_run(folder, jobs or available_cores())
+        return verify_run(folder, jobs or available_cores(), as_json)
     from fame_cli.inventory import take_inventory
 
     inventory = take_inventory(folder)
-    mends = [hint for state in inventory.stages if (hint := verify_stage(inventory, state, jobs))]
+    damage: dict[str, str] = {}
+    mends = [hint for state in inventory.stages if (hint := verify_stage(inventory, state, jobs, damage))]
+    if as_json:
+        console.say_json({"folder": str(folder), "whole": not mends, "damage": damage, "commands": mends})
     if mends:
         raise ArtefactError(
             f"{folder} does not hold all that was written.",
@@ -45,8 +56,11 @@ def verify(
     return DONE
 
 
-def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) -> str:
-    """Verify a stage, say what was found, and return the command that mends it, or nothing."""
+def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None, found: dict[str, str]) -> str:
+    """Verify a stage, say what was found, and return the command that repairs it, or nothing.
+
+    What is wrong is added to ``found``, by file.
+    """
     from fame_cli.inventory import contradicts_its_shards, find_damage, withdraw
 
     name, names = f"{state.kind}/{state.folder.name}", inventory.shard_names
@@ -55,11 +69,13 @@ def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) 
         return ""
     with console.progress(f"verifying {name}", "shards") as tell:
         damage = find_damage(state.folder, names, jobs or available_cores(), tell)
+    found |= {f"{state.folder / shard}.h5": what for shard, what in damage.items()}
     for shard, what in list(damage.items())[:SHARDS_NAMED]:
         console.warn(f"{state.folder / shard}.h5 {what}")
     if len(damage) > SHARDS_NAMED:
         console.warn(f"and {len(damage) - SHARDS_NAMED} more shards of {name}")
     if not damage and contradicts_its_shards(state, names):
+        found[f"{state.folder}/stage.json"] = "is damaged, or of other shards"
         console.warn(f"{state.folder}/stage.json is damaged, or of other shards")
     elif not damage and state.complete:
         old = "" if inventory.is_current(state) else "; it is out of date: videos have changed since"
@@ -75,7 +91,7 @@ def verify_stage(inventory: "Inventory", state: "StageState", jobs: int | None) 
 
 
 def verify_index(inventory: "Inventory", state: "StageState") -> None:
-    """Say where the index of a whole stage was wrong: it is derived from the shards, and made again."""
+    """Report a wrong index of a complete stage: it is derived from the shards and rebuilt."""
     from fame_cli.inventory import mend_index
 
     try:
@@ -85,7 +101,7 @@ def verify_index(inventory: "Inventory", state: "StageState") -> None:
         console.warn(error.message)
 
 
-def verify_run(run: Path, jobs: int) -> int:
+def verify_run(run: Path, jobs: int, as_json: bool) -> int:
     """Compare the files of a run with its record, and the features kept in it with their receipts."""
     from fame_cli import record
     from fame_cli.inventory import feature_shards, find_damage
@@ -106,6 +122,10 @@ def verify_run(run: Path, jobs: int) -> int:
     if unsigned := [path for path in signed_files(run) if record.name_in(run, path) not in signed]:
         names = ", ".join(record.name_in(run, path) for path in unsigned)
         console.warn(f"never signed, so nothing is known of: {names}")
+    if as_json:
+        damage = {str(path): what for path, what in wrong.items()}
+        told = {"folder": str(run), "whole": not wrong, "damage": damage, "files": len(signed)}
+        console.say_json({**told, "unsigned": [str(path) for path in unsigned]})
     if wrong:
         raise ArtefactError(
             f"{run} does not hold all that was written.",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
+from fame_cli.cli.completion import complete_run
+from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName, Work
 from fame_cli.cli.options import choice, output_folder, takes
-from fame_cli.config import MaskConfig
+from fame_cli.config import DistractionsConfig, MaskConfig, Motion
 from fame_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
     from fame_cli.data.statistics import StatisticsStore
     from fame_cli.visualization.examples import MaskOptions
 
-Run = Annotated[Path, typer.Argument(help="Folder that fame pretrain made.", metavar="RUN")]
-Runs = Annotated[list[Path], typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...")]
+Run = Annotated[
+    Path,
+    typer.Argument(help="Folder that fame pretrain made.", metavar="RUN", autocompletion=complete_run),
+]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(help="Folders that fame pretrain made.", metavar="RUN...", autocompletion=complete_run),
+]
 Output = Annotated[
     Path | None,
     output_folder("Folder for the pictures.", "OUT", show_default="pictures in WORK or RUN"),
@@ -46,13 +53,14 @@ def masks(
     size_px: SizePx = 128,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
+    motion: StatisticsMotion = None,
 ) -> int:
     """Draw frames, seed, soft mask and mask of clips, and the masks of the variants (Figures 2 and 3)."""
     from fame_cli.visualization.examples import choose_examples, mask_example
     from fame_cli.visualization.masks import mask_sheet
     from fame_cli.visualization.pictures import save_png
 
-    store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
+    store, statistics, options = open_stores(work, frames, statistics_store, motion, config, size_px)
     video_indices = choose_examples(store, video or [], count)
     examples = [mask_example(store, statistics, video_index, options) for video_index in video_indices]
     target = (output or work / "pictures") / "masks.png"
@@ -70,16 +78,17 @@ def merge(
     size_px: SizePx = 128,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
+    motion: StatisticsMotion = None,
 ) -> int:
     """Draw clips merged as in pretraining: the foreground of one video on the background of the next.
 
-    Writes merge.png and merge.gif, where the clips play.
+    Writes merge.png and, with the clips playing, merge.gif.
     """
     from fame_cli.visualization.examples import choose_examples, merge_example
     from fame_cli.visualization.masks import merge_animation, merge_sheet
     from fame_cli.visualization.pictures import save_gif, save_png
 
-    store, statistics, options = open_stores(work, frames, statistics_store, config, size_px)
+    store, statistics, options = open_stores(work, frames, statistics_store, motion, config, size_px)
     video_indices = choose_examples(store, video or [], max(count, 2))
     if len(video_indices) < 2:
         raise ConfigurationError("a merge takes two videos.", "Name --video twice, or raise --count.")
@@ -94,6 +103,41 @@ def merge(
     return report_drawn(folder / "merge.png", folder / "merge.gif")
 
 
+@takes(DistractionsConfig)
+def distractions(
+    config: DistractionsConfig,
+    work: Work,
+    output: Output = None,
+    video: Videos = None,
+    count: Count = 4,
+    size_px: SizePx = 112,
+    frames: Frames = None,
+) -> int:
+    """Draw the same clips under every distraction: FAME's merge, and the rows of BE's Table 4.
+
+    Writes distractions.png and distractions.gif, where the clips play. Masks are made from the clips shown.
+    """
+    from fame_cli.visualization.distractions import (
+        distraction_animation,
+        distraction_examples,
+        distraction_sheet,
+    )
+    from fame_cli.visualization.examples import choose_examples
+    from fame_cli.visualization.pictures import save_gif, save_png
+
+    store = open_frames(work, frames)
+    video_indices = choose_examples(store, video or [], max(count, 2))
+    if len(video_indices) < 2:
+        raise ConfigurationError(
+            "clips are mixed with those of other videos, which takes two.", "Name --video twice."
+        )
+    examples = distraction_examples(store, video_indices, config, size_px)
+    folder = output or work / "pictures"
+    save_png(folder / "distractions.png", distraction_sheet(examples))
+    save_gif(folder / "distractions.gif", distraction_animation(examples), ANIMATION_FPS)
+    return report_drawn(folder / "distractions.png", folder / "distractions.gif")
+
+
 def retrieval(
     work: Work,
     run: Run,
@@ -106,7 +150,7 @@ def retrieval(
     ] = 6,
     frames: Frames = None,
 ) -> int:
-    """Draw queries of the last fame eval retrieval with their nearest videos, right ones marked."""
+    """Draw queries of the last fame eval retrieval with their nearest videos; correct ones are marked."""
     from fame_cli.visualization.examples import retrieval_queries
     from fame_cli.visualization.gallery import retrieval_gallery
     from fame_cli.visualization.pictures import save_png
@@ -129,7 +173,7 @@ def confusion(
         ),
     ] = "linear",
 ) -> int:
-    """Draw which classes the last evaluation took for which: its confusion matrix."""
+    """Draw the confusion matrix of the last evaluation."""
     from fame_cli.evaluation.scores import confusion_matrix
     from fame_cli.visualization.confusion import draw_confusion
     from fame_cli.visualization.examples import last_result
@@ -166,6 +210,20 @@ def curves(runs: Runs, output: Output = None) -> int:
     return report_drawn(target)
 
 
+def bias(runs: Runs, output: Output = None) -> int:
+    """Draw the bias reports of one or several runs in one picture: a row a test, dots with intervals."""
+    from fame_cli.evaluation.bias.differences import require_same_clips
+    from fame_cli.visualization.bias import draw_bias_chart
+    from fame_cli.visualization.examples import last_result
+
+    results = [last_result(run, "bias")[1] for run in runs]
+    require_same_clips(results)
+    target = (output or runs[0] / "pictures") / "bias.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draw_bias_chart(dict(zip(run_names(runs), results, strict=True)), target)
+    return report_drawn(target)
+
+
 def run_names(runs: Sequence[Path]) -> list[str]:
     """The runs' folder names, or paths where folders share one."""
     names = [run.resolve().name for run in runs]
@@ -180,7 +238,12 @@ def open_frames(work: Path, name: str | None) -> "FrameStore":
 
 
 def open_stores(
-    work: Path, frames: str | None, statistics: str | None, mask: MaskConfig, size_px: int
+    work: Path,
+    frames: str | None,
+    statistics: str | None,
+    motion: Motion | None,
+    mask: MaskConfig,
+    size_px: int,
 ) -> "tuple[FrameStore, StatisticsStore, MaskOptions]":
     from fame_cli.advice import command
     from fame_cli.data.statistics import StatisticsStore
@@ -188,7 +251,9 @@ def open_stores(
     from fame_cli.visualization.examples import MaskOptions
 
     store = open_frames(work, frames)
-    folder = choose_store(work / "statistics", statistics, "--statistics-store", command("masks", work))
+    wanted = {"parent": store.fingerprint, **({"motion": motion} if motion else {})}
+    make = command("masks", work)
+    folder = choose_store(work / "statistics", statistics, "--statistics-store", make, wanted)
     opened = StatisticsStore(folder, store)
     clip = opened.config
     options = MaskOptions(clip.clip_frames, clip.frame_stride, size_px, mask.beta, mask.variant)

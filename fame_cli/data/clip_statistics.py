@@ -1,7 +1,7 @@
-"""Statistics of one clip: what is kept of it, and how it is read off its frames and packed.
+"""Statistics of one clip, and how they are computed from its frames.
 
-Only whole frames are known here; training crops the maps. A map's pixels are square and begin at the frame's
-corner; the last column and row may hang over the frame's edge.
+They cover whole frames; training crops the maps. A map's pixels are square and start at the frame's corner;
+the last column and row may extend beyond the frame's edge.
 """
 
 import itertools
@@ -20,39 +20,39 @@ from fame_cli.foreground import kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Frames = Sequence[Frame] | Frame
-"""Frames one by one, or all of them in one array (T, H, W, 3)."""
+"""Frames one by one, or all in one array (T, H, W, 3)."""
 Align = Callable[[Frame, Frame], Frame]
-"""(previous, current) frames to the previous one as the camera of the current one would see it."""
+"""Maps (previous, current) frames to the previous one as seen by the camera of the current one."""
 
 SEED_LEVELS = 63
-"""Steps of a kept seed's root: as many as change no mask more than chance does (docs/statistics.md)."""
+"""Steps of a stored seed's square root; more would not bring masks closer (docs/statistics.md)."""
 
 
 @dataclass(frozen=True)
 class ClipStatistics:
-    """What is kept of one clip, over whole frames."""
+    """The statistics of one clip, over whole frames."""
 
     seed: Array
     """(h, w) float32, Eq. 2 in [0, 3], averaged over the pixels that a map pixel covers."""
     bins: Array
     """(h, w) uint16 in [0, 1000), the colour bin of the clip's mean over time."""
     foreground: Array
-    """(1000,) int32, how often each colour is where the blurred seed is greatest (50 %)."""
+    """(1000,) int32, counts of each colour where the blurred seed is largest (50 %)."""
     background: Array
-    """(1000,) int32, how often each colour is where the blurred seed is least (10 %)."""
+    """(1000,) int32, counts of each colour where the blurred seed is smallest (10 %)."""
 
 
 def statistics_of_clip(frames: Frames, config: StatisticsConfig) -> ClipStatistics:
     """Statistics of one clip given as its frames, by the same code as the store's pass.
 
-    ``frames``: two or more (H, W, 3) uint8 RGB of one size; ``config.clip_frames``, ``frame_stride`` and
-    ``hop_frames`` are not looked at.
+    ``frames``: two or more (H, W, 3) uint8 RGB of the same size; ``config.clip_frames``, ``frame_stride`` and
+    ``hop_frames`` are ignored.
     """
     return with_counts(*maps_of_clip(frames, config))
 
 
 def maps_of_clip(frames: Frames, config: StatisticsConfig) -> tuple[Array, Array]:
-    """Seed and bins alone, of ``statistics_of_clip``, and the seed not rounded: all that a mask needs."""
+    """Only seed (not quantised) and bins of ``statistics_of_clip``: all that a mask needs."""
     sums = RunningSums(frames[0], len(frames), config.motion)
     before = sums.colour.copy(), sums.change.copy()
     if config.motion == "plain":
@@ -67,10 +67,10 @@ def maps_of_clip(frames: Frames, config: StatisticsConfig) -> tuple[Array, Array
 def statistics_of_frames(
     frames: Iterable[Frame], starts: Indices, config: StatisticsConfig
 ) -> Iterator[ClipStatistics]:
-    """Statistics of the clips that begin at each of ``starts``, places in ``frames``, which may overlap.
+    """Statistics of the clips that start at each of ``starts``, indices into ``frames``; they may overlap.
 
-    One pass serves all clips: each pair of frames is differenced once, and what belongs to a clip is the
-    difference of two running sums.
+    One pass serves all clips: each pair of frames is differenced once, and a clip's sums are the difference
+    of two running sums.
     """
     frames = iter(frames)
     first = next(frames)
@@ -81,7 +81,7 @@ def statistics_of_frames(
         colour_before = sums.colour.copy() if place in begins else sums.colour
         sums.add(frame)
         if place in begins:
-            # The change into a clip's first frame is none of the clip's.
+            # The change leading to a clip's first frame does not belong to the clip.
             begun[place] = colour_before, sums.change.copy()
         if (begin := place - config.clip_frames + 1) in begun:
             yield with_counts(*maps_of_sums(sums, begun.pop(begin), config.clip_frames, config))
@@ -90,7 +90,7 @@ def statistics_of_frames(
 class RunningSums:
     """Sums (H·W·3,) of frames and of the absolute differences of neighbours.
 
-    They wrap around, which the difference of two of them undoes: those of a clip are exact in any video.
+    They wrap around, but a clip's difference of two of them is exact, however long the video is.
     """
 
     def __init__(self, first: Frame, clip_frames: int, motion: Motion) -> None:
@@ -108,9 +108,9 @@ class RunningSums:
 
 
 def aligner(motion: Motion) -> tuple[Align | None, int]:
-    """What undoes the camera's motion in one pass over a video, and for how much a change counts at most.
+    """What removes camera motion in one pass over a video, and the limit on each change.
 
-    For "plain" nothing does, and changes count for all that they are, as in Eq. 2.
+    For "plain", camera motion is not removed and changes are not limited, as in Eq. 2.
     """
     if motion == "plain":
         return None, 255
@@ -122,7 +122,7 @@ def aligner(motion: Motion) -> tuple[Align | None, int]:
 def maps_of_sums(
     sums: RunningSums, before: tuple[Array, Array], frames: int, config: StatisticsConfig
 ) -> tuple[Array, Array]:
-    """Seed (h, w) float32 and bins (h, w) uint16 of a clip, from the sums after it and ``before`` it."""
+    """Seed (h, w) float32 and bins (h, w) uint16 of a clip, from the sums after and ``before`` it."""
     planes = np.empty((4, *sums.size), np.float32)
     rows = planes.reshape(4, -1)
     kernels.seed_and_mean(sums.colour, sums.change, *before, frames, rows[0], rows[1:])
@@ -139,7 +139,7 @@ def shrink(planes: Array, short_side_px: int) -> Array:
     pitch = min(height, width) / short_side_px
     if pitch <= 1:
         return planes
-    # Whole square pixels: where the last ones hang over the edge, the edge is repeated.
+    # Only whole square pixels: where the last ones extend beyond the edge, the edge is repeated.
     size = math.ceil(width / pitch - 1e-6), math.ceil(height / pitch - 1e-6)
     over_x, over_y = (round(count * pitch) - side for count, side in zip(size, (width, height), strict=True))
     covered = (cv2.copyMakeBorder(plane, 0, over_y, 0, over_x, cv2.BORDER_REPLICATE) for plane in planes)
@@ -147,7 +147,7 @@ def shrink(planes: Array, short_side_px: int) -> Array:
 
 
 def with_counts(seed: Array, bins: Array) -> ClipStatistics:
-    """A clip's statistics from its maps. The counts are of the seed as it is kept, so they agree with it."""
+    """A clip's statistics from its maps; counts use the stored seed, so that they agree with it."""
     kept, counts = np.empty(seed.shape, np.float32), np.zeros((1, 3, kernels.COLOUR_BINS), np.int32)
     most = math.floor(kernels.FOREGROUND_SHARE * seed.size)
     least = math.floor(kernels.BACKGROUND_SHARE * seed.size)
@@ -159,7 +159,7 @@ def with_counts(seed: Array, bins: Array) -> ClipStatistics:
 def keep(
     seed: Array, bins: Array, weights: Array, foreground: int, background: int, kept: Array, counts: Array
 ) -> None:
-    """The seed (h, w) as it is ``kept``, and the ``counts`` (1, 3, 1000) of the bins (h, w) by it."""
+    """Quantise the seed (h, w) into ``kept``; count the bins (h, w) by it into ``counts`` (1, 3, 1000)."""
     greatest = np.float32(0)
     for value in seed.ravel():
         greatest = max(greatest, value)
@@ -173,7 +173,7 @@ def keep(
 
 @kernels.compile_kernel
 def level_of(seed: Any, greatest: Any) -> Any:
-    """The level 0 to 63 of a seed: of its root, since quiet regions need the finer steps."""
+    """The level 0 to 63 of a seed's square root, since quiet regions need finer steps."""
     share = seed / greatest if greatest > 0 else np.float32(0)
     return np.int32(np.rint(np.float32(SEED_LEVELS) * np.sqrt(share)))
 

@@ -1,7 +1,7 @@
-"""Which frames and which pixels make a clip, and where every random choice comes from.
+"""The frames and pixels of a clip, and the source of every random choice.
 
 A video holds ``frame_count`` frames; a clip takes ``clip_frames`` of them, ``frame_stride`` apart, so it
-covers ``span`` frames. A video shorter than that still gives a clip: its last frame is held.
+covers ``span`` frames. A shorter video still gives a clip: its last frame is repeated.
 """
 
 import hashlib
@@ -18,36 +18,36 @@ ASPECT_MIN, ASPECT_MAX = 3 / 4, 4 / 3
 
 
 def clip_span(clip_frames: int, frame_stride: int) -> int:
-    """Frames of the video from the first to the last of a clip: (clip_frames − 1)·frame_stride + 1."""
+    """Number of video frames from the first to the last of a clip: (clip_frames − 1)·frame_stride + 1."""
     return (clip_frames - 1) * frame_stride + 1
 
 
 def clip_indices(start: int, clip_frames: int, frame_stride: int, frame_count: int) -> Indices:
-    """Frames (T,) of the clip that begins at frame ``start``, from 0 to below ``frame_count``.
+    """Frame indices (T,) of the clip that starts at frame ``start``, all below ``frame_count``.
 
-    T is ``clip_frames``, ``frame_stride`` their distance in frames of the video. Where the video ends early
-    its last frame is held.
+    T is ``clip_frames``, and ``frame_stride`` their distance in frames of the video. If the video ends early,
+    its last frame is repeated.
     """
     assert 0 <= start < frame_count
     return np.minimum(start + frame_stride * np.arange(clip_frames, dtype=np.int64), frame_count - 1)
 
 
 def last_start(frame_count: int, span: int) -> int:
-    """The last frame at which a clip still fits, or 0 where none does."""
+    """The last start at which a clip still fits, or 0 if none does."""
     return max(frame_count - span, 0)
 
 
 def random_start(frame_count: int, span: int, generator: np.random.Generator) -> int:
-    """A start drawn evenly from all at which the clip fits."""
+    """A start drawn uniformly from all at which the clip fits."""
     return int(generator.integers(last_start(frame_count, span) + 1))
 
 
 def random_start_apart(
     frame_count: int, span: int, other: int, gap: int, generator: np.random.Generator
 ) -> tuple[int, bool]:
-    """A start drawn evenly from those at least ``gap`` frames from the start ``other``, and True.
+    """A start drawn uniformly from those at least ``gap`` frames from the start ``other``, and True.
 
-    Where the video has none, the start farthest from ``other``, and False.
+    If there is none, the start farthest from ``other``, and False.
     """
     last = last_start(frame_count, span)
     before, after = max(other - gap + 1, 0), max(last - other - gap + 1, 0)
@@ -64,7 +64,7 @@ def start_after(frame_count: int, span: int, other: int, gap: int) -> tuple[int,
 
 
 def even_starts(frame_count: int, span: int, count: int) -> Indices:
-    """Starts (count,) spread evenly from the first to the last at which the clip fits; one is central."""
+    """Starts (count,) spread evenly over all at which the clip fits; a single one is central."""
     last = last_start(frame_count, span)
     spread = np.linspace(0, last, count) if count > 1 else np.array([last / 2])
     starts: Indices = np.rint(spread).astype(np.int64)
@@ -77,11 +77,11 @@ def hop_starts(frame_count: int, span: int, hop: int) -> Indices:
 
 
 def generator_for(seed: int, *parts: int | str) -> np.random.Generator:
-    """The generator that belongs to ``parts``, such as (epoch, video, view): same parts, same values.
+    """The random generator keyed by ``parts``, such as (epoch, video, view): same parts, same values.
 
-    The parts are written as a Python list before they are hashed, so that neither ("ab", "c") and
-    ("a", "bc") nor 1 and "1" share a generator; in ASCII, since what counts as printable beyond it
-    differs between versions of Python.
+    The parts are formatted as a Python list before hashing, so that neither ("ab", "c") and ("a", "bc") nor
+    1 and "1" share a generator; in ASCII, since what counts as printable beyond it differs between versions
+    of Python.
     """
     plain = [str(part) if isinstance(part, str) else operator.index(part) for part in (seed, *parts)]
     digest = hashlib.blake2b(ascii(plain).encode("ascii"), digest_size=16).digest()
@@ -91,11 +91,11 @@ def generator_for(seed: int, *parts: int | str) -> np.random.Generator:
 def random_resized_crop(
     height: int, width: int, scale_min: float, generator: np.random.Generator, *, square: bool = False
 ) -> tuple[int, int, int, int]:
-    """A crop (top, left, height, width) in pixels, drawn as torchvision's RandomResizedCrop draws it.
+    """A crop (top, left, height, width) in pixels, drawn like torchvision's RandomResizedCrop.
 
-    Its share of the frame's area is even in [scale_min, 1] and its aspect ratio log-even in [3/4, 4/3], or 1
-    of a ``square``. Where ten tries do not fit into the frame, the largest central crop of an allowed aspect
-    is taken.
+    Its share of the frame's area is uniform in [scale_min, 1] and its aspect ratio log-uniform in [3/4, 4/3],
+    or 1 for a ``square``. If ten tries do not fit into the frame, the largest central crop of an allowed
+    aspect ratio is used.
     """
     narrowest, widest = (1.0, 1.0) if square else (ASPECT_MIN, ASPECT_MAX)
     for _ in range(CROP_TRIES):
@@ -110,13 +110,13 @@ def random_resized_crop(
 
 
 def largest_central_crop(height: int, width: int) -> tuple[int, int, int, int]:
-    """The largest crop (top, left, height, width) in the middle with an aspect ratio from 3/4 to 4/3."""
+    """The largest centre crop (top, left, height, width) with an aspect ratio from 3/4 to 4/3."""
     crop_height = min(height, round(width / ASPECT_MIN))
     crop_width = min(width, round(height * ASPECT_MAX))
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
 def central_square(height: int, width: int) -> tuple[int, int, int, int]:
-    """The largest square (top, left, height, width) in the middle of a frame."""
+    """The largest centred square (top, left, height, width) of a frame."""
     side = min(height, width)
     return (height - side) // 2, (width - side) // 2, side, side

@@ -1,4 +1,4 @@
-"""What a training step is made of: the views of each video, and what a distraction needs to know of them."""
+"""Samples of a training step: the views of each video, and what a distraction needs to know about them."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,14 +31,14 @@ Box = tuple[int, int, int, int]
 """Top, left, height, width in pixels of the stored frame."""
 
 Sample = dict[str, dict[str, Any]]
-"""By the name of a role: what a view of one video is made of."""
+"""By the name of a role: the parts of one view of a video."""
 
 MAP_PX = 112
-"""Side at most of a crop of the cached maps: a finer one brings masks no closer to those of the pixels."""
+"""Maximum side of a crop of the cached maps; larger ones bring masks no closer to online masks."""
 
 
 class Videos(Protocol):
-    """What samples need of a frame store."""
+    """The part of a frame store that samples need."""
 
     @property
     def videos(self) -> Sequence[Video]: ...
@@ -47,37 +47,37 @@ class Videos(Protocol):
 
 
 class Maps(Protocol):
-    """What samples need of a statistics store."""
+    """The part of a statistics store that samples need."""
 
     def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]: ...
 
 
 class PretrainClips(Dataset[Sample]):
-    """Samples of a pretraining, addressed by (epoch, the video's place in the manifest).
+    """Samples of a pretraining, indexed by (epoch, the video's index in the manifest).
 
-    A sample holds for each role, by its name,
+    A sample contains, for each role by name,
 
-    - ``frames`` (T, H, W, 3) uint8: a clip of the video, with a random resized crop of its own;
+    - ``frames`` (T, H, W, 3) uint8: a clip of the video, with its own random resized crop;
     - ``augmentation``: the choices of its photometric augmentation;
     - ``seed`` (h, w) float32 and ``bins`` (h, w) int64: cached statistics in the same crop, if they are read;
-    - ``other_time`` (T, H, W, 3) uint8: another time of the video in the same crop, if that is read;
-    - ``distraction``: the choices of the distraction, where the role takes one;
-    - ``video``: the video's place in the manifest;
-    - ``apart``: whether the clip is as far from the first role's as the role asks, if it asks;
-    - ``objective``: what the role draws for the objective, if it does.
+    - ``other_time`` (T, H, W, 3) uint8: another time of the video in the same crop, if it is read;
+    - ``distraction``: the choices of the distraction, if the role is distracted;
+    - ``video``: the video's index in the manifest;
+    - ``apart``: whether the clip keeps the role's gap from the first role's clip, if it has one;
+    - ``objective``: what the role draws for the objective, if anything.
 
-    Every choice comes from (seed, epoch, video, number of the role), so a sample is the same in any process
+    Every choice is keyed by (seed, epoch, video, number of the role), so a sample is the same in any process
     and order.
 
     Args:
-        frames: where clips come from.
-        statistics: cached statistics of the same videos, or None where the distraction reads none.
+        frames: source of the clips.
+        statistics: cached statistics of the same videos, or None if the distraction reads none.
         config: how clips are cut and augmented.
-        roles: the views that the objective wants.
-        distraction: of the roles that take one, or None.
+        roles: the views that the objective needs.
+        distraction: applied to the distracted roles, or None.
 
     Raises:
-        ConfigurationError: the roles do not fit together, or statistics are to be read and there are none.
+        ConfigurationError: the roles do not fit together, or statistics are needed but missing.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class PretrainClips(Dataset[Sample]):
         require_roles(roles)
         if distraction is not None and distraction.reads.maps and statistics is None:
             raise ConfigurationError(
-                "the distraction reads statistics of clips, and none are given.",
-                "Run fame masks first and give its store, or use --statistics online.",
+                "the distraction needs clip statistics, but none are given.",
+                "Run fame masks first and pass its store, or use --statistics online.",
             )
         self.frames = frames
         self.statistics = statistics
@@ -116,7 +116,7 @@ class PretrainClips(Dataset[Sample]):
         return sample
 
     def sample_bytes(self) -> int:
-        """Of the clips and maps of one sample."""
+        """Bytes of the clips and maps of one sample."""
         config, distraction = self.config, self.distraction
         clip, maps = 3 * config.clip_frames * config.crop_px**2, 12 * min(config.crop_px, MAP_PX) ** 2
         total = len(self.roles) * clip
@@ -129,7 +129,7 @@ class PretrainClips(Dataset[Sample]):
     def _view(
         self, video_index: int, role: Role, address: tuple[int, str, int], first_start: int, cuts: "Cuts"
     ) -> tuple[int, dict[str, Any]]:
-        """Start and parts of one view; its clips are empty until ``cuts`` are made."""
+        """Start and parts of one view; its clips are filled when ``cuts`` are made."""
         config, view = self.config, dict[str, Any]()
         generator = generator_for(config.seed, "view", *address)
         count, span = (
@@ -176,10 +176,10 @@ class PretrainClips(Dataset[Sample]):
 
 
 class Cuts:
-    """The crops that are wanted of one video: a clip that several want is decoded once.
+    """The crops requested from one video: a clip requested several times is decoded once.
 
     Args:
-        read: gives the frames of the clip that begins at a start.
+        read: returns the frames of the clip with a given start.
     """
 
     def __init__(self, read: Callable[[int], Iterator[Frame]]) -> None:
@@ -189,7 +189,7 @@ class Cuts:
         self.size: tuple[int, int] | None = None
 
     def frame_size(self, start: int) -> tuple[int, int]:
-        """(H, W) of the video's frames, read off the first frame of the clip at ``start``, which is kept."""
+        """(H, W) of the video's frames, from the first frame of the clip at ``start``, which is kept."""
         if self.size is None:
             frames = self.read(start)
             first = next(frames)
@@ -198,13 +198,13 @@ class Cuts:
         return self.size
 
     def add(self, start: int, box: Box, clip_frames: int, side_px: int) -> Frame:
-        """The box of each frame of a clip as (T, side, side, 3) uint8, to be filled by ``make``."""
+        """Request the box of each frame of a clip as (T, side, side, 3) uint8, which ``make`` fills."""
         clip = np.empty((clip_frames, side_px, side_px, 3), np.uint8)
         self.wanted.setdefault(start, []).append((box, clip))
         return clip
 
     def make(self) -> None:
-        """Decode every clip once, and fill what is wanted of it."""
+        """Decode every clip once, and fill the requested crops."""
         for start, crops in self.wanted.items():
             crop_frames(self.begun.pop(start) if start in self.begun else self.read(start), crops)
 
@@ -217,7 +217,7 @@ def crop_clip(frames: Frame, box: Box, side_px: int) -> Frame:
 
 
 def crop_frames(frames: Iterable[Frame], crops: Sequence[tuple[Box, Frame]]) -> None:
-    """The same into each clip, frame by frame: one that is cropped as it is decoded is still in the cache."""
+    """The same into each clip, frame by frame: a frame cropped right after decoding is still in the cache."""
     for time, frame in enumerate(frames):
         for (top, left, height, width), clip in crops:
             region = frame[top : top + height, left : left + width]
@@ -226,11 +226,11 @@ def crop_frames(frames: Iterable[Frame], crops: Sequence[tuple[Box, Frame]]) -> 
 
 
 def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, interpolation: int) -> Array:
-    """The box of a map (h, w) that covers a frame (H, W), as a square (side, side).
+    """Crop the box from a map (h, w) that covers a frame (H, W), as a square (side, side).
 
-    Pixel centres of the square are looked up in the map, by cv2's ``interpolation``: bilinear for amounts,
-    nearest for colour bins, which are names. A map's pixels are square and begin at the frame's corner, so
-    that the last ones may hang over its far edge.
+    Pixel centres of the square are looked up in the map by cv2's ``interpolation``: bilinear for quantities,
+    nearest for colour bins, which are labels. A map's pixels are square and start at the frame's corner, so
+    the last ones may extend beyond its far edge.
     """
     top, left, height, width = box
     scale = min(values.shape) / min(frame_size)
@@ -243,10 +243,10 @@ def crop_map(values: Array, box: Box, frame_size: tuple[int, int], side: int, in
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
-    """The videos of each training step, from any step on: (epoch, video_index) pairs, one list a step.
+    """The videos of each training step, starting at any step: a list of (epoch, video_index) pairs per step.
 
-    Each epoch is a permutation of the videos drawn from (seed, epoch); what does not fill a last batch is
-    left out of that epoch.
+    Each epoch is a permutation of the videos drawn from (seed, epoch); videos that do not fill the last batch
+    are left out of that epoch.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
-"""Reading video files, whichever reader can.
+"""Reading video files with the first reader that can.
 
 Frames are decoded in order and counted as they come. Declared frame counts and seeking are not trusted: both
-are wrong in common files, and time stamps of B-frame AVIs put frames in the wrong order.
+are wrong in common files, and timestamps of B-frame AVIs put frames in the wrong order.
 
-PyAV reads first: it hands over the decoder's own planes of brightness and colour, so that a frame is scaled
-and kept as JPEG without ever being turned into RGB. What PyAV cannot read goes to OpenCV. Both use the
-decoders of FFmpeg, both turn frames upright, and both take a file's own colour matrix and range.
+PyAV is tried first: it provides the decoder's own luma and chroma planes, so a frame is scaled and stored as
+JPEG without conversion to RGB. Files that PyAV cannot read go to OpenCV. Both use FFmpeg's decoders, rotate
+frames upright, and use the file's own colour matrix and range.
 """
 
 import contextlib
@@ -30,56 +30,56 @@ from fame_cli.data.picture import Frame, NoVideoError, Picture, Source, believab
 from fame_cli.errors import InputError
 
 RECENT = 16
-"""Frames before a place by which it is known again."""
+"""Number of frames before a place by which it is recognised."""
 SEEK_AHEAD_SECONDS = 1.0
-"""How much before the first of them a key frame is looked for: that of another stream may lie between."""
+"""How far before the first of them to seek: a key frame of another stream may lie in between."""
 LIMITS_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE)
-"""Too many open files, of the process or in all."""
+"""Too many open files, in the process or in the system."""
 
 
 class DecodedVideo:
-    """An opened video: what it declares, and its frames in order as ``pictures`` (each read once).
+    """An opened video: its declared properties, and its frames in order as ``pictures`` (each read once).
 
-    Of more than ``max_fps`` frames a second, that many are kept, evenly spread: frame n where
-    ⌊n · max_fps / fps⌋ is more than for the frame before. The count decides and not time stamps, so a
-    variable rate is thinned by its mean. Frames that are left out are decoded and not converted.
+    Above ``max_fps`` frames per second, frames are dropped evenly: frame n is kept if ⌊n · max_fps / fps⌋ is
+    larger than for the frame before. This uses frame numbers instead of timestamps, so a variable rate is
+    thinned by its mean. Dropped frames are decoded but not converted.
     """
 
     def __init__(self, reader: str, source: Source, max_fps: float = 0.0) -> None:
         self.reader = reader
-        """Name and version of what decodes it."""
+        """Name and version of the reader."""
         self.declared_fps = believable_rate(source.declared_fps)
-        """0 where the file declares none, or one that cannot be: then all frames are kept."""
+        """Declared rate; 0 if it is missing or impossible, in which case all frames are kept."""
         self.declared_frames = source.declared_frames
-        """What the file says; off by a few in about one file in thirty, and 0 where it says nothing."""
+        """As declared by the file; off by a few in about one file in thirty, 0 if not declared."""
         self.max_fps = max_fps if 0 < max_fps < self.declared_fps else 0.0
         self.notes = source.notes
-        """What was decided about the file."""
+        """Decisions made about the file."""
         self.decoded = 0
-        """Frames decoded so far, kept or not."""
+        """Frames decoded so far, kept or dropped."""
         self.seconds = 0.0
-        """When the last of them is shown."""
+        """Timestamp of the last of them."""
         self.recent: deque[float] = deque(maxlen=RECENT)
-        """When each of the last decoded frames is shown."""
+        """Timestamps of the last decoded frames."""
         self.source = source
         self.pictures = self._keep(source.pictures)
 
     @property
     def place(self) -> "Place":
-        """Where the last picture that was taken out lies."""
+        """The place of the last picture that was read."""
         return Place(self.reader, self.decoded, tuple(self.recent))
 
     @property
     def fps(self) -> float:
-        """Frames a second of those that are kept; 0 where it is not known."""
+        """Rate of the kept frames per second; 0 if unknown."""
         return self.max_fps or self.declared_fps
 
     @property
     def ended_early(self) -> bool:
-        """Whether clearly fewer frames came than the file declares: it is damaged or cut off.
+        """Whether clearly fewer frames were decoded than declared: the file is damaged or truncated.
 
-        Some containers tell their length in seconds alone, so that the declared frames of a variable rate are
-        more than there are: such a video ends when it should.
+        Some containers only declare their duration, so for a variable rate the declared count exceeds the
+        actual one: such a video does not end early.
         """
         few = self.decoded < self.declared_frames - max(5, self.declared_frames // 20)
         return few and self.seconds * self.declared_fps < 0.95 * self.declared_frames
@@ -98,10 +98,10 @@ class DecodedVideo:
         return due > before
 
     def go_to(self, place: "Place", jpegs: Sequence[Frame], encode: Callable[[Picture], Frame]) -> bool:
-        """Go on after a place by a seek; whether that led there without a doubt. If not, the video is spoilt.
+        """Seek to a place; returns whether it was reached for certain. If not, do not use the video further.
 
-        Seeking is trusted as far as it can be checked. The last frames before the place have to come one by
-        one at the times at which they came, and those that are kept have to give the last of the ``jpegs``.
+        A seek is only trusted if it can be verified: the last frames before the place must come one by one at
+        their former times, and the kept ones must reproduce the last of the ``jpegs``.
         """
         times = place.times
         if self.source.seek is None or len(times) < RECENT or list(times) != sorted(set(times)):
@@ -121,7 +121,7 @@ class DecodedVideo:
         return True
 
     def pass_over(self, place: "Place") -> None:
-        """Go on after a place by decoding all that lies before it, which is not converted."""
+        """Continue from a place by decoding everything before it, without conversion."""
         for _ in itertools.islice(self.source.pictures, place.decoded):
             pass
         self._go_on(self.source.pictures, place)
@@ -134,20 +134,20 @@ class DecodedVideo:
 
 @dataclass(frozen=True)
 class Place:
-    """A place within a video, to find again."""
+    """A place within a video, from which decoding can resume."""
 
     reader: str
-    """Name and version of what decoded it."""
+    """Name and version of the reader that decoded it."""
     decoded: int
-    """Frames before it."""
+    """Number of frames before it."""
     times: tuple[float, ...]
-    """When the last of these are shown, in seconds."""
+    """Timestamps of the last of these, in seconds."""
 
 
 def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None = None) -> DecodedVideo:
-    """Open a video for decoding from its first frame, with the first reader that gets a frame out of it.
+    """Open a video for decoding from its first frame, with the first reader that can decode a frame.
 
-    Raises InputError where none does.
+    Raises InputError if none can.
     """
     why = ""
     for reader in READERS if readers is None else readers:
@@ -168,9 +168,9 @@ def open_video(path: Path, max_fps: float = 0.0, readers: Sequence[str] | None =
 
 @contextlib.contextmanager
 def decoder_errors() -> Iterator[None]:
-    """Raise whatever a decoder raises as an InputError: it concerns one video and no other.
+    """Turn any error of a decoder into an InputError: it concerns only this video.
 
-    What the machine lacks is no fault of the video, and passes.
+    Errors about the machine's limits are not the video's fault and pass unchanged.
     """
     try:
         yield
@@ -192,7 +192,7 @@ def resume_video(
     *,
     seek: bool,
 ) -> DecodedVideo:
-    """Open a video to go on after a place: by a seek if that can be checked, see ``DecodedVideo.go_to``."""
+    """Open a video to continue from a place, by a verified seek if possible (``DecodedVideo.go_to``)."""
     readers = [place.reader.split()[0]]
     if seek:
         with contextlib.suppress(InputError):
@@ -207,13 +207,13 @@ def resume_video(
 
 
 def open_with_pyav(path: Path) -> Source | None:
-    from fame_cli.data import pyav_reader  # whoever reads no video file need not wait for FFmpeg to load
+    from fame_cli.data import pyav_reader  # loading FFmpeg takes time, so only for reading video files
 
     return pyav_reader.open_file(path)
 
 
 def holds_video(path: Path) -> bool:
-    """Whether a file of any name is a video, by its content: not text, sound or a single picture."""
+    """Whether a file of any name is a video by its content: not text, audio or a single image."""
     from fame_cli.data import pyav_reader
 
     return pyav_reader.holds_video(path)
@@ -223,7 +223,7 @@ READERS: dict[str, Callable[[Path], Source | None]] = {
     "pyav": open_with_pyav,
     "opencv": opencv_reader.open_file,
 }
-"""Each opens a file, or returns None where it cannot; in the order in which they are tried."""
+"""Each opens a file or returns None, in the order in which they are tried."""
 
 
 def version_of(reader: str) -> str:
@@ -235,7 +235,7 @@ def decoder_versions() -> str:
 
 
 def why_unreadable(path: Path) -> str:
-    """The most telling reason why no frame could be read from a file."""
+    """The most specific reason why no frame could be read from a file."""
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -246,9 +246,9 @@ def why_unreadable(path: Path) -> str:
 
 
 def reader_that_survives(path: Path) -> str:
-    """The first reader that decodes a whole video, each tried in a process of its own.
+    """The first reader that decodes a whole video, each tried in its own process.
 
-    Raises InputError with the signal that killed a reader, or where none gets a frame out of the video.
+    Raises InputError with the signal that killed a reader, or if none can decode a frame.
     """
     crashes = []
     for reader in READERS:

@@ -1,4 +1,4 @@
-"""A video on its way into a frame store: scaled, made JPEG, and what there is to tell of it."""
+"""A video on its way into a frame store: scaled, encoded as JPEG, and its outcome."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ from fame_cli.data.decode import DecodedVideo, Place, decoder_errors, open_video
 from fame_cli.data.picture import Frame, Picture, Shape, Size, whole
 
 PICTURES_AT_ONCE = 16
-"""Frames decoded and scaled before they are compressed: each goes faster when it is not done in between."""
+"""Frames decoded and scaled before they are compressed; alternating would slow both down."""
 SAME_RATIO = 1.02
-"""Shapes whose ratios differ by less are taken for one: 426x240 and 640x360 do by 0.2 %."""
+"""Aspect ratios that differ by less count as equal: 426x240 and 640x360 differ by 0.2 %."""
 
 
 class Film:
-    """A video on its way into a shard: its frames as JPEG, and what became of it."""
+    """A video on its way into a shard: its frames as JPEG, and its outcome."""
 
     def __init__(
         self, video: DecodedVideo, config: ExtractConfig, progress: "FilmProgress | None" = None
@@ -25,9 +25,9 @@ class Film:
         self.video = video
         self.config = config
         self.stored = 0
-        """Frames that were handed out so far."""
+        """Number of frames returned so far."""
         self.other_shape: Shape | None = None
-        """Of the first frame that is not of the first one's shape; none comes after it."""
+        """Shape of the first frame whose shape differs from the first one; no frames follow it."""
         self.size_changed = False
         self.pictures = video.pictures
         if progress:
@@ -46,13 +46,13 @@ class Film:
 
     @property
     def progress(self) -> "FilmProgress":
-        """How far it is, between two groups of frames."""
+        """Its progress between two groups of frames."""
         return FilmProgress(
             self.video.place, self.stored, self.shape, self.size_changed, tuple(self.video.notes)
         )
 
     def groups(self) -> Iterator[list[Frame]]:
-        """Its frames as JPEG, some at a time; raises InputError where the decoder fails."""
+        """Its frames as JPEG, some at a time; raises InputError if the decoder fails."""
         with decoder_errors():
             scaled = (picture.scale(self.stored_size) for picture in self.of_one_shape())
             while group := list(itertools.islice(scaled, PICTURES_AT_ONCE)):
@@ -61,9 +61,9 @@ class Film:
                 yield jpegs
 
     def of_one_shape(self) -> Iterator[Picture]:
-        """The pictures up to the first of another shape, which the frame store could only hold squeezed.
+        """The pictures up to the first of another shape, which the frame store could only hold distorted.
 
-        A size that changes with the shape kept, as calls over a network have it, is no matter.
+        A change of size with the same aspect ratio, as in video calls, does not matter.
         """
         size = self.shape
         for picture in self.pictures:
@@ -101,8 +101,8 @@ class Film:
     def why_partial(self) -> str:
         if self.other_shape:
             return (
-                f"from frame {self.video.decoded - 1} on it is {in_pixels(self.other_shape)} instead of "
-                f"{in_pixels(self.shape)}, another shape: only what comes before is kept"
+                f"from frame {self.video.decoded - 1} on, its shape is {in_pixels(self.other_shape)} instead "
+                f"of {in_pixels(self.shape)}: only the frames before are kept"
             )
         if self.video.ended_early:
             return f"only {self.video.decoded} of {self.video.declared_frames} frames decode"
@@ -111,7 +111,7 @@ class Film:
 
 @dataclass(frozen=True)
 class FilmProgress:
-    """How far a film is, as plain values that a file can hold."""
+    """The progress of a film, as plain values for a file."""
 
     place: Place
     stored: int
@@ -121,7 +121,7 @@ class FilmProgress:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "FilmProgress":
-        """The inverse of ``dataclasses.asdict``, by way of JSON."""
+        """The inverse of ``dataclasses.asdict``, after a round trip through JSON."""
         place = values["place"]
         return FilmProgress(
             Place(place["reader"], place["decoded"], tuple(place["times"])),
@@ -139,7 +139,7 @@ def begin(path: Path, config: ExtractConfig, readers: Sequence[str] | None = Non
 def go_on(
     path: Path, config: ExtractConfig, progress: FilmProgress, jpegs: Sequence[Frame], *, seek: bool
 ) -> Film:
-    """A film from where it was left on, of which the last frames gave these ``jpegs``."""
+    """Resume a film from its progress; its last frames gave these ``jpegs``."""
     size = scaled_size(*progress.shape, config.short_side_px)
     video = resume_video(
         path,
@@ -157,7 +157,7 @@ def in_pixels(shape: Shape) -> str:
 
 
 def same_shape(one: Shape, other: Shape) -> bool:
-    """Whether two sizes have one ratio of width to height, as far as whole pixels can."""
+    """Whether two sizes have the same aspect ratio, up to rounding to whole pixels."""
     ratio = one[0] / one[1] / (other[0] / other[1])
     return 1 / SAME_RATIO <= ratio <= SAME_RATIO
 

@@ -1,9 +1,9 @@
 """The frame store: every frame of every video as JPEG, packed in HDF5 shards (``WORK/frames/``).
 
 A shard holds the frames of a few videos one after another: ``jpeg`` (bytes of all frames), ``offsets``
-(where each frame starts, and the end of the last), ``first_frame`` (which frame each video starts at, and the
-end of the last). A clip is one read of neighbouring bytes, however the video was compressed (``packed.py``).
-Each JPEG is followed by a checksum, which decoders pass over: a changed byte would decode to other pixels.
+(start of each frame, and the end of the last), ``first_frame`` (first frame of each video, and the end of the
+last). A clip is one read of contiguous bytes, however the video was compressed (``packed.py``).
+Each JPEG is followed by a checksum, which decoders ignore: a changed byte would decode to other pixels.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from fame_cli.names import to_disk
 from fame_cli.shard import Shard, Summary, damage_of, shard_path
 
 OUTCOME = ("frame_count", "fps", "width", "height", "status", "reason", "notes")
-"""What the manifest takes from what a shard's receipt tells of each video, which calls it as a column."""
+"""Fields of the manifest that come from a shard's receipt, where they have the names of the columns."""
 
 JPEGS = PackedFormat("frame", "jpeg", {"offsets": "<i8", "first_frame": "<i8"}, 256 << 10)
 
@@ -45,7 +45,7 @@ CHECKSUM_BYTES = len(CHECKSUM_MARK) + 4
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Outcomes = dict[str, list[Any]]
-"""Of each of ``OUTCOME``, what it is of each video, or None where nothing is told."""
+"""For each of ``OUTCOME``, its value for each video, or None if it is not recorded."""
 
 
 def extract(
@@ -55,16 +55,12 @@ def extract(
     workers: stage.Workers = stage.ONE_PROCESS,
     progress: stage.Progress | None = None,
 ) -> tuple[stage.Report, Manifest]:
-    """Decode every video of the manifest into the frame store of ``work``, as far as that is not done yet.
+    """Decode every video of the manifest that is not yet in the frame store of ``work``.
 
-    Returns what was done, and the manifest with what became of each video: one that cannot be read is marked
+    Returns a report and the manifest with the status of each video: one that cannot be read is marked
     "failed" with the reason, one that ends early "partial".
     """
-    name = f"short{config.short_side_px}-q{config.jpeg_quality}"
-    folder = stage.stage_folder(work / "frames", name, config.to_dict())
-    shards = [
-        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
-    ]
+    folder, shards = extraction(work, manifest, config)
     report = stage.run(
         folder,
         "frames",
@@ -82,6 +78,15 @@ def extract(
     return report, with_outcome(manifest, outcomes_of(report.summaries))
 
 
+def extraction(work: Path, manifest: Manifest, config: ExtractConfig) -> tuple[Path, list[Shard]]:
+    """The folder of a frame store and its shards."""
+    name = f"short{config.short_side_px}-q{config.jpeg_quality}"
+    shards = [
+        extract_task(shard, config, manifest.root, videos) for shard, videos in shard_slices(manifest.videos)
+    ]
+    return stage.stage_folder(work / "frames", name, config.to_dict()), shards
+
+
 def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[Video]) -> Shard:
     inputs = fingerprint([config.to_dict(), [identity(root, video) for video in videos]])
     task = ExtractTask(root, tuple(video.path for video in videos), config, name, inputs)
@@ -89,13 +94,13 @@ def extract_task(name: str, config: ExtractConfig, root: Path, videos: Sequence[
 
 
 def identity(root: Path, video: Video) -> list[Any]:
-    """What decides the pixels; a file that may not be read is another one once it may."""
+    """What determines the pixels; an unreadable file counts as another one once it is readable."""
     readable = video.status == "removed" or os.access(root / to_disk(video.path), os.R_OK)
     return [*video.identity, *([] if readable else ["unreadable"])]
 
 
 def outcomes_of(summaries: Iterable[Summary]) -> Outcomes:
-    """What became of each video, by column, as the summaries of the shards tell."""
+    """The outcome of each video, by column, from the summaries of the shards."""
     outcomes: Outcomes = {name: [] for name in OUTCOME}
     for summary in summaries:
         for outcome in summary["videos"]:
@@ -105,14 +110,14 @@ def outcomes_of(summaries: Iterable[Summary]) -> Outcomes:
 
 
 def with_outcome(manifest: Manifest, outcomes: Outcomes) -> Manifest:
-    """The manifest with the size, frame count and status that a store tells of what is there."""
+    """The manifest with sizes, frame counts and status taken from a store."""
     names = tuple(outcomes)
-    told_before = attrgetter(*names)
+    values_of = attrgetter(*names)
     videos = []
-    for video, *told in zip(manifest.videos, *outcomes.values(), strict=True):
-        # Mostly the manifest says the same, and the video stays as it is.
-        if video.status != "removed" and told_before(video) != tuple(told):
-            given = {name: value for name, value in zip(names, told, strict=True) if value is not None}
+    for video, *found in zip(manifest.videos, *outcomes.values(), strict=True):
+        # Usually the manifest says the same, and the video object is kept.
+        if video.status != "removed" and values_of(video) != tuple(found):
+            given = {name: value for name, value in zip(names, found, strict=True) if value is not None}
             video = dataclasses.replace(video, **given)
         videos.append(video)
     return dataclasses.replace(manifest, videos=tuple(videos))
@@ -126,17 +131,17 @@ class ExtractTask:
     paths: tuple[str, ...]
     config: ExtractConfig
     name: str = ""
-    """Of the shard; without one, nothing is kept of it before it is done."""
+    """Name of the shard; without one, no progress is saved before it is done."""
     inputs: str = ""
-    """Fingerprint of all that decides its content."""
+    """Fingerprint of everything that determines its content."""
     in_own_process: bool = False
-    """Decode each video once in a process of its own first, to find the one that crashes a decoder."""
+    """First decode each video in its own process, to find the one that crashes a decoder."""
 
 
 def extract_shard(path: Path, task: ExtractTask) -> Summary:
-    """Write the frames of the task's videos to the shard ``path``; returns what became of each."""
+    """Write the frames of the task's videos to the shard ``path``; returns the outcome of each."""
     with PackedWriter(path, JPEGS) as writer:
-        # Another version may decode other pixels, which do not belong into one video.
+        # Another version may decode other pixels, which must not be mixed within a video.
         inputs = fingerprint([task.inputs, decode.decoder_versions()])
         progress = ShardProgress(path.parent, task.name, inputs, writer)
         progress.resume()
@@ -159,7 +164,7 @@ def extract_video(
             begun = None
         if begun:
             jpegs = [jpeg_of(item) for item in writer.last_items(decode.RECENT)]
-            # What crashed the decoder may have been the seek.
+            # The seek itself may have crashed the decoder.
             seek = not task.in_own_process
             film = go_on(path, task.config, FilmProgress.from_dict(begun), jpegs, seek=seek)
         else:
@@ -171,7 +176,7 @@ def extract_video(
 
 
 def store_film(writer: PackedWriter, film: Film, progress: ShardProgress) -> dict[str, Any]:
-    """Decode, scale and store a video as far as that is left; returns what there is to tell of it."""
+    """Decode, scale and store the rest of a video; returns its outcome."""
     for group in film.groups():
         for jpeg in group:
             writer.add(with_checksum(jpeg))
@@ -181,24 +186,24 @@ def store_film(writer: PackedWriter, film: Film, progress: ShardProgress) -> dic
 
 
 def with_checksum(jpeg: Array) -> Array:
-    """A JPEG (bytes,) uint8 with the CRC-32 of its bytes behind it, as an item of a shard."""
+    """A JPEG (bytes,) uint8 followed by the CRC-32 of its bytes, as an item of a shard."""
     checksum = zlib.crc32(jpeg.data).to_bytes(4, "little")
     return np.concatenate([jpeg, np.frombuffer(CHECKSUM_MARK + checksum, np.uint8)])
 
 
 def jpeg_of(item: Array) -> Array:
-    """The JPEG of an item, without the checksum behind it if it has one."""
+    """The JPEG of an item, without its checksum if it has one."""
     return item[:-CHECKSUM_BYTES] if item[-CHECKSUM_BYTES:-4].tobytes() == CHECKSUM_MARK else item
 
 
 def drop_video(writer: PackedWriter, progress: ShardProgress) -> None:
-    """Forget the frames of the video begun last, wherever they are."""
+    """Drop the frames of the current video from shard and saved progress."""
     writer.drop_video()
     progress.forget()
 
 
 def require_whole(path: Path) -> None:
-    """Read a shard back before anything is derived from it and signed; raises ArtefactError if it changed."""
+    """Verify a shard before anything is derived from it and signed; raises ArtefactError if it changed."""
     if what := damage_of(path.parent, path.stem):
         raise damage_error(path, f"it {what}")
 
@@ -215,12 +220,12 @@ class FrameStore:
     ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
-        folder: of the store; ``open_frame_store`` finds it.
-        manifest: of its WORK folder.
+        folder: folder of the store; ``open_frame_store`` finds it.
+        manifest: manifest of its WORK folder.
 
     Raises:
-        ArtefactError: the store cannot be read, or videos have changed since; from the methods, where a shard
-            is damaged.
+        ArtefactError: the store cannot be read, or videos have changed since. The methods raise it for a
+            damaged shard.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -238,30 +243,30 @@ class FrameStore:
 
     @property
     def videos(self) -> tuple[Video, ...]:
-        """All videos of the manifest in order, also those that could not be read (``usable`` is False).
+        """All videos of the manifest in order, including those that could not be read (``usable`` is False).
 
-        Lengths, sizes and status are those of this store: ``manifest.csv`` tells what the last extraction
-        found, which may have kept fewer frames a second.
+        Lengths, sizes and status are those of this store; ``manifest.csv`` has those of the last extraction,
+        which may have kept fewer frames per second.
         """
         return self.manifest.videos
 
     def read(self, video_index: int, indices: Sequence[int] | Array) -> Frame:
         """Frames of a video by number, from 0 and in any order: (len(indices), H, W, 3) uint8 RGB.
 
-        Raises IndexError where the video has no such frame.
+        Raises IndexError if the video has no such frame.
         """
         return np.stack(list(self.each_frame(video_index, indices)))
 
     def each_frame(self, video_index: int, indices: Sequence[int] | Array) -> Iterator[Frame]:
-        """The same one by one, (H, W, 3) each: cheaper where each is used up before the next."""
+        """The same, but one frame (H, W, 3) at a time: cheaper if each is used before the next."""
         path, row = self.locate(video_index)
         shard = open_shard(path, JPEGS, self.index.layout, video_index // VIDEOS_PER_SHARD)
         return (decode_frame(item, path) for item in shard.read(row, indices))
 
     def require_whole(self, video_index: int) -> None:
-        """Read the shard of a video back before anything is derived from it and signed.
+        """Verify the shard of a video before anything is derived from it and signed.
 
-        Raises ArtefactError where it is not what was written, or the index says that it lies there otherwise.
+        Raises ArtefactError if it is not what was written, or the index contradicts it.
         """
         path, _ = self.locate(video_index)
         require_whole(path)
@@ -269,20 +274,20 @@ class FrameStore:
             raise wrong_index(self.folder)
 
     def locate(self, video_index: int) -> tuple[Path, int]:
-        """The shard file that holds a video, and its row there."""
+        """The shard file of a video, and its row in it."""
         return shard_path(self.folder, shard_name(video_index)), video_index % VIDEOS_PER_SHARD
 
 
 def read_items(path: Path, row: int, indices: Sequence[int] | Array) -> list[Array]:
-    """The items of some frames of the video in one row of a shard, without its store's index."""
+    """The items of some frames of the video in one row of a shard, without the store's index."""
     return open_shard(path, JPEGS).read(row, indices)
 
 
 def decode_frame(item: Array, path: Path, least_side_px: int = 0) -> Frame:
-    """(H, W, 3) uint8 RGB of an item from the shard ``path``; ArtefactError where it is not what was written.
+    """(H, W, 3) uint8 RGB of an item from the shard ``path``; ArtefactError if it is not what was written.
 
-    With ``least_side_px``, as small as the JPEG decodes at less cost, which is at half the size or less, with
-    both sides at least that.
+    With ``least_side_px``, the JPEG is decoded at a reduced size (a half or less), which is cheaper, with
+    both sides at least that long.
     """
     jpeg = jpeg_of(item)
     if jpeg.size < item.size and zlib.crc32(jpeg.data) != int.from_bytes(item[-4:].tobytes(), "little"):
@@ -291,7 +296,7 @@ def decode_frame(item: Array, path: Path, least_side_px: int = 0) -> Frame:
     try:
         return simplejpeg.decode_jpeg(jpeg, "RGB", **size)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise damage_error(path, f"a frame in it is no JPEG: {error}") from error
+        raise damage_error(path, f"a frame in it is not a JPEG: {error}") from error
 
 
 def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) -> FrameStore:
@@ -299,12 +304,12 @@ def open_frame_store(work: Path, manifest: Manifest, wanted: str | None = None) 
 
     Args:
         work: the folder that ``fame extract`` made.
-        manifest: of ``read_manifest(work)``.
-        wanted: a folder in ``work/frames``, where there are several.
+        manifest: the result of ``read_manifest(work)``.
+        wanted: name of a folder in ``work/frames``, if there are several.
 
     Raises:
         ArtefactError: there is none, or videos were added or changed since it was made.
-        ConfigurationError: there are several and none is named, or the named one is not there.
+        ConfigurationError: there are several and none is named, or the named one does not exist.
     """
     folder = choose_store(work / "frames", wanted, "--frames", extract_command(work) or "extract the videos.")
     return FrameStore(folder, manifest)

@@ -1,4 +1,4 @@
-"""Groups of videos that are no independent examples: cut from one film, or of one person."""
+"""Groups of videos that are not independent examples: cut from one film, or of one person."""
 
 import re
 
@@ -17,5 +17,5 @@ def ucf101_group(name: str) -> str:
 
 
 def group_of(video: Video) -> str:
-    """The group of a video: as a CSV file or its own name has it; else one for itself, named by its id."""
+    """The group of a video, from a CSV file or its name; otherwise its own group, named by its id."""
     return video.group or ucf101_group(video.id).casefold() or video.id

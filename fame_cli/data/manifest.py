@@ -1,4 +1,4 @@
-"""The manifest: which videos there are, and what became of each (``WORK/manifest.csv``)."""
+"""The manifest: the list of videos and the status of each (``WORK/manifest.csv``)."""
 
 import contextlib
 import csv
@@ -22,37 +22,37 @@ from fame_cli.names import to_disk, to_text
 from fame_cli.sealed import read_sealed, write_sealed
 
 VIDEOS_PER_SHARD = 8
-"""Videos in a shard of every stage: the most a killed worker has to do again."""
+"""Videos per shard in every stage: the most work that a killed worker loses."""
 
 Status = Literal["pending", "ok", "partial", "failed", "removed"]
-"""A removed video was listed once and is not now: it keeps its row, so that no other video's place moves,
-without label and split, and its frames, so that they need not be decoded again should it come back."""
+"""A removed video was listed before but is not found now. It keeps its row, without label and split, so that
+no other video's place changes, and its frames, so that they need not be decoded again if it comes back."""
 STATUSES = get_args(Status)
 
 
 REWRITE_SECONDS = 0.1
-"""In which ``fame extract``, which may be at it right now, has written both files."""
+"""Time in which a running ``fame extract`` has written both files."""
 
 LIST_SEAL = "manifest_sha256"
-"""What ``source.json`` calls the SHA-256 of the list that was written with it."""
+"""Key in ``source.json`` for the SHA-256 of the list written with it."""
 
 RUN_SIGNS = ("config.toml", "record.json", "backbone.safetensors")
-"""What a folder of the other kind is known by."""
+"""Files by which a RUN folder is recognised."""
 
 NO_WORK = "Give the folder that fame extract made with -o, or make one from a folder of videos."
 
 
 class DamagedManifestError(ArtefactError):
-    """The list of a WORK folder's videos cannot be read; its stores may be whole."""
+    """The list of a WORK folder's videos cannot be read; its stores may be intact."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """One row of the manifest. Frames, rate and size are those of the file, once it has been decoded."""
+    """One row of the manifest. Frames, rate and size are those of the file, once decoded."""
 
     id: str
     path: str
-    """Relative to the folder that was indexed, with forward slashes; as ``names.to_text`` has it."""
+    """Relative to the indexed folder, with forward slashes, in the form of ``names.to_text``."""
     label: str = ""
     split: str = ""
     bytes: int = 0
@@ -64,9 +64,9 @@ class Video:
     status: Status = "pending"
     reason: str = ""
     notes: str = ""
-    """What was decided about the file: which of its streams was read, how it was turned, and the like."""
+    """Decisions made about the file: which stream was read, how it was rotated, and so on."""
     group: str = ""
-    """What it has in common with others (a film, a person), where a CSV file says so; see ``group_of``."""
+    """What it shares with other videos (a film, a person), from a CSV file; see ``group_of``."""
 
     @property
     def usable(self) -> bool:
@@ -74,29 +74,29 @@ class Video:
 
     @property
     def identity(self) -> list[Any]:
-        """What decides the pixels; label and split do not, so another split needs no new extraction."""
+        """What determines the pixels; label and split do not, so another split needs no new extraction."""
         return [self.id, self.path, self.bytes, self.modified_ns]
 
 
 COLUMN_OF = {"frame_count": "frames"}
-"""What the file calls a field, where that is another name."""
+"""Column names that differ from the field's name."""
 COLUMNS = [COLUMN_OF.get(column.name, column.name) for column in fields(Video)]
 FIRST_COLUMNS = COLUMNS[: COLUMNS.index("reason") + 1]
-"""Those that every manifest has; one that was written by an earlier version lacks others at the end."""
+"""Columns of every manifest; those written by earlier versions lack later ones."""
 NUMBERS: list[tuple[int, type]] = [
     (place, column.type)
     for place, column in enumerate(fields(Video))
     if isinstance(column.type, type) and column.type is not str
 ]
-"""Which columns hold numbers, and of what type."""
+"""The columns with numbers, and their types."""
 REPEATED = [COLUMNS.index(name) for name in ("label", "split", "status", "reason", "notes", "group")]
-"""Which columns say the same of many videos: it is kept once, as is an id that is a path."""
+"""Columns with the same value for many videos, kept in memory once, as is an id equal to the path."""
 values_of = attrgetter(*(column.name for column in fields(Video)))
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All videos of a WORK folder, in an order that stays as videos are added."""
+    """All videos of a WORK folder, in an order that is stable as videos are added."""
 
     root: Path
     source: dict[str, Any]
@@ -110,7 +110,7 @@ class Manifest:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """Which folder was indexed, and how, for the command that does it again."""
+        """The indexed folder and options, for the command that repeats it."""
         given = {**self.source, "root": str(self.root)}
         return {
             name: to_text(value) if isinstance(value, str) else value
@@ -120,17 +120,17 @@ class Manifest:
 
     @property
     def class_names(self) -> list[str]:
-        """Labels in alphabetical order; a class's number is its place here."""
+        """Labels in alphabetical order; a class's number is its index here."""
         return sorted({video.label for video in self.videos if video.label})
 
     def video_indices(self, split: str = "") -> list[int]:
-        """Places of the usable videos, of one split or of all."""
+        """Indices of the usable videos, of one split or of all."""
         return [n for n, video in enumerate(self.videos) if video.usable and split in ("", video.split)]
 
 
 @contextlib.contextmanager
 def pause_garbage_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile: among many new objects that stay, Python would look again and again."""
+    """Pause the garbage collector, which would scan many new long-lived objects again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -151,18 +151,18 @@ def shard_name(video_index: int) -> str:
 
 
 def combine(work: Path, fresh: Manifest) -> Manifest:
-    """The manifest of a WORK folder after indexing its videos anew: ``continued``, where there was one.
+    """The manifest of a WORK folder after indexing again: the old one carried over, if there is one.
 
-    Raises ArtefactError where WORK was made from other videos, or its manifest is damaged.
+    Raises ArtefactError if WORK was made from other videos, or its manifest is damaged.
     """
     return carry_over(work, read_manifest(work), fresh) if is_work(work) else fresh
 
 
 def carry_over(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
-    """The ``old`` manifest of a WORK folder after indexing its videos anew.
+    """The ``old`` manifest of a WORK folder updated with a ``fresh`` index of its videos.
 
-    Videos that were known keep their place, so that finished shards stay good, and what became of them; new
-    ones come last. Raises ArtefactError where WORK was made from other videos.
+    Known videos keep their place, so that finished shards stay valid, and their status; new ones come last.
+    Raises ArtefactError if WORK was made from other videos.
     """
     found = {video.id: video for video in fresh.videos}
     if old.root != fresh.root and not any(video.id in found for video in old.videos):
@@ -175,7 +175,7 @@ def carry_over(work: Path, old: Manifest, fresh: Manifest) -> Manifest:
 
 
 def update_video(before: Video, video: Video | None) -> Video:
-    """A freshly indexed video with what is known of its decoding, if its file has not changed since."""
+    """A freshly indexed video with its known decoding results, if its file has not changed."""
     if video is None:
         reason = "it is not among the videos any more"
         return dataclasses.replace(before, label="", split="", status="removed", reason=reason)
@@ -187,24 +187,24 @@ def update_video(before: Video, video: Video | None) -> Video:
 
 
 def is_work(folder: Path) -> bool:
-    """Whether a folder is a WORK folder, whole or damaged."""
+    """Whether a folder is a WORK folder, intact or damaged."""
     frames = (path for name in ("stage", "00000") for path in folder.glob(f"frames/*-*/{name}.json"))
     return manifest_path(folder).exists() or any(frames)
 
 
 def place_note(data: Path, work: Path) -> str:
-    """What there is to say where WORK lies among the videos; nothing elsewhere.
+    """A warning if WORK is inside the folder of the videos; otherwise nothing.
 
-    Raises ConfigurationError where it is the folder of the videos itself.
+    Raises ConfigurationError if it is the folder of the videos itself.
     """
     videos, results = data.resolve(), work.resolve()
     if videos == results:
         raise ConfigurationError(
-            f"-o {work} is the folder of the videos.", "Give a folder of its own for what is made of them."
+            f"-o {work} is the folder of the videos.", "Choose a separate folder for the results."
         )
     if not results.is_relative_to(videos):
         return ""
-    return f"{work} lies inside {data}: what is drawn there may be taken for videos. Choose one beside it."
+    return f"{work} is inside {data}: files written there may be mistaken for videos. Choose one next to it."
 
 
 def manifest_path(work: Path) -> Path:
@@ -216,19 +216,19 @@ def source_path(work: Path) -> Path:
 
 
 def write_manifest(work: Path, manifest: Manifest) -> None:
-    """Write ``manifest.csv`` and ``source.json``, each whole or not at all."""
+    """Write ``manifest.csv`` and ``source.json``, each atomically."""
     text = io.StringIO()
     minimal = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     minimal.writerow(COLUMNS)
     for video in manifest.videos:
         row = values_of(video)
-        # Before Python 3.13, a carriage return alone is not reason enough to quote a value.
+        # Before Python 3.13, csv does not quote a value with only a carriage return.
         (quoted if any("\r" in value for value in row if isinstance(value, str)) else minimal).writerow(row)
-    # The list is signed in source.json: after a kill between the two they do not agree, which is told.
+    # The list is signed in source.json: a kill between the two writes leaves a mismatch, which is reported.
     source = {**manifest.source, "root": str(manifest.root)}
-    told = {key: to_text(value) if isinstance(value, str) else value for key, value in source.items()}
-    write_sealed(source_path(work), {**told, LIST_SEAL: list_seal(text.getvalue())})
+    texts = {key: to_text(value) if isinstance(value, str) else value for key, value in source.items()}
+    write_sealed(source_path(work), {**texts, LIST_SEAL: list_seal(text.getvalue())})
     write_text(manifest_path(work), text.getvalue())
 
 
@@ -237,9 +237,9 @@ def list_seal(text: str) -> str:
 
 
 def read_manifest(work: Path) -> Manifest:
-    """Read what ``fame extract`` found: the videos of a WORK folder with label, split, length and status.
+    """Read the videos of a WORK folder with label, split, length and status, as found by ``fame extract``.
 
-    Raises ArtefactError where the manifest is missing or was damaged.
+    Raises ArtefactError if the manifest is missing or damaged.
     """
     try:
         return read_once(work)
@@ -257,9 +257,9 @@ def read_once(work: Path) -> Manifest:
         digest = hashlib.sha256()
         with path.open("rb") as lines:
             videos = parse(digest_lines(lines, digest))
-        # That of an older version is not signed.
+        # Lists of older versions are not signed.
         if source.pop(LIST_SEAL, digest.hexdigest()) != digest.hexdigest():
-            raise ValueError(f"it is not the list that {source_path(work).name} was written with")
+            raise ValueError(f"it does not match {source_path(work).name}")
     except FileNotFoundError as error:
         if is_work(work):
             raise DamagedManifestError(f"{path} is missing.", list_again(work)) from error
@@ -276,21 +276,21 @@ def read_once(work: Path) -> Manifest:
 
 
 def digest_lines(lines: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[str]:
-    """The text of lines as they stream by; ``digest`` has seen all of them in the end."""
+    """Decode lines one by one, adding them to ``digest``."""
     for line in lines:
         digest.update(line)
         yield line.decode("utf-8", "surrogateescape")
 
 
 def list_again(work: Path) -> str:
-    """What to say where the list of WORK's videos is lost."""
+    """The hint for a lost list of videos."""
     if make := extract_command(work):
-        return f"This lists the videos anew and makes no frames again that are whole: {make}"
-    return "Extract the videos again into the same folder: no frames are made again that are whole."
+        return f"This rebuilds the list and keeps all intact frames: {make}"
+    return "Extract the videos again into the same folder: all intact frames are kept."
 
 
 def parse(lines: Iterable[str]) -> tuple[Video, ...]:
-    """The rows of ``manifest.csv``; raises ValueError or csv.Error that says in which line it is damaged."""
+    """The rows of ``manifest.csv``; raises ValueError or csv.Error naming a damaged line."""
     rows = csv.reader(lines, strict=True)
     columns = next(rows, [])
     if columns != COLUMNS[: max(len(columns), len(FIRST_COLUMNS))]:
@@ -328,10 +328,10 @@ def parse_row(row: Sequence[str], columns: Sequence[str]) -> Video:
 
 
 def is_inside(path: str) -> bool:
-    """Whether a path names something below the folder that it is relative to.
+    """Whether a path stays below the folder that it is relative to.
 
-    Symbolic links are not looked at: those below the folder were put there by whoever owns it, and indexing
-    follows them.
+    Symbolic links are not checked: those below the folder were put there by its owner, and indexing follows
+    them.
     """
     if not path or "\0" in path or path.startswith("/"):
         return False

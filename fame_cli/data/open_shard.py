@@ -1,7 +1,7 @@
-"""Packed shards that are open: few at a time, read where their layout says, safe to share with a fork.
+"""Open packed shards: few at a time, read by their layout, safe to share with forked processes.
 
-Opening costs a few microseconds where the layout is known, so a store of 30,000 shards reads as fast as one
-of five, however few of them are kept open.
+Opening takes a few microseconds if the layout is known, so a store of 30,000 shards reads as fast as one of
+five, however few of them are kept open.
 """
 
 import bisect
@@ -29,27 +29,27 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LayoutOf = Callable[[int], Layout]
 
 MOST_OPEN = 128
-"""Shards of all stores that a process keeps open."""
+"""Maximum number of shards, of all stores, that a process keeps open."""
 SHARE_OF_LIMIT = 4
-"""Of the files that a process may open, one in so many is left to shards at most."""
+"""At most one in this many of the files that a process may open is a shard."""
 SPARSE = 4
-"""How many times the bytes that are wanted one read may take."""
+"""One read may take at most this many times the requested bytes."""
 
 
 class OpenShard:
-    """One packed shard, read by place alone.
+    """One packed shard, read by offset only.
 
-    A descriptor is never seeked: a forked process may go on with it. Whoever reads holds the shard, so it is
-    closed when nobody does and it is not kept open any more.
+    The descriptor is never seeked, so a forked process can continue to use it. Readers hold a reference to
+    the shard, so it is closed once nobody does and it is no longer kept open.
 
     Args:
-        path: of the shard.
+        path: path of the shard.
         form: how it is packed.
-        known: its layout, if somebody kept it. It is compared with the file, and where the file is another
-            one by now the file's own layout is read.
+        known: its layout, if known. It is compared with the file, and if the file has changed, the file's own
+            layout is read.
 
     Raises:
-        NOT_READ: it does not open or is none. From the methods, ArtefactError where it is damaged.
+        NOT_READ: it does not open or is not a shard. The methods raise ArtefactError if it is damaged.
     """
 
     def __init__(self, path: Path, form: PackedFormat, known: Layout | None = None) -> None:
@@ -72,7 +72,7 @@ class OpenShard:
         return rows == self.layout.rows
 
     def column(self, name: str, first: int, count: int) -> Array:
-        """Rows of a column from ``first`` on."""
+        """Rows of a column starting at ``first``."""
         try:
             return self._read_column(name, first, count)
         except OSError as error:
@@ -86,17 +86,17 @@ class OpenShard:
     def _read(self, place: int, count: int) -> bytes:
         data = os.pread(self.descriptor, count, place)
         if len(data) < count:
-            raise OSError("it is cut off")
+            raise OSError("it is truncated")
         return data
 
     def items_of(self, row: int) -> range:
-        """The numbers in the shard of the items of a video."""
+        """The numbers of a video's items within the shard."""
         return range(*self.layout.rows[row : row + 2])
 
     def read(self, row: int, numbers: Sequence[int] | Array) -> list[Array]:
-        """Items (bytes,) uint8 of the video in a row, by number from 0: by one read if they lie together.
+        """Items (bytes,) uint8 of the video in a row, by number from 0: in one read if they are adjacent.
 
-        Raises IndexError where the video has no such item.
+        Raises IndexError if the video has no such item.
         """
         items = self.items_of(row)
         wanted = np.asarray(numbers) + items.start
@@ -120,7 +120,7 @@ class OpenShard:
         return [data[start - first : end - first] for start, end in zip(starts, ends, strict=True)]
 
     def _read_items(self, start: int, end: int) -> bytes:
-        """The items' bytes from ``start`` to before ``end``, from all runs that they lie in."""
+        """Bytes ``start`` to ``end`` (exclusive) of the items, from all runs that contain them."""
         starts, places = self.layout.starts, self.layout.places
         parts = []
         run = bisect.bisect_right(starts, start) - 1
@@ -134,10 +134,10 @@ class OpenShard:
 def open_shard(
     path: Path, form: PackedFormat, layout_of: LayoutOf | None = None, number: int = 0
 ) -> OpenShard:
-    """A shard, opened by this process or one that it was forked from, or kept open since it was last read.
+    """A shard, newly opened or kept open by this process or its parent.
 
-    ``layout_of(number)`` is the layout that an index knows of it; without one the shard is asked. Raises
-    ArtefactError where it is damaged, FameError where too many files are open.
+    ``layout_of(number)`` is its layout in an index; without one, it is read from the shard. Raises
+    ArtefactError if it is damaged, FameError if too many files are open.
     """
     try:
         try:
@@ -145,14 +145,14 @@ def open_shard(
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            forget()  # something else here needs more files than was left to it
+            forget()  # other code in this process needs more files than were left to it
             return keeper()(path, form, layout_of, number)
     except NOT_READ as error:
         raise unreadable(path, error) from error
 
 
 def layout_of_file(path: Path, form: PackedFormat) -> Layout:
-    """The layout of a shard as it is now; raises what ``open_shard`` does."""
+    """The current layout of a shard; raises the errors of ``open_shard``."""
     try:
         return OpenShard(path, form).layout
     except NOT_READ as error:
@@ -160,7 +160,7 @@ def layout_of_file(path: Path, form: PackedFormat) -> Layout:
 
 
 def forget() -> None:
-    """Close what is kept open: shards may have been made again since."""
+    """Close all shards: they may have been remade since."""
     keeper().cache_clear()
 
 
@@ -174,6 +174,6 @@ def keeper() -> "functools._lru_cache_wrapper[OpenShard]":
 
 
 def most_open() -> int:
-    """Shards to keep open: fewer where the system allows a process few files."""
+    """Shards to keep open: fewer if the system allows a process few files."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return MOST_OPEN if limit == resource.RLIM_INFINITY else min(MOST_OPEN, limit // SHARE_OF_LIMIT)

@@ -27,7 +27,7 @@ def open_file(path: Path) -> Source | None:
 
 
 def pixel_aspect(capture: cv2.VideoCapture) -> float:
-    """Width by height of a file's pixels as they lie when OpenCV has turned them upright."""
+    """Pixel aspect ratio of a file after OpenCV has rotated its frames upright."""
     wide, high = (capture.get(name) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
     aspect = believable_aspect(wide / high if high > 0 else 1.0, int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
     return 1 / aspect if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 else aspect
@@ -35,7 +35,7 @@ def pixel_aspect(capture: cv2.VideoCapture) -> float:
 
 @contextlib.contextmanager
 def name_in_utf8(path: Path) -> Iterator[str]:
-    """A name under which OpenCV can open a file: one that is not UTF-8 would crash it."""
+    """A name by which OpenCV can open a file; one that is not UTF-8 would crash it."""
     name = to_text(str(path))
     try:
         name.encode("utf-8")
@@ -83,9 +83,9 @@ class ScaledOpenCvPicture:
 
 
 def scale(frame: Frame, size: Size) -> Frame:
-    """Scale a frame to (width, height): by area where it shrinks by 2 or more, else bilinear.
+    """Scale a frame to (width, height): by area averaging if it shrinks by 2 or more, else bilinearly.
 
-    Below a factor of 2 bilinear interpolation still sees every pixel and costs a quarter as much.
+    Below a factor of 2, bilinear interpolation still uses every pixel and costs a quarter as much.
     """
     width, height = size
     if frame.shape[:2] == (height, width):

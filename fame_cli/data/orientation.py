@@ -1,4 +1,4 @@
-"""Which way up a film is shown: the eight ways in which a container says that its pictures lie."""
+"""The orientation of a film: the eight ways in which a container can store its pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fame_cli.data.picture import Frame
 
 @dataclass(frozen=True)
 class Orientation:
-    """What makes a picture upright: exchange rows and columns first where it says so, then mirror."""
+    """The operations that make a picture upright: transpose if set, then mirror."""
 
     transposed: bool = False
     mirrored_x: bool = False
@@ -17,11 +17,11 @@ class Orientation:
     """Top and bottom exchanged, after the transposition."""
 
     def size(self, width: float, height: float) -> tuple[float, float]:
-        """Width and height upright of a picture with this width and height as it lies."""
+        """Upright width and height of a picture with this stored width and height."""
         return (height, width) if self.transposed else (width, height)
 
     def turn_upright(self, plane: Frame) -> Frame:
-        """A view of the plane (h, w) with its rows and columns in the order in which they are shown."""
+        """A view of the plane (h, w) with rows and columns in display order."""
         plane = plane.T if self.transposed else plane
         return plane[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
 
@@ -40,17 +40,17 @@ WORDS = {
     Orientation(True, False, True): "turned by 90° counter-clockwise",
     Orientation(True, True, True): "mirrored along the other diagonal",
 }
-"""What is done to a film's pictures, for its row of the manifest."""
+"""The operation on a film's pictures, for its row in the manifest."""
 TURNED = (Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False))
-"""By one, two and three quarters counter-clockwise."""
+"""Rotations by one, two and three quarter turns counter-clockwise."""
 
 
 def of_matrix(matrix: Sequence[int]) -> Orientation:
     """The nearest of the eight orientations to a display matrix (nine numbers, row by row).
 
-    A point (x, y) with y downwards is shown at (a·x + c·y, b·x + d·y), with a, b the first two numbers of the
-    first row and c, d those of the second (ISO/IEC 14496-12, 8.3.2). Only the signs of the larger pair count:
-    scale is the affair of the pixel aspect, and films turned by odd angles are not.
+    A point (x, y) with y downwards is displayed at (a·x + c·y, b·x + d·y), with a, b the first two numbers of
+    the first row and c, d those of the second (ISO/IEC 14496-12, 8.3.2). Only the signs of the larger pair
+    matter: scale belongs to the pixel aspect ratio, and odd angles are not supported.
     """
     a, b, _, c, d, *_ = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
@@ -59,5 +59,5 @@ def of_matrix(matrix: Sequence[int]) -> Orientation:
 
 
 def of_rotation(degrees: int) -> Orientation:
-    """The same of an angle counter-clockwise, which is all that is known where the matrix cannot be had."""
+    """The same for an angle counter-clockwise, if the matrix is not available."""
     return (UPRIGHT, *TURNED)[round(degrees / 90) % 4]

@@ -1,11 +1,11 @@
-"""A packed shard: the items of a few videos one after another in one HDF5 file. All stores lie on it.
+"""A packed shard: the items of a few videos one after another in one HDF5 file. All stores are built on it.
 
-A shard holds the bytes of all items in one dataset, where each item starts in another (``offsets``), which
-item each video starts at in a third, and what else is kept of each item or video in further ones. A clip is
-then one read of neighbouring bytes.
+A shard has one dataset with the bytes of all items, one with the start of each item (``offsets``), one with
+the first item of each video, and further ones for other values per item or video. A clip is then one read of
+contiguous bytes.
 
-HDF5 keeps those bytes plain, so that reading needs no HDF5: ``read_layout`` asks it once where in the file
-everything lies, and ``open_shard.py`` reads from there. Only this file imports h5py.
+HDF5 stores those bytes unchanged, so reading needs no HDF5: ``read_layout`` asks it once for the location of
+everything in the file, and ``open_shard.py`` reads from there. Only this file imports h5py.
 """
 
 import errno
@@ -28,15 +28,15 @@ from fame_cli.errors import ArtefactError, FameError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 VERSION: str = h5py.__version__
-"""Of the library that writes shards."""
+"""Version of the library that writes shards."""
 
 OFFSETS = "offsets"
 
 BUFFER_BYTES = 4 << 20
-"""What is written at once. So much, too, that glibc learns to keep memory of the size of frames for later."""
+"""Bytes written at once; large enough that glibc learns to keep memory of the size of frames."""
 
 NOT_READ = (OSError, KeyError, ValueError, TypeError, RuntimeError)
-"""What h5py raises of a file that is no shard, or not a whole one."""
+"""Errors that h5py raises for a file that is not a shard, or an incomplete one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,39 +55,39 @@ class PackedFormat:
     """
 
     item: str
-    """What an item is called."""
+    """Name of an item in messages."""
     data: str
-    """The dataset of all items' bytes."""
+    """Dataset with the bytes of all items."""
     columns: dict[str, str]
-    """All datasets beside the items in the order of writing, each with NumPy's name of a row's type."""
+    """All other datasets in the order of writing, each with the NumPy type of a row."""
     chunk_bytes: int
-    """What HDF5 keeps in one piece; the last chunk of a shard is half empty on average."""
+    """Chunk size in HDF5; the last chunk of a shard is half empty on average."""
 
     @property
     def first(self) -> str:
-        """The dataset of the item that each video starts at, and the end of the last."""
+        """Dataset with the first item of each video, and the end of the last."""
         return f"first_{self.item}"
 
 
 def damage_error(path: Path, why: str) -> ArtefactError:
-    """What to say of a shard that cannot be used, with what makes it anew: that depends on whose it is."""
+    """The error for an unusable shard, with the command that remakes it, which depends on its stage."""
     stages = path.parent.parent
-    again = stage_command(path.parent) or "then run the command that made it again."
+    again = stage_command(path.parent) or "then rerun the command that made it."
     return ArtefactError(
         f"{path} is missing or damaged: {why}.",
-        f"Find all that is damaged, and make it anew:\n{command('verify', stages.parent)}\n{again}"
+        f"Find everything that is damaged, and make it again:\n{command('verify', stages.parent)}\n{again}"
         if stages.name in DEFAULTS
-        else "Delete it and run the same command again: it makes that shard anew.",
+        else "Delete it and run the same command again: it makes that shard again.",
     )
 
 
 def unreadable(path: Path, error: Exception) -> FameError:
-    """What to say of a shard that did not open: files and memory that ran out are no damage."""
+    """The error for a shard that did not open: running out of files or memory is not damage."""
     number = getattr(error, "errno", None) or disk.errno_of(error)
     if number in (errno.EMFILE, errno.ENFILE):
         return FameError(
             f"cannot open {path}: too many files are open.",
-            "Allow more, for example with ulimit -n 1024, or give fewer --workers.",
+            "Raise the limit, for example with ulimit -n 1024, or use fewer --workers.",
         )
     if number in (errno.ENOMEM, errno.EACCES, errno.EPERM):
         return FameError(f"cannot read {path}: {os.strerror(number)}.", "Remove the cause and run it again.")
@@ -97,7 +97,7 @@ def unreadable(path: Path, error: Exception) -> FameError:
 class PackedWriter:
     """Appends items to a new shard through a buffer, so memory stays flat however long a video is.
 
-    A context manager. ``finish`` is called last; a shard without it is not whole.
+    A context manager. Call ``finish`` last; without it, the shard is incomplete.
     """
 
     def __init__(self, path: Path, form: PackedFormat) -> None:
@@ -109,7 +109,7 @@ class PackedWriter:
             form.data, (0,), "uint8", maxshape=(None,), chunks=(form.chunk_bytes,)
         )
         self.written = 0
-        """Bytes in whole chunks that the file holds; what follows them is in ``buffer``."""
+        """Bytes already in the file, in whole chunks; the rest is in ``buffer``."""
         self.offsets = [0]
         self.first_item: list[int] = []
 
@@ -125,7 +125,7 @@ class PackedWriter:
         self.first_item.append(len(self.offsets) - 1)
 
     def add(self, item: Array) -> None:
-        """Append an item (bytes,) uint8 to the video begun last."""
+        """Append an item (bytes,) uint8 to the current video."""
         used = self.offsets[-1] - self.written
         self.offsets.append(self.offsets[-1] + item.size)
         while used + item.size >= self.buffer.size:
@@ -136,17 +136,17 @@ class PackedWriter:
         self.buffer[used : used + item.size] = item
 
     def read(self, start: int, end: int) -> Array:
-        """The bytes of the items so far from ``start`` to before ``end``, wherever they are."""
+        """Bytes ``start`` to ``end`` (exclusive) of the items so far, from file and buffer."""
         begun = self.buffer[max(0, start - self.written) : max(0, end - self.written)]
         return np.concatenate([self.bytes[start : min(end, self.written)], begun])
 
     def last_items(self, count: int) -> list[Array]:
-        """The last items of the video begun last, at most so many."""
+        """The last items of the current video, at most that many."""
         ends = self.offsets[self.first_item[-1] :][-count - 1 :]
         return [self.read(*span) for span in itertools.pairwise(ends)]
 
     def _write(self, count: int) -> None:
-        """Write the first ``count`` bytes of the buffer, whole chunks."""
+        """Write the first ``count`` bytes of the buffer, which are whole chunks."""
         disk.require_space(self.path, count)
         self.bytes.resize((self.written + count,))
         for start in range(0, count, self.form.chunk_bytes):
@@ -155,7 +155,7 @@ class PackedWriter:
         self.written += count
 
     def drop_video(self) -> None:
-        """Forget the items of the video begun last; it stays in the shard with none."""
+        """Drop the items of the current video, which stays in the shard without any."""
         del self.offsets[self.first_item[-1] + 1 :]
         if self.offsets[-1] < self.written:
             size = self.form.chunk_bytes
@@ -163,7 +163,7 @@ class PackedWriter:
             self.buffer[:size] = self.bytes[self.written : self.written + size]
 
     def finish(self, **columns: Any) -> None:
-        """Write what is left, and the ``columns`` of the format beside offsets and first items."""
+        """Write the rest, and the ``columns`` of the format besides offsets and first items."""
         left = self.offsets[-1] - self.written
         self.buffer[left:] = 0
         self._write(-(-left // self.form.chunk_bytes) * self.form.chunk_bytes)
@@ -175,25 +175,25 @@ class PackedWriter:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where in a shard's file everything lies."""
+    """The location of everything in a shard's file."""
 
     file_bytes: int
     item_bytes: int
-    """Of all items."""
+    """Bytes of all items."""
     rows: list[int]
-    """The item that each video starts at, and the end of the last."""
+    """The first item of each video, and the end of the last."""
     columns: dict[str, int]
-    """Where each column of the format begins in the file."""
+    """Offset of each column of the format in the file."""
     starts: list[int]
-    """The items' bytes lie in runs. Where each run begins among them …"""
+    """The items' bytes are stored in runs. Start of each run within those bytes …"""
     places: list[int]
-    """… and where in the file."""
+    """… and in the file."""
 
 
 def read_layout(descriptor: int, form: PackedFormat) -> Layout:
-    """The layout of an open shard, as HDF5 tells it; raises one of ``NOT_READ`` where it is none.
+    """The layout of an open shard, from HDF5; raises one of ``NOT_READ`` if it is not a shard.
 
-    About half a millisecond: a store keeps what it says (``shard_index.py``).
+    Takes about half a millisecond, so a store keeps the result (``shard_index.py``).
     """
     with open(descriptor, "rb", closefd=False) as plain, h5py.File(plain, "r") as file:
         file_bytes = os.fstat(descriptor).st_size
@@ -213,7 +213,7 @@ def read_layout(descriptor: int, form: PackedFormat) -> Layout:
 
 
 def runs_of(items: h5py.Dataset) -> tuple[list[int], list[int]]:
-    """Where each run of neighbouring chunks begins among the bytes of a dataset, and where in the file."""
+    """Start of each run of contiguous chunks within the bytes of a dataset, and in the file."""
     size = items.chunks[0]
     places = np.zeros(-(-items.size // size), np.int64)
 
@@ -226,7 +226,7 @@ def runs_of(items: h5py.Dataset) -> tuple[list[int], list[int]]:
 
 
 def place_of(column: h5py.Dataset, kind: str) -> int:
-    """Where a column begins in the file; raises OSError where it is not laid out as its format says."""
+    """Offset of a column in the file; raises OSError if its layout does not match the format."""
     if column.dtype != np.dtype(kind).base:
         raise OSError(f"{column.name} in it is {column.dtype}")
     place = column.id.get_offset()
@@ -236,14 +236,14 @@ def place_of(column: h5py.Dataset, kind: str) -> int:
 
 
 def write_arrays(path: Path, arrays: Iterable[tuple[str, Array]]) -> None:
-    """A shard of few whole arrays, each by its name, written as they come."""
+    """Write a shard of a few whole arrays, each by its name, as they come."""
     with h5py.File(path, "w", libver="latest") as file:
         for name, values in arrays:
             file[name] = values
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> list[Array]:
-    """Arrays of such a shard, opened once; raises ArtefactError where it is damaged."""
+    """Read arrays of such a shard, opened once; raises ArtefactError if it is damaged."""
     try:
         with h5py.File(path, "r") as file:
             size = path.stat().st_size

@@ -1,8 +1,9 @@
-"""A clip's statistics as bits: what one clip takes on disk, packed and read alone.
+"""A clip's statistics as bits: each clip is packed on its own and can be read alone.
 
-Seeds are coded as JPEG-LS codes images: Golomb-Rice codes of how a pixel differs from what those above and to
-the left predict. Bins are mostly those of a neighbour, or one step of x, y or v away. Counts are the gaps
-between colours that occur and how often they do, in Elias's gamma code. zlib needs more room and more time.
+Seeds are coded as in JPEG-LS: Golomb-Rice codes of the difference between a pixel and its prediction from
+the pixels above and to the left. Bins mostly equal a neighbour's, or are one step of x, y or v away. Counts
+are stored as the gaps between the colours that occur, and how often each does, in Elias gamma code. zlib
+takes more space and more time.
 """
 
 from typing import Any
@@ -16,22 +17,22 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 ZERO, ONE, TWO = np.int32(0), np.int32(1), np.int32(2)
 LONGEST_RUN = np.int32(12)
-"""Ones after which a seed's difference is written out."""
+"""Length of a run of ones after which a seed's difference is written out."""
 SEED_BITS, BIN_BITS, STEP_BITS = np.int32(7), np.int32(10), np.int32(5)
 RUNS = np.array([f"{bits:012b}0".index("0") for bits in range(2**12)], np.uint8)
-"""Ones that twelve bits begin with."""
+"""Number of leading ones of every 12-bit value."""
 STEPS = tuple(np.int32(step) for step in (100, -100, 1, -1, 10, -10))
-"""Commonest differences of a bin from its left neighbour: v, x or y by one level."""
+"""Most common differences of a bin from its left neighbour: v, x or y by one level."""
 OTHER_STEP = np.int32(7)
 WINDOW = 5
-"""Bytes in which any 32 bits are found."""
+"""Bytes that contain any 32 consecutive bits."""
 
 
 def pack(statistics: ClipStatistics) -> tuple[Array, float]:
-    """(bytes,) uint8 of a clip's statistics, and the seed's maximum, which is kept beside them."""
+    """A clip's statistics as (bytes,) uint8, and the seed's maximum, which is stored separately."""
     seed, bins = statistics.seed, statistics.bins
     greatest = seed.max()
-    # No symbol of a map is longer than 19 bits; of a count two of 32 bits for each colour.
+    # Upper bounds: 19 bits for a symbol of a map, two numbers of 32 bits for each colour.
     packed = np.zeros(5 * seed.size + 16 * (COLOUR_BINS + 1) + 2 * WINDOW, np.uint8)
     used = pack_into(seed, greatest, bins, statistics.foreground, statistics.background, packed)
     return packed[:used].copy(), float(greatest)
@@ -56,8 +57,8 @@ def unpack(packed: Array, height: int, width: int, greatest: float) -> ClipStati
 def pack_into(
     seed: Array, greatest: Any, bins: Array, foreground: Array, background: Array, packed: Array
 ) -> int:
-    """Pack a clip's statistics to ``packed``, zeros so far; returns the bytes used."""
-    # A symbol a pixel of either map, and two halves of two numbers for each colour that occurs.
+    """Pack a clip's statistics into zeroed ``packed``; returns the number of bytes used."""
+    # One symbol per pixel of either map, and two halves of two numbers per colour and count.
     room = 2 * seed.size + 8 * (COLOUR_BINS + 1)
     codes, lengths = np.empty(room, np.uint32), np.empty(room, np.uint8)
     end = seed_symbols(seed, greatest, codes, lengths)
@@ -69,7 +70,7 @@ def pack_into(
 
 @compile_kernel
 def prediction(left: Any, above: Any, corner: Any) -> Any:
-    """What JPEG-LS expects of a pixel: the plane through its neighbours, or an edge between them."""
+    """The JPEG-LS prediction of a pixel: the plane through its neighbours, or an edge between them."""
     low, high = (left, above) if left < above else (above, left)
     plane = left + above - corner
     return low if plane < low else high if plane > high else plane
@@ -77,14 +78,14 @@ def prediction(left: Any, above: Any, corner: Any) -> Any:
 
 @compile_kernel
 def written_bits(left: Any, above: Any, corner: Any) -> Any:
-    """Bits of a difference that are written out: the more, the less the neighbours are alike."""
+    """Number of low bits of a difference to write out: more where the neighbours differ more."""
     unlike = abs(above - corner) + abs(left - corner)
     return np.int32(unlike > 1) + np.int32(unlike > 5)
 
 
 @compile_kernel
 def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> int:
-    """Codes of a seed (h, w) float32 and their lengths in bits; returns how many there are."""
+    """Codes of a seed (h, w) float32 and their lengths in bits; returns their number."""
     height, width = seed.shape
     # A border of one pixel above and to the left, so that every pixel has all three neighbours.
     levels = np.zeros((height + 1, width + 1), np.int32)
@@ -95,11 +96,12 @@ def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> in
             row[x + 1] = level_of(seed[y, x], greatest)
         row_codes, row_lengths = codes[y * width :], lengths[y * width :]
         for x in range(width):
-            # Differences of either sign as numbers from 0: 0, -1, 1, -2, 2 …
+            # Signed differences as numbers from 0 (0, -1, 1, -2, 2 …), so that small ones get short codes.
             difference = row[x + 1] - prediction(row[x], above[x + 1], above[x])
             unsigned = (difference << ONE) ^ (difference >> np.int32(31))
             bits = written_bits(row[x], above[x + 1], above[x])
-            # Golomb-Rice: the upper bits as so many ones, then a zero and the lower bits as they are.
+            # Golomb-Rice: the upper bits in unary as ones, then a zero and the lower bits as they are. A full
+            # run of ones needs no zero: the whole difference follows.
             run = min(unsigned >> bits, LONGEST_RUN)
             rest = SEED_BITS if run == LONGEST_RUN else bits
             gap = ONE - np.int32(run == LONGEST_RUN)
@@ -111,8 +113,9 @@ def seed_symbols(seed: Array, greatest: Any, codes: Array, lengths: Array) -> in
 
 @compile_kernel
 def bin_symbols(bins: Array, codes: Array, lengths: Array, end: int) -> int:
-    """Codes of bins (h, w): 1 as to the left, 01 as above, 00 one of the steps, 00111 and the bin else."""
+    """Codes of bins (h, w): 1 equals left, 01 equals above, 00 a common step, else 00111 and the bin."""
     height, width = bins.shape
+    # A border as for seeds, so that the first column and row have neighbours too.
     values = np.zeros((height + 1, width + 1), np.int32)
     for y in range(height):
         above, row = values[y], values[y + 1]
@@ -121,13 +124,14 @@ def bin_symbols(bins: Array, codes: Array, lengths: Array, end: int) -> int:
             row[x + 1] = bins[y, x]
         row_codes, row_lengths = codes[end + y * width :], lengths[end + y * width :]
         for x in range(width):
-            # The step to the left neighbour, if it is a common one; else the bin is written out.
+            # The step from the left neighbour if it is a common one; otherwise the bin is written out.
             value, left = row[x + 1], row[x]
             step = OTHER_STEP
             for number in range(len(STEPS)):
                 step = np.int32(number) if value - left == STEPS[number] else step
             code = (step << BIN_BITS) | value if step == OTHER_STEP else step
             length = STEP_BITS + BIN_BITS if step == OTHER_STEP else STEP_BITS
+            # A neighbour's bin is by far the most common, so it gets one or two bits.
             near = value == left or value == above[x + 1]
             row_codes[x] = ONE if near else code
             row_lengths[x] = ONE if value == left else (TWO if near else length)
@@ -148,7 +152,7 @@ def count_symbols(counts: Array, codes: Array, lengths: Array, end: int) -> int:
 
 @compile_kernel
 def gamma_symbols(value: Any, codes: Array, lengths: Array, end: int) -> int:
-    """As many zeros as a value of 1 or more has bits after its first, then the value."""
+    """Elias gamma code of a value of 1 or more: a zero for each bit after its first, then the value."""
     bits = 0
     while value >> (bits + 1) > 0:
         bits += 1
@@ -159,8 +163,8 @@ def gamma_symbols(value: Any, codes: Array, lengths: Array, end: int) -> int:
 
 @compile_kernel
 def join_codes(codes: Array, lengths: Array, packed: Array) -> int:
-    """The bits of all codes to ``packed``, zeros so far; returns the bytes used, with zeros for a window."""
-    # Codes gather in 64 bits, from which whole groups of 32 go out.
+    """Write all codes to zeroed ``packed``; returns the bytes used, including zeros for a last window."""
+    # Codes are collected in a 64-bit buffer and written in groups of 32 bits.
     held, count, at = np.uint64(0), np.int64(0), 0
     for i in range(codes.size):
         held = (held << np.uint64(lengths[i])) | np.uint64(codes[i])
@@ -175,14 +179,14 @@ def join_codes(codes: Array, lengths: Array, packed: Array) -> int:
 
 @compile_kernel
 def put(packed: Array, at: int, bits: Any) -> None:
-    """The lower 32 bits to four bytes of ``packed``."""
+    """Write the lower 32 bits to four bytes of ``packed``."""
     for byte in range(4):
         packed[at + byte] = np.uint8((bits >> np.uint64(24 - 8 * byte)) & np.uint64(255))
 
 
 @compile_kernel
 def window(packed: Array, at: int) -> Any:
-    """The 32 bits from bit ``at`` on."""
+    """The 32 bits starting at bit ``at``."""
     byte, bits = at >> 3, np.int64(0)
     for number in range(WINDOW):
         bits = (bits << 8) | np.int64(packed[byte + number])
@@ -194,22 +198,24 @@ def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
     """Read ``seed`` (h, w) float32; returns the bit after it."""
     height, width = seed.shape
     levels = np.zeros((height + 1, width + 1), np.int32)
-    # ``ahead`` holds the next bits from its top, ``known`` of them.
+    # ``ahead`` holds the next ``known`` bits, left-aligned.
     ahead, known, byte = np.uint64(0), np.int64(0), 0
     for y in range(height):
         above, row = levels[y], levels[y + 1]
         row[0] = above[1]
         for x in range(width):
+            # Refill: no code is longer than the 32 bits that are then known.
             if known < 32:
                 ahead |= next_bits(packed, byte) << np.uint64(32 - known)
                 known, byte = known + 32, byte + 4
-            # How many ones lead, by table; then the bits that belong to them.
+            # The number of leading ones, by table; then the bits that belong to them.
             run = np.int32(RUNS[ahead >> np.uint64(64 - LONGEST_RUN)])
             is_long = run == LONGEST_RUN
             rest = SEED_BITS if is_long else written_bits(row[x], above[x + 1], above[x])
             before = run + ONE - np.int32(is_long)
             written = np.int32((ahead >> np.uint64(64 - before - rest)) & np.uint64((1 << rest) - 1))
             unsigned = (ZERO if is_long else run << rest) | written
+            # Back to a signed difference from the prediction.
             difference = (unsigned >> ONE) ^ -(unsigned & ONE)
             row[x + 1] = prediction(row[x], above[x + 1], above[x]) + difference
             ahead <<= np.uint64(before + rest)
@@ -221,7 +227,7 @@ def seed_in(packed: Array, greatest: Any, seed: Array) -> Any:
 
 @compile_kernel
 def bins_in(packed: Array, at: int, bins: Array) -> Any:
-    """Read ``bins`` (h, w) uint16 from bit ``at`` on; returns the bit after them."""
+    """Read ``bins`` (h, w) uint16 starting at bit ``at``; returns the bit after them."""
     height, width = bins.shape
     values = np.zeros((height + 1, width + 1), np.int32)
     byte, known = (at >> 3) + 4, np.int64(32 - (at & 7))
@@ -233,7 +239,7 @@ def bins_in(packed: Array, at: int, bins: Array) -> Any:
             if known < 32:
                 ahead |= next_bits(packed, byte) << np.uint64(32 - known)
                 known, byte = known + 32, byte + 4
-            # 1: as to the left. 01: as above. 00 and three bits: a step, or the bin itself.
+            # 1 equals left, 01 equals above, 00 and three bits are a step or announce the bin itself.
             value, length = row[x], ONE
             if not ahead >> np.uint64(63):
                 value, length = above[x + 1], TWO
@@ -255,7 +261,7 @@ def bins_in(packed: Array, at: int, bins: Array) -> Any:
 
 @compile_kernel
 def next_bits(packed: Array, byte: int) -> Any:
-    """Four bytes from ``byte`` on; zeros past the end."""
+    """Four bytes starting at ``byte`` as 32 bits; zeros past the end."""
     bits = np.uint64(0)
     for number in range(4):
         bits <<= np.uint64(8)
@@ -272,7 +278,7 @@ def maps_in(packed: Array, greatest: Any, seed: Array, bins: Array) -> Any:
 
 @compile_kernel
 def counts_in(packed: Array, at: int, counts: Array) -> None:
-    """Read ``counts`` (2, 1000), zeros so far, from bit ``at`` on."""
+    """Read zeroed ``counts`` (2, 1000) starting at bit ``at``."""
     for row in range(2):
         colour, at = gamma_in(packed, at)
         while colour <= COLOUR_BINS:
@@ -283,7 +289,7 @@ def counts_in(packed: Array, at: int, counts: Array) -> None:
 
 @compile_kernel
 def gamma_in(packed: Array, at: int) -> tuple[Any, int]:
-    # So many zeros lead as bits follow the first one.
+    # The number of leading zeros is the number of bits after the first one.
     bits = 0
     while not (window(packed, at) >> 31):
         at, bits = at + 1, bits + 1

@@ -12,61 +12,61 @@ Frame = np.ndarray[Any, np.dtype[np.uint8]]
 Size = tuple[int, int]
 """Width and height in pixels."""
 Shape = tuple[float, float]
-"""Width and height in square pixels, which need not be whole where those of the file are not square."""
+"""Width and height in square pixels; not necessarily whole if the file's pixels are not square."""
 
 OBLONGEST_PIXEL = 8.0
-"""Pixel aspects above this, or below its inverse, are damage: those of films are within 32:11."""
+"""Pixel aspect ratios above this, or below its inverse, are damage: real ones are within 32:11."""
 
 FASTEST_FPS = 500.0
-"""Declared rates above this are those of a clock (1000 and 90000 are common), not of frames."""
+"""Declared rates above this are clock rates (1000 and 90000 are common), not frame rates."""
 
 
 class NoVideoError(InputError):
-    """A file was read and holds nothing to decode, whichever reader tries."""
+    """A file was read but contains nothing to decode, whatever the reader."""
 
 
 class ScaledPicture(Protocol):
-    """A frame upright and scaled, which lasts as long as it is wanted."""
+    """An upright, scaled frame, valid as long as it is referenced."""
 
     def jpeg(self, quality: int) -> Frame:
-        """(bytes,) uint8: it as a JPEG with colour at half the resolution."""
+        """The frame as JPEG, (bytes,) uint8, with chroma at half resolution."""
 
 
 class Picture(Protocol):
-    """A decoded frame, not converted yet; it lasts until the next is decoded."""
+    """A decoded frame before conversion, valid until the next one is decoded."""
 
     @property
     def seconds(self) -> float:
-        """When it is shown, as far as the file tells."""
+        """Its timestamp, as far as the file has one."""
 
     @property
     def shape(self) -> Shape:
-        """Its width and height as it is shown: upright, in square pixels."""
+        """Its displayed width and height: upright, in square pixels."""
 
     def scale(self, size: Size) -> ScaledPicture:
-        """It upright, with the width and height ``size``."""
+        """The frame upright, at width and height ``size``."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file as a reader opens it."""
+    """A file opened by a reader."""
 
     declared_fps: float
     declared_frames: int
     pictures: Iterator[Picture]
     notes: list[str] = field(default_factory=list)
-    """What was decided about the file, for its row of the manifest."""
+    """Decisions made about the file, for its row in the manifest."""
     seek: Callable[[float], Iterator[Picture]] | None = None
-    """The pictures from some key frame at or before a time in seconds on, where the reader can."""
+    """The pictures starting at a key frame at or before a time in seconds, if the reader supports it."""
 
 
 def believable_rate(fps: float) -> float:
-    """A declared rate in frames a second, or 0 where it is none or cannot be one."""
+    """A declared rate in frames per second, or 0 if it is missing or impossible."""
     return fps if 0 < fps <= FASTEST_FPS else 0.0
 
 
 def believable_aspect(aspect: float, width: int) -> float:
-    """Width by height of a file's pixels: 1 where it is none, cannot be one, or moves no edge by a pixel."""
+    """Pixel aspect ratio of a file; 1 if it is missing, impossible, or changes the width by no pixel."""
     oblong = 1 / OBLONGEST_PIXEL <= aspect <= OBLONGEST_PIXEL and round(width * aspect) != width
     return aspect if oblong else 1.0
 

@@ -1,8 +1,8 @@
-"""What is done of a shard that takes long: kept beside it, so that after a kill it goes on from there.
+"""Saved progress of a shard that takes long, so that it resumes from there after a kill.
 
-A shard that is finished within seconds leaves no trace of this. Of one that takes longer, the frames so far
-are in ``00003.part``, one after another, and what else there is to know in ``00003.part.json``, which is
-written after them, whole or not at all, and signs them. Whatever does not fit together is thrown away.
+A shard that is finished within seconds leaves no such files. For a longer one, ``00003.part`` has the frames
+so far, one after another, and ``00003.part.json``, which is written atomically after them and signs them, has
+everything else. Files that do not match are discarded.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from fame_cli.sealed import read_sealed, write_sealed
 from fame_cli.shard import progress_paths
 
 SAVE_SECONDS = 5.0
-"""At least this long between two saves: the most work that a kill loses."""
+"""Minimum time between two saves: the most work that a kill loses."""
 MOST_OF_THE_TIME = 0.01
-"""That saving may take, on a slow disk."""
+"""Maximum share of time for saving, on a slow disk."""
 BLOCK_BYTES = 4 << 20
 
 
@@ -41,13 +41,13 @@ class Frames(Protocol):
 
 
 class ShardProgress:
-    """Keeps what is done of one shard, and brings it back.
+    """Saves and restores the progress of one shard.
 
     Args:
-        folder: of the stage.
-        name: of the shard; without one, nothing is kept.
-        inputs: fingerprint of all that decides its content.
-        frames: of the shard, empty.
+        folder: folder of the stage.
+        name: name of the shard; without one, nothing is saved.
+        inputs: fingerprint of everything that determines its content.
+        frames: writer of the shard, empty.
     """
 
     def __init__(self, folder: Path, name: str, inputs: str, frames: Frames) -> None:
@@ -56,9 +56,9 @@ class ShardProgress:
         self.inputs = inputs
         self.frames = frames
         self.outcomes: list[dict[str, Any]] = []
-        """What became of the videos that are done."""
+        """Outcomes of the finished videos."""
         self.film: dict[str, Any] | None = None
-        """How far the one after them is, where it was begun; whoever goes on with it takes it from here."""
+        """Progress of the next video if it was started; resuming it takes it from here."""
         self.saved_bytes = 0
         self.hash = hashlib.sha256()
         self.next_save = time.monotonic() + SAVE_SECONDS
@@ -67,7 +67,7 @@ class ShardProgress:
         return self.is_kept and time.monotonic() >= self.next_save
 
     def save(self, film: dict[str, Any] | None = None) -> None:
-        """Put down all frames so far, and how far the film is that is being decoded."""
+        """Save all frames so far, and the progress of the film being decoded."""
         started = time.monotonic()
         try:
             self.append_frames()
@@ -82,7 +82,7 @@ class ShardProgress:
             }
             write_sealed(self.signature, values)
         except (OSError, FameError):
-            # The shard itself may still have room, and tells where it has none.
+            # The shard itself may still have room; if not, it raises its own error.
             self.forget()
             self.is_kept = False
         now = time.monotonic()
@@ -104,7 +104,7 @@ class ShardProgress:
             os.fsync(file.fileno())
 
     def forget(self) -> None:
-        """Throw away what was kept: it holds frames that the shard does not hold any more."""
+        """Discard saved progress: it contains frames that the shard no longer has."""
         for path in (self.signature, self.data):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -112,7 +112,7 @@ class ShardProgress:
         self.hash = hashlib.sha256()
 
     def resume(self) -> None:
-        """Bring back what was kept for the same inputs, if it is whole."""
+        """Restore progress saved for the same inputs, if it is complete."""
         if not self.is_kept:
             return
         try:
@@ -139,7 +139,7 @@ class ShardProgress:
 
 
 def hash_of(path: Path, count: int) -> "hashlib._Hash":
-    """The SHA-256 of the first ``count`` bytes of a file, to go on with; raises ValueError with fewer."""
+    """The SHA-256 state of a file's first ``count`` bytes, to continue from; ValueError if it has fewer."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while count > 0:

@@ -1,4 +1,4 @@
-"""Reading video files with PyAV, frame by frame as the decoder's own planes of brightness and colour."""
+"""Reading video files with PyAV, frame by frame as the decoder's own luma and chroma planes."""
 
 import contextlib
 import itertools
@@ -33,16 +33,16 @@ from fame_cli.data.picture import (
 )
 from fame_cli.errors import InputError
 
-# Titles and comments in old encodings are no reason to refuse a video. PyAV 17 and 18 refuse the file without
-# this option; PyAV 19 reads any encoding and no longer takes it.
+# Titles and comments in old encodings are no reason to refuse a video. Without this option, PyAV 17 and 18
+# refuse the file; PyAV 19 reads any encoding and no longer accepts the option.
 ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 COVER = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-"""Streams that are pictures beside a film, and not a film."""
+"""Streams that are still pictures next to a film."""
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a file; raises FFmpegError where it is none of FFmpeg's."""
+    """Open a file; raises FFmpegError if FFmpeg cannot read it."""
     container: InputContainer = av.open(str(path), **ANY_METADATA)
     return container
 
@@ -60,7 +60,7 @@ def open_file(path: Path) -> Source | None:
 
 
 def holds_video(path: Path) -> bool:
-    """Whether a file is a video: it gives two frames, or would if there were a decoder for its codec."""
+    """Whether a file is a video: two frames decode, or would if there were a decoder for its codec."""
     try:
         with open_container(path) as container:
             films = [stream for stream in container.streams.video if not stream.disposition & COVER]
@@ -73,7 +73,7 @@ def holds_video(path: Path) -> bool:
 
 
 def source(container: InputContainer) -> Source:
-    """The film in a container; raises NoVideoError where there is none."""
+    """The film in a container; raises NoVideoError if there is none."""
     stream, notes = choose_stream(container.streams.video)
     stream.codec_context.thread_count = 1
     rate = float(stream.average_rate or stream.guessed_rate or 0)
@@ -94,18 +94,18 @@ def source(container: InputContainer) -> Source:
 
 
 def choose_stream(streams: Sequence[VideoStream]) -> tuple[VideoStream, list[str]]:
-    """The stream that people mean, and what there is to say of the choice.
+    """The main video stream, and a note on the choice if there was one.
 
-    Never a cover; of several films the one that the file marks as its default, then the one with the most
-    pixels, then the first. One picture among films counts as a cover, whether it is marked as one or not.
+    Never a cover; of several films, the one marked as default, then the one with the most pixels, then the
+    first. A single picture among films counts as a cover, whether it is marked as one or not.
 
-    Raises NoVideoError where there is none that can be decoded.
+    Raises NoVideoError if no stream can be decoded.
     """
     films = [stream for stream in streams if not stream.disposition & COVER]
     if not films:
         what = "no video stream, only a cover picture" if streams else "no video stream"
         raise NoVideoError(f"it holds {what}")
-    # A stream of a codec that FFmpeg does not know has no decoder at all.
+    # A stream with a codec unknown to FFmpeg has no decoder at all.
     known = [stream for stream in films if stream.codec_context is not None]
     if not known:
         raise NoVideoError("there is no decoder for its codec")
@@ -119,13 +119,13 @@ def choose_stream(streams: Sequence[VideoStream]) -> tuple[VideoStream, list[str
 
 
 def declared_frames(container: InputContainer, stream: VideoStream, rate: float) -> tuple[int, int]:
-    """How many frames a file says that it holds, and how many of them that it shows.
+    """The number of frames that a file declares, and how many of them it shows.
 
-    They differ where an edit list leaves some out, as in a piece that was cut without encoding it again: its
-    packets are all counted, and its length in time is that of the piece.
+    They differ if an edit list leaves some out, as in a clip that was cut without re-encoding: all packets
+    are counted, but its duration is that of the clip.
     """
     by_time = round(seconds_of(container, stream) * rate)
-    if not stream.frames:  # some containers tell their length in time alone
+    if not stream.frames:  # some containers only declare their duration
         return by_time, by_time
     clearly_fewer = 0 < by_time < stream.frames - max(5, stream.frames // 20)
     has_edit_list = clearly_fewer and "mov" in container.format.name
@@ -133,10 +133,10 @@ def declared_frames(container: InputContainer, stream: VideoStream, rate: float)
 
 
 def seconds_of(container: InputContainer, stream: VideoStream) -> float:
-    """How long a stream is by what the file says, or else all of the file, which sound may make longer."""
+    """The declared duration of a stream, or else of the whole file, which sound may make longer."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    # Matroska as FFmpeg and mkvmerge write it tells the length of each stream in a tag.
+    # Matroska files by FFmpeg and mkvmerge have the duration of each stream in a tag.
     if tag := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(float, tag.groups())
         return 3600 * hours + 60 * minutes + seconds
@@ -146,7 +146,7 @@ def seconds_of(container: InputContainer, stream: VideoStream) -> float:
 def pictures(
     container: InputContainer, stream: VideoStream, aspect: float, notes: list[str]
 ) -> Iterator[Picture]:
-    """All frames in order; how the first one is turned goes to the notes."""
+    """All frames in order; the orientation of the first one is added to the notes."""
     reformatter = VideoReformatter()
     orientations: dict[int, Orientation] = {}
     with container:
@@ -158,9 +158,9 @@ def pictures(
 
 
 def decode_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Frames in order; a packet that does not decode is passed over, as OpenCV does.
+    """Frames in order; a packet that does not decode is skipped, as in OpenCV.
 
-    What an edit list leaves out is decoded where other frames need it, and does not come out.
+    Frames that an edit list leaves out are decoded if others need them, but not returned.
     """
     with contextlib.suppress(FFmpegError):
         for packet in container.demux(stream):
@@ -172,11 +172,11 @@ def decode_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vi
 class PyavPicture:
     frame: VideoFrame
     reformatter: VideoReformatter
-    """Of the whole video, since it keeps what it worked out for one size."""
+    """Shared by the whole video, because it caches its setup for one size."""
     aspect: float
-    """Width by height of the pixels as they lie in the file."""
+    """Pixel aspect ratio, width by height, as in the file."""
     orientations: dict[int, Orientation]
-    """Of the whole video, by the angle that comes with each frame."""
+    """Orientations of the video, by the angle that comes with each frame."""
 
     @property
     def seconds(self) -> float:
@@ -199,8 +199,8 @@ class PyavPicture:
             return ScaledPyavPicture(self.planes(size))
         width, height = size
         lying = (height, width) if way.transposed else size
-        # The last of an odd number of columns or rows has a colour of its own. Turned, it would be first, and
-        # all colours half a step beside their brightness; so there they are taken at full resolution.
+        # The last of an odd number of columns or rows has its own chroma sample. After a rotation it would
+        # come first, shifting all chroma by half a step; in that case use chroma at full resolution.
         between = width % 2 or height % 2
         planes = [
             way.turn_upright(plane) for plane in self.planes(lying, "yuvj444p" if between else "yuvj420p")
@@ -210,9 +210,9 @@ class PyavPicture:
         return ScaledPyavPicture([np.ascontiguousarray(plane) for plane in planes])
 
     def planes(self, size: Size, pixels: str = "yuvj420p") -> list[Frame]:
-        """Brightness (h, w) and the two colours (⌈h/2⌉, ⌈w/2⌉) as JPEG has them: full range, BT.601.
+        """Luma (h, w) and the two chroma planes (⌈h/2⌉, ⌈w/2⌉) as in JPEG: full range, BT.601.
 
-        They lie as in the file, not upright. With ``pixels`` "yuvj444p", the colours are (h, w) too.
+        Oriented as in the file, not upright. With ``pixels`` "yuvj444p", the chroma planes are (h, w) too.
         """
         try:
             scaled = self.reformatter.reformat(
@@ -220,7 +220,7 @@ class PyavPicture:
                 *size,
                 pixels,
                 dst_colorspace=Colorspace.ITU601,
-                # Every pixel counts, however much the frame shrinks.
+                # Area averaging uses every pixel, however much the frame shrinks.
                 interpolation=Interpolation.AREA,
                 threads=1,
             )
@@ -235,7 +235,7 @@ class PyavPicture:
 @dataclass(frozen=True)
 class ScaledPyavPicture:
     planes: list[Frame]
-    """Brightness and the two colours."""
+    """Luma and the two chroma planes."""
 
     def jpeg(self, quality: int) -> Frame:
         brightness, *colours = self.planes
@@ -244,9 +244,9 @@ class ScaledPyavPicture:
 
 
 def with_even_surroundings(plane: Frame) -> Frame:
-    """The same (h, w) as part of an array of even height and width, where its last row and column go on.
+    """The same (h, w) as a view of an array of even height and width, with its last row and column repeated.
 
-    The encoder reads as much brightness as the halved colours cover, which is one more of an odd number.
+    The encoder reads as much luma as the halved chroma covers, which is one more for an odd size.
     """
     height, width = plane.shape
     if height % 2 == width % 2 == 0:
@@ -259,20 +259,20 @@ def with_even_surroundings(plane: Frame) -> Frame:
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """How a frame is turned and mirrored.
+    """How a frame is rotated and mirrored.
 
-    Not to be asked of every frame: PyAV ties what comes beside a frame to it in a circle, so that its memory
-    is not free until Python looks for circles.
+    Do not call this for every frame: PyAV's side data forms a reference cycle with the frame, so its memory
+    is only freed by the cyclic garbage collector.
     """
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV gives nothing where there is anything else that it has no name for
+    except ValueError:  # PyAV returns nothing if there is other side data that it has no name for
         return of_rotation(frame.rotation)
     return of_matrix(struct.unpack("=9i", memoryview(matrix))) if matrix else UPRIGHT  # type: ignore[arg-type]
 
 
 def halve(plane: Frame) -> Frame:
-    """(h, w) to (⌈h/2⌉, ⌈w/2⌉): the means of squares of four, where the last row and column go on."""
+    """(h, w) to (⌈h/2⌉, ⌈w/2⌉): means of 2×2 squares, with the last row and column repeated."""
     height, width = plane.shape
     even = np.pad(plane, ((0, height % 2), (0, width % 2)), "edge").astype(np.uint16)
     sums = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]

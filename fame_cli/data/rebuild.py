@@ -1,7 +1,7 @@
-"""The list of a WORK folder's videos, rebuilt from the receipts of its frames where ``manifest.csv`` is lost.
+"""Rebuilds the list of a WORK folder's videos from the receipts of its frames if ``manifest.csv`` is lost.
 
-Which video is where in the list decides which shard its frames are in, and each receipt tells that of its own
-shard. Without it, videos that were added later would move to other places and all be decoded again.
+A video's place in the list determines the shard of its frames, and each receipt records the videos of its own
+shard. Otherwise, videos added later would move to other places and all be decoded again.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from fame_cli.shard import Receipt, read_receipt
 
 
 def carry_over_receipts(work: Path, fresh: Manifest) -> Manifest:
-    """The freshly indexed videos of WORK at the places that they had when their frames were made."""
+    """The freshly indexed videos of WORK, in the places they had when their frames were made."""
     for folder in stages(work, "frames"):
         receipts = {path.stem: read_receipt(folder, path.stem) for path in folder.glob("[0-9]*.json")}
         found = {name: rows for name, receipt in receipts.items() if receipt and (rows := videos_of(receipt))}
@@ -24,7 +24,7 @@ def carry_over_receipts(work: Path, fresh: Manifest) -> Manifest:
 
 
 def videos_of(receipt: Receipt) -> list[Video]:
-    """The videos of a shard of frames and what became of them; none by receipts of older versions."""
+    """The videos of a frame shard and their outcomes; none for receipts of older versions."""
     known = zip(receipt.made_with.get("videos", []), receipt.summary.get("videos", []), strict=False)
     names = {field.name for field in dataclasses.fields(Video)}
     return [
@@ -40,10 +40,10 @@ def videos_of(receipt: Receipt) -> list[Video]:
 
 
 def in_order(shards: dict[str, list[Video]], fresh: Manifest) -> tuple[Video, ...]:
-    """The videos of all shards; in place of a shard that is lost, those that no other one tells of."""
-    told = {video.id for videos in shards.values() for video in videos}
-    untold = iter(sorted((video for video in fresh.videos if video.id not in told), key=lambda one: one.id))
+    """The videos of all shards; a lost shard gets the videos that no other shard contains."""
+    known = {video.id for videos in shards.values() for video in videos}
+    missing = iter(sorted((video for video in fresh.videos if video.id not in known), key=lambda one: one.id))
     videos: list[Video] = []
     for number in range(int(max(shards)) + 1):
-        videos += shards.get(f"{number:05d}") or itertools.islice(untold, VIDEOS_PER_SHARD)
+        videos += shards.get(f"{number:05d}") or itertools.islice(missing, VIDEOS_PER_SHARD)
     return tuple(videos)

@@ -1,4 +1,4 @@
-"""What an objective asks of a view of each video: its frames, how it may be changed, what is drawn for it."""
+"""The views that an objective requests of each video: frames, allowed changes, and drawn values."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,34 +16,35 @@ AUGMENTATIONS: frozenset[Augmentation] = frozenset(get_args(Augmentation))
 
 @dataclass(frozen=True)
 class Role:
-    """One view of each video, as an objective asks for it; its crop and augmentation are always its own.
+    """One view of each video, as requested by an objective; crop and augmentation are drawn for each view.
 
         query = Role("query", distracted=True)
         negative = Role("negative", frames="apart", gap_frames=15)
         turned = Role("turned", augmentations=AUGMENTATIONS - {"flip"}, draw=draw_turn)
 
-    A role goes to loader processes, so ``draw`` is a function or a bound method that can be pickled.
+    Roles are sent to data loader processes, so ``draw`` must be a function or bound method that can be
+    pickled.
     """
 
     name: str
     frames: Frames = "random"
-    """random: at a time of its own; same: the frames of the objective's first role; apart: at a time at least
+    """random: an independent time; same: the frames of the objective's first role; apart: a time at least
     ``gap_frames`` from that of the first role; after: exactly ``gap_frames`` after that of the first role,
     which then begins early enough."""
     gap_frames: int = 0
     """Distance, at least or exactly, between the starts of an "apart" or "after" clip and of the first
-    role's, in frames of the video. Where a video is too short for it, the clip is as far away as it can be,
-    and ``View.apart`` is False."""
+    role's, in frames of the video. If a video is too short, the clip is as far away as possible and
+    ``View.apart`` is False."""
     distracted: bool = False
-    """Whether the view gets the distraction, if the training has one."""
+    """Whether the distraction, if any, is applied to the view."""
     square: bool = False
-    """Whether the crop is square. Others are 3/4 to 4/3 as wide as high and get stretched: on frames that are
-    wider than high more often one way than the other, which tells up from sideways."""
+    """Whether the crop is square. Others have aspect ratios of 3/4 to 4/3 and are stretched, on landscape
+    frames more often one way than the other, which reveals the orientation."""
     augmentations: frozenset[Augmentation] = AUGMENTATIONS
-    """Those that the objective can bear: one that asks for the direction of a motion bears no flip."""
+    """Those that the objective tolerates: one that predicts directions of motion does not allow flips."""
     draw: Callable[[np.random.Generator], Mapping[str, Any]] | None = None
-    """Draws what the objective wants to know of each clip (which way it is turned …): plain values or arrays
-    by name. They come by an address of their own and reach the objective as ``View.drawn``."""
+    """Draws values for the objective for each clip (such as its rotation): plain values or arrays by name.
+    They have their own random generator and reach the objective as ``View.drawn``."""
 
 
 def require_roles(roles: Sequence[Role]) -> None:

@@ -1,10 +1,11 @@
-"""The index of a store: where in its shards everything lies, and what its receipts tell, in one file.
+"""The index of a store: the location of everything in its shards and a summary of its receipts, in one file.
 
-A store of 240,000 videos is 30,000 shards: opening each by HDF5, and reading each receipt at the start, would
-cost a sample half as much again and every command many seconds. The index (``index.npz``) is written when a
-stage is complete. It is good for the shards that it was made from and no others, which their SHA-256 tell;
-one that is missing, damaged or of other shards is made again by whoever finds it so. Nothing is signed by it:
-what is derived from frames and signed asks the shard itself, and ``fame verify`` compares all of it.
+A store of 240,000 videos has 30,000 shards. Opening each with HDF5 would make samples half as expensive
+again, and reading every receipt at the start would add many seconds to every command. The index
+(``index.npz``) is written when a stage is complete. It is valid only for the shards it was made from, checked
+by their SHA-256; an index that is missing, damaged or made from other shards is rebuilt by whoever finds it.
+Nothing is signed based on it: anything that is derived from frames and signed verifies the shard itself, and
+``fame verify`` compares the whole index.
 """
 
 import io
@@ -33,41 +34,41 @@ from fame_cli.shard import Summary, read_receipt, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Summarize = Callable[[Iterable[Summary]], Any]
-"""What a store keeps of its receipts' summaries: plain values. Takes them one by one, never all in memory."""
+"""Reduces the summaries of a store's receipts, taken one by one, to the plain values that it keeps."""
 
 VERSION = 1
 MOST = 1 << 60
-"""More than any place in a file."""
+"""Larger than any offset in a file."""
 NAME = "index.npz"
-WITHOUT_RECEIPT = "it has no receipt that can be read"
+WITHOUT_RECEIPT = "it has no readable receipt"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """Of all shards of a store in order; a third of a kilobyte each, and what the store keeps of them."""
+    """The layouts of all shards of a store in order, about 330 bytes each, and a summary of receipts."""
 
     sha256: Array
-    """(S,) of what each shard holds, as its receipt signs it."""
+    """(S,) of each shard's content, as signed by its receipt."""
     sizes: Array
     """(S, 2) bytes of the file and of all its items."""
     rows: Array
-    """(S, 9), ``Layout.rows``; a shard of fewer videos ends in empty ones."""
+    """(S, 9), ``Layout.rows``; a shard with fewer videos is padded with empty ones."""
     columns: Array
     """(S, columns of the format)."""
     first_run: Array
-    """(S + 1,), where the runs of each shard begin in ``starts`` and ``places``."""
+    """(S + 1,), start of each shard's runs in ``starts`` and ``places``."""
     starts: Array
     places: Array
     names: tuple[str, ...]
-    """Of the columns."""
+    """Names of the columns."""
     videos: int
     summary: Any
-    """What was made of the receipts."""
+    """Result of ``Summarize`` over the receipts."""
 
     def layout(self, number: int) -> Layout:
-        """That of the shard at a place in the store."""
+        """The layout of the shard with a given number in the store."""
         runs = slice(*self.first_run[number : number + 2].tolist())
         rows = min(VIDEOS_PER_SHARD, self.videos - number * VIDEOS_PER_SHARD)
         file_bytes, item_bytes = self.sizes[number].tolist()
@@ -89,18 +90,18 @@ ARRAYS = ("sha256", "sizes", "rows", "columns", "first_run", "starts", "places")
 
 
 def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> ShardIndex:
-    """The index of a finished store of so many videos, made now where the stage left none.
+    """The index of a finished store with that many videos, made now if the stage left none.
 
-    Raises ArtefactError where a shard or its receipt is missing or damaged.
+    Raises ArtefactError if a shard or its receipt is missing or damaged.
     """
-    forget()  # shards may have been made again since this process opened them
+    forget()  # shards may have been remade since this process opened them
     content = stage.read_description(folder).content
     known = read_index(folder, form, summarize)
     if known is not None and is_of(known, content, videos):
         require_receipts(folder, videos)
         return known
     log.warning(
-        "%s has no index of today's shards yet: looking into %d of them, once.", folder, shard_count(videos)
+        "%s has no index of its current shards yet: reading %d of them, once.", folder, shard_count(videos)
     )
     index = make_index(folder, videos, form, summarize, known)
     if is_of(index, content, videos):
@@ -110,7 +111,7 @@ def open_index(folder: Path, videos: int, form: PackedFormat, summarize: Summari
 
 
 def complete_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> None:
-    """Leave an index in a store that is complete, unless the one that is there is of the same shards."""
+    """Write the index of a complete store, unless the existing one matches its shards."""
     known = read_index(folder, form, summarize)
     if known is None or not is_of(known, stage.read_description(folder).content, videos):
         index = make_index(folder, videos, form, summarize, known)
@@ -118,7 +119,7 @@ def complete_index(folder: Path, videos: int, form: PackedFormat, summarize: Sum
 
 
 def is_of(index: ShardIndex, content: str, videos: int) -> bool:
-    """Whether an index is of the shards whose ``content`` the stage tells."""
+    """Whether an index matches the ``content`` fingerprint of a stage."""
     return index.videos == videos and fingerprint(index.hashes()) == content
 
 
@@ -131,7 +132,7 @@ def shard_names(videos: int) -> list[str]:
 
 
 def require_receipts(folder: Path, videos: int) -> None:
-    """Raise ArtefactError where a shard has lost its receipt: nobody vouches for it any more."""
+    """Raise ArtefactError if a shard has lost its receipt and is therefore unverified."""
     there = set(os.listdir(folder))
     for name in shard_names(videos):
         if f"{name}.json" not in there:
@@ -141,7 +142,7 @@ def require_receipts(folder: Path, videos: int) -> None:
 def make_index(
     folder: Path, videos: int, form: PackedFormat, summarize: Summarize, known: ShardIndex | None
 ) -> ShardIndex:
-    """The index of what is there now; what ``known`` tells of the same shards is not looked up again."""
+    """The index of the current shards; layouts in ``known`` for the same shards are reused."""
     names, hashes = shard_names(videos), []
 
     def summaries() -> Iterator[Summary]:
@@ -180,7 +181,7 @@ def make_index(
 
 
 def version_of(form: PackedFormat, summarize: Summarize) -> str:
-    """Of what an index says: one that says other things is as good as none."""
+    """Version of the content of an index; one of another version counts as missing."""
     return fingerprint([VERSION, form.columns, summarize(())])
 
 
@@ -193,7 +194,7 @@ def write_index(folder: Path, index: ShardIndex, version: str) -> None:
 
 
 def read_index(folder: Path, form: PackedFormat, summarize: Summarize) -> ShardIndex | None:
-    """The index of a store, whatever shards it is of, if it is there and whole."""
+    """The index of a store, whatever shards it belongs to, or None if it is missing or damaged."""
     try:
         arrays: dict[str, Any] = {**read_arrays(folder / NAME)}
         about = json.loads(arrays.pop("about").tobytes())
@@ -210,12 +211,12 @@ UNSOUND = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What reading an index raises that is damaged, or was made by hand."""
+"""Errors of reading an index that is damaged or was made by hand."""
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an index, after every byte was compared with its checksum."""
-    if not path.is_file():  # a pipe would be waited for
+    """The arrays of an index, with every byte verified by its checksum."""
+    if not path.is_file():  # reading a pipe would block
         raise OSError("it is no regular file")
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
@@ -225,7 +226,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
 
 def require_sound(index: ShardIndex, summarize: Summarize) -> None:
-    """Raise ValueError where the parts of an index do not fit together: it was not written here."""
+    """Raise ValueError if the parts of an index are inconsistent: it was not written here."""
     shards, runs = shard_count(index.videos), len(index.starts)
     shapes = {
         "sha256": (shards,),
@@ -241,7 +242,7 @@ def require_sound(index: ShardIndex, summarize: Summarize) -> None:
         if array.shape != shape or array.dtype.kind != ("S" if name == "sha256" else "i"):
             raise ValueError(f"{name} are of another kind")
         if name != "sha256" and not ((array >= 0) & (array < MOST)).all():
-            raise ValueError(f"{name} are no places in a file")
+            raise ValueError(f"{name} are not offsets in a file")
     firsts = index.first_run
     empty = np.diff(firsts) == 0
     if firsts[0] != 0 or firsts[-1] != runs or (np.diff(firsts) < 0).any() or index.sizes[empty, 1].any():
@@ -253,16 +254,16 @@ def require_sound(index: ShardIndex, summarize: Summarize) -> None:
         raise ValueError("its summary is of another kind")
     if isinstance(kind, dict):
         if index.summary.keys() != kind.keys():
-            raise ValueError("its summary tells something else")
+            raise ValueError("its summary has other keys")
         if any(len(values) != index.videos for values in index.summary.values()):
             raise ValueError("its summary is of other videos")
 
 
 def mend_index(folder: Path, videos: int, form: PackedFormat, summarize: Summarize) -> str:
-    """Compare an index with the shards themselves; one that is wrong is made again.
+    """Compare an index with the shards themselves, and rebuild it if it is wrong.
 
     Returns what was wrong, or nothing; a store without an index gets one when it is read. Raises
-    ArtefactError where a shard cannot be read.
+    ArtefactError if a shard cannot be read.
     """
     if not (folder / NAME).exists():
         return ""
@@ -271,19 +272,19 @@ def mend_index(folder: Path, videos: int, form: PackedFormat, summarize: Summari
     if known is not None and is_same(known, index):
         return ""
     write_index(folder, index, version_of(form, summarize))
-    return "was damaged, or of other shards; it was made again"
+    return "was damaged or belonged to other shards; it was rebuilt"
 
 
 def is_same(one: ShardIndex, other: ShardIndex) -> bool:
-    told = [[index.names, index.videos, json.dumps(index.summary)] for index in (one, other)]
-    return told[0] == told[1] and all(
+    values = [[index.names, index.videos, json.dumps(index.summary)] for index in (one, other)]
+    return values[0] == values[1] and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS
     )
 
 
 def wrong_index(folder: Path) -> ArtefactError:
-    """What to say of an index that contradicts a shard which is as it was written."""
+    """The error for an index that contradicts an intact shard."""
     return ArtefactError(
-        f"{folder / NAME} does not tell where things lie in the shards.",
-        f"This makes it again: {command('verify', folder.parent.parent)}",
+        f"{folder / NAME} does not match the shards.",
+        f"This rebuilds it: {command('verify', folder.parent.parent)}",
     )

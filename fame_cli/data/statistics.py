@@ -1,10 +1,10 @@
 """The statistics store: seed, colour bins and colour counts of every clip (``WORK/statistics/``).
 
-What β, the variant, the new background and the branch are is left to training, so one pass over the videos
-serves every row of Tables 3 to 6 of the paper. Only whole frames are known here; training crops the maps.
+β, the variant, the new background and the branch are chosen in training, so one pass over the videos serves
+every row of Tables 3 to 6 of the paper. Statistics cover whole frames; training crops the maps.
 
-A video's clips start at frames 0, hop, 2·hop … Where the hop is a multiple of the stride, all of them share
-their frames: each frame is then decoded once and each pair differenced once.
+A video's clips start at frames 0, hop, 2·hop … If the hop is a multiple of the stride, all clips share their
+frames: each frame is then decoded once and each pair differenced once.
 """
 
 import zlib
@@ -18,7 +18,7 @@ import numpy as np
 
 from fame_cli import stage
 from fame_cli.advice import command
-from fame_cli.config import StatisticsConfig, fingerprint
+from fame_cli.config import Motion, StatisticsConfig, fingerprint
 from fame_cli.data import packed
 from fame_cli.data.clip_statistics import ClipStatistics as ClipStatistics
 from fame_cli.data.clip_statistics import statistics_of_clip as statistics_of_clip
@@ -33,12 +33,13 @@ from fame_cli.data.picture import Frame
 from fame_cli.data.shard_index import complete_index, open_index
 from fame_cli.data.store import choose_store
 from fame_cli.errors import ArtefactError
+from fame_cli.method import Hue
 from fame_cli.shard import Shard, Summary, shard_path
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FORMAT = 3
-"""Of what a shard holds, and of how it is computed; one written in another is told, and made again."""
+"""Version of a shard's content and computation; shards of another version are reported and remade."""
 
 CLIPS = PackedFormat(
     "clip",
@@ -48,7 +49,7 @@ CLIPS = PackedFormat(
 )
 
 FRAMES_AT_ONCE = 32
-"""Frames decoded before any is looked at: a decoder is faster when nothing comes between."""
+"""Frames decoded before any is processed: a decoder is faster without interruptions."""
 
 Kept = TypeVar("Kept")
 
@@ -60,19 +61,8 @@ def compute(
     workers: stage.Workers = stage.ONE_PROCESS,
     progress: stage.Progress | None = None,
 ) -> stage.Report:
-    """Compute the statistics of every clip of every video, as far as that is not done yet."""
-    shards = []
-    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
-        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
-        shards.append(
-            Shard(
-                name=name,
-                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
-                items=len(videos),
-                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
-            )
-        )
-    folder = statistics_folder(work, frames, config)
+    """Compute the statistics of every clip of every video that are not there yet."""
+    folder, shards = computation(work, frames, config)
     report = stage.run(
         folder,
         "statistics",
@@ -87,6 +77,22 @@ def compute(
     )
     complete_index(folder, len(frames.videos), CLIPS, count_clips)
     return report
+
+
+def computation(work: Path, frames: FrameStore, config: StatisticsConfig) -> tuple[Path, list[Shard]]:
+    """The folder of a statistics store and its shards."""
+    shards = []
+    for (name, videos), sha256 in zip(shard_slices(frames.videos), frames.index.hashes(), strict=True):
+        counts = tuple(video.frame_count if video.usable else 0 for video in videos)
+        shards.append(
+            Shard(
+                name=name,
+                inputs=fingerprint([FORMAT, config.to_dict(), sha256, counts]),
+                items=len(videos),
+                task=StatisticsTask(shard_path(frames.folder, name), counts, config),
+            )
+        )
+    return statistics_folder(work, frames, config), shards
 
 
 def count_clips(summaries: Iterable[Summary]) -> int:
@@ -104,17 +110,17 @@ class StatisticsTask:
 
     frames: Path
     frame_counts: tuple[int, ...]
-    """0 where a video could not be decoded."""
+    """0 for a video that could not be decoded."""
     config: StatisticsConfig
 
 
 def compute_shard(path: Path, task: StatisticsTask) -> Summary:
-    """Write the statistics of one shard's clips to ``path``; returns how many there are.
+    """Write the statistics of one shard's clips to ``path``; returns their number.
 
     A shard holds the clips of a few videos one after another: ``packed`` (bytes of all clips), ``offsets``
-    (where each clip starts, and the end of the last), ``scale`` and ``checksum`` (each clip's greatest seed
-    and CRC-32), ``first_clip`` (which clip each video starts at, and the end of the last) and ``map_size``
-    (height and width of each video's maps).
+    (start of each clip, and the end of the last), ``scale`` and ``checksum`` (each clip's maximum seed and
+    CRC-32), ``first_clip`` (first clip of each video, and the end of the last) and ``map_size`` (height and
+    width of each video's maps).
     """
     cv2.setNumThreads(1)
     require_whole(task.frames)
@@ -142,7 +148,7 @@ def video_statistics(
 ) -> Iterator[ClipStatistics]:
     """Statistics of a video's clips in the order of their starts."""
     starts = clip_starts(frame_count, config)
-    # Starts that fall on the same frames modulo the stride share their frames: one pass serves them all.
+    # Starts that are equal modulo the stride share their frames: one pass serves them all.
     phases = [starts[starts % config.frame_stride == phase] for phase in range(config.frame_stride)]
     passes = [phase_statistics(shard, row, frame_count, chosen, config) for chosen in phases]
     for start in starts.tolist():
@@ -156,10 +162,10 @@ def clip_starts(frame_count: int, config: StatisticsConfig) -> Indices:
 def phase_statistics(
     shard: Path, row: int, frame_count: int, starts: Indices, config: StatisticsConfig
 ) -> Iterator[ClipStatistics]:
-    """One pass over every ``frame_stride``-th frame from the first of ``starts`` on."""
+    """One pass over every ``frame_stride``-th frame, beginning at the first of ``starts``."""
     stride, first = config.frame_stride, int(starts[0])
     steps = (int(starts[-1]) - first) // stride + config.clip_frames
-    # Past the end of a short video its last frame is held, as when a clip is read.
+    # Past the end of a short video, its last frame is repeated, as when a clip is read.
     indices = np.minimum(first + stride * np.arange(steps), frame_count - 1)
     frames = reduced_frames(shard, row, indices, config)
     yield from statistics_of_frames(frames, (starts - first) // stride, config)
@@ -168,8 +174,8 @@ def phase_statistics(
 def reduced_frames(shard: Path, row: int, indices: Indices, config: StatisticsConfig) -> Iterator[Frame]:
     """Frames in order, (H, W, 3) uint8 RGB, few in memory at a time, as small as the maps allow.
 
-    A JPEG decodes to a half, a quarter or an eighth of its size at less cost (docs/statistics.md says what
-    that changes). The camera's motion is followed on whole frames.
+    Decoding a JPEG at a half, a quarter or an eighth of its size is cheaper (docs/statistics.md has the
+    effect). Camera motion is estimated on whole frames.
     """
     least_side_px = 0 if config.motion == "compensated" else config.map_short_side_px
     for at in range(0, len(indices), FRAMES_AT_ONCE):
@@ -189,12 +195,12 @@ class StatisticsStore:
     ``video_index`` is a video's place in ``videos`` and in the manifest, from 0.
 
     Args:
-        folder: of the store; ``open_statistics_store`` finds it.
+        folder: folder of the store; ``open_statistics_store`` finds it.
         frames: the frame store that it was computed from.
 
     Raises:
-        ArtefactError: the store cannot be read, or the frames have changed since; from the methods, where a
-            shard is damaged.
+        ArtefactError: the store cannot be read, or the frames have changed since. The methods raise it for a
+            damaged shard.
     """
 
     def __init__(self, folder: Path, frames: FrameStore) -> None:
@@ -207,7 +213,7 @@ class StatisticsStore:
         if (found := description.versions.get("format", "2")) != str(FORMAT):
             raise ArtefactError(
                 f"{folder} was computed by another version of fame: its format is {found}, not {FORMAT}.",
-                f"This makes all of it again: {stage.command_of(folder)}",
+                f"This recomputes all of it: {stage.command_of(folder)}",
             )
         self.folder = folder
         self.index = open_index(folder, len(frames.videos), CLIPS, count_clips)
@@ -216,21 +222,21 @@ class StatisticsStore:
         self.fingerprint = description.content
 
     def starts(self, video_index: int) -> Indices:
-        """First frames (clips,) of the clips of a video whose statistics are kept, counted from 0."""
+        """First frames (clips,), from 0, of a video's clips with stored statistics."""
         return clip_starts(self.videos[video_index].frame_count, self.config)
 
     def read(self, video_index: int, start: int) -> ClipStatistics:
-        """Statistics of the kept clip that begins nearest to frame ``start``.
+        """Statistics of the stored clip that starts nearest to frame ``start``.
 
-        It is at most half a hop away, and after the last kept clip of a video less than a hop.
+        It is at most half a hop away, or less than a hop after the last stored clip of a video.
         """
         return self._read(video_index, start, unpack)
 
     def read_maps(self, video_index: int, start: int) -> tuple[Array, Array]:
-        """Seed (h, w) float32 and bins (h, w) uint16 alone of the same clip: all that training needs.
+        """Only seed (h, w) float32 and bins (h, w) uint16 of the same clip: all that training needs.
 
-        Both are of the whole frame: the seed (Eq. 2) in [0, 3], averaged over the pixels that
-        a pixel of the map covers, the bins uint16 below 1000.
+        Both cover the whole frame: the seed (Eq. 2) in [0, 3], averaged over the pixels that a pixel of the
+        map covers, and the bins, uint16 below 1000.
         """
         return self._read(video_index, start, unpack_maps)
 
@@ -251,28 +257,47 @@ class StatisticsStore:
 
 
 def open_statistics_store(
-    work: Path, frames: FrameStore, clip_frames: int, frame_stride: int, wanted: str | None = None
+    work: Path,
+    frames: FrameStore,
+    clip_frames: int,
+    frame_stride: int,
+    wanted: str | None = None,
+    *,
+    motion: Motion | None = None,
+    hue: Hue | None = None,
 ) -> StatisticsStore:
-    """The statistics store of a WORK folder for one kind of clip: the one named, or the only one.
+    """The statistics store of a WORK folder for clips of one length: the one named, or the only one.
+
+    Where there are several, it is the only one of these frames, clips, motion and hue.
 
     Args:
         work: the folder that ``fame extract`` made and ``fame masks`` worked on.
         frames: its frame store.
         clip_frames: frames in a clip, T.
         frame_stride: distance between them, in frames of the video.
-        wanted: a folder in ``work/statistics``, where there are several.
+        wanted: a folder in ``work/statistics``, or how its name begins, where there are several.
+        motion: whether the camera's motion is compensated; None where that does not matter.
+        hue: how hue is binned; None where that does not matter.
 
     Raises:
-        ArtefactError: there is none, it is for other clips, or frames have changed.
+        ArtefactError: there is none, it is for other clips or another motion, or frames have changed.
         ConfigurationError: there are several and none is named, or the named one is not there.
     """
-    make = command("masks", work, "--clip-frames", clip_frames, "--frame-stride", frame_stride)
-    folder = choose_store(work / "statistics", wanted, "--statistics-store", make)
+    words = ["--clip-frames", clip_frames, "--frame-stride", frame_stride]
+    make = command("masks", work, *words, *(["--motion", motion] if motion else []))
+    options = {"parent": frames.fingerprint, "clip_frames": clip_frames, "frame_stride": frame_stride}
+    options |= {name: value for name, value in (("motion", motion), ("hue", hue)) if value}
+    folder = choose_store(work / "statistics", wanted, "--statistics-store", make, options)
     store = StatisticsStore(folder, frames)
     if (store.config.clip_frames, store.config.frame_stride) != (clip_frames, frame_stride):
         raise ArtefactError(
-            f"{folder} is of clips of {store.config.clip_frames} frames at stride "
+            f"{folder} is for clips of {store.config.clip_frames} frames at stride "
             f"{store.config.frame_stride}, not {clip_frames} at {frame_stride}.",
+            f"Compute them: {make}",
+        )
+    if motion not in (None, store.config.motion):
+        raise ArtefactError(
+            f"{folder} was computed with --motion {store.config.motion}, not {motion}.",
             f"Compute them: {make}",
         )
     return store

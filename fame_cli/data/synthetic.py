@@ -1,14 +1,15 @@
-"""The demo's labelled videos, drawn on the spot: two sprites, eight motions, backgrounds of coloured noise.
+"""The demo's labelled videos, generated: two sprites, eight motions, backgrounds of coloured noise.
 
-The sprites are shared by all videos, so no look but the background's tells one video from another: a network
-asked to match two clips of a video can do so by the background alone and never learn the motion. The labelled
-sets show which of the two it learned.
+All videos share the sprites, so only the background's appearance distinguishes one video from another: a
+network asked to match two clips of a video can do so by the background alone and never learn the motion. The
+labelled sets show which of the two it learned.
 """
 
+import colorsys
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.data.clips import generator_for
+from fame_cli.data.made_plan import CLASS_PATCHES, DEMO, MOTIONS, Dials, MadeVideo, plan_videos
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 SIDE_PX = 48
@@ -23,25 +25,14 @@ FRAME_COUNT = 16
 FRAMES_PER_SECOND = 12
 SPRITE_RADIUS_PX = 9
 SPRITES = ("ball", "diamond")
-# How often the sprite turns in a video (0: it goes straight), and the share of x and y in its path; y points
-# down. A swing is a circle seen from its edge.
-MOTIONS = {
-    "move_left": (0, (-1, 0)),
-    "move_right": (0, (1, 0)),
-    "move_up": (0, (0, -1)),
-    "move_down": (0, (0, 1)),
-    "circle_clockwise": (1, (1, 1)),
-    "circle_counterclockwise": (1, (1, -1)),
-    "swing_horizontal": (2, (1, 0)),
-    "swing_vertical": (2, (0, 1)),
-}
 NOISE_POINTS = 6
 NOISE_CONTRAST = 0.5
-PLACES = 8
-"""Backgrounds of the biased set: one for each motion."""
+PATCH_CENTRE_PX, PATCH_REACH_PX = (6, -6), 3
+"""Of the patch: its centre from the sprite's, x and y, and how far it reaches from there. It lies on the rim,
+up and to the right, and never leaves the frame."""
 STAMP = "video_set.json"
 DRAWING = 1
-"""Version of what is drawn: another one makes another set."""
+"""Version of the generated videos; another version makes another set."""
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
@@ -50,9 +41,9 @@ Progress = Callable[[int, int], None]
 
 
 def draw_background(generator: np.random.Generator) -> Frames:
-    """(H, W, 3): random colours at 6x6 points, joined smoothly, halfway between vivid and gray.
+    """(H, W, 3): random colours at 6x6 points, interpolated smoothly, halfway between vivid and grey.
 
-    Fainter backgrounds would be no shortcut, and beside vivid ones nothing else is seen by a small network.
+    Fainter backgrounds would not be a shortcut, and next to vivid ones a small network sees nothing else.
     """
     colors = generator.uniform(size=(NOISE_POINTS, NOISE_POINTS, 3))
     vivid = np.clip(cv2.resize(colors, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -61,7 +52,7 @@ def draw_background(generator: np.random.Generator) -> Frames:
 
 
 def draw_path(motion: str, generator: np.random.Generator) -> Array:
-    """(T, 2) centres (x, y) of the sprite in pixels, placed at random such that it never leaves the frame."""
+    """(T, 2) centres (x, y) of the sprite in pixels, placed at random so that it never leaves the frame."""
     turns, share = MOTIONS[motion]
     time = np.arange(FRAME_COUNT, dtype=np.float64)[:, None]
     if turns:
@@ -75,60 +66,58 @@ def draw_path(motion: str, generator: np.random.Generator) -> Array:
     return placed
 
 
+def draw_patch_colour(patch: str, seed: int) -> Array:
+    """(3,) RGB in 0..255: vivid, its hue the same for all videos with a patch of that name.
+
+    Hues of the patches that a class shares are evenly spaced, so that each class has one to be told by.
+    """
+    shared = CLASS_PATCHES.index(patch) / len(CLASS_PATCHES) if patch in CLASS_PATCHES else None
+    hue = generator_for(seed, "patch", patch).uniform() if shared is None else shared
+    return 255 * np.array(colorsys.hsv_to_rgb(hue, 1, 1))
+
+
 def make_clip(
-    motion: str, sprite: str, background: Frames, generator: np.random.Generator
+    motion: str,
+    sprite: str,
+    background: Frames,
+    generator: np.random.Generator,
+    patch_colour: Array | None = None,
 ) -> tuple[Frames, Mask]:
     """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
 
-    The ball is white with a black centre, the diamond black with a white one: no colours of the backgrounds.
+    The ball is white with a black centre, the diamond black with a white one: not colours of the backgrounds.
+    A patch of a colour goes along with the sprite, behind it, and is no part of the foreground.
     """
     path = draw_path(motion, generator).astype(np.float32)
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
+    behind = background.astype(np.float32)
+    if patch_colour is not None:
+        centres = path + np.array(PATCH_CENTRE_PX, np.float32)
+        distances = [np.abs(axis - at[:, None, None]) for axis, at in zip((x, y), centres.T, strict=True)]
+        patch = np.clip(PATCH_REACH_PX + 0.5 - np.maximum(*distances), 0, 1)[..., None]
+        behind = behind + patch * (patch_colour.astype(np.float32) - behind)
     dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
     is_ball = sprite == "ball"
-    # The ball is drawn a little smaller, so that both sprites cover about as much.
+    # The ball is drawn slightly smaller, so that both sprites cover about the same area.
     reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.85 * (dx + dy)
     body, core = (
         np.clip(radius_px - reach_px + 0.5, 0, 1) for radius_px in (SPRITE_RADIUS_PX, SPRITE_RADIUS_PX / 2)
     )
     shade = 255 * (1 - core if is_ball else core)
-    frames = background + body[..., None] * (shade[..., None] - background.astype(np.float32))
+    frames = behind + body[..., None] * (shade[..., None] - behind)
     return np.rint(frames).astype(np.uint8), body >= 0.5
-
-
-@dataclass(frozen=True)
-class MadeVideo:
-    """What one video shows: a motion before a place; videos that share a place share the very picture."""
-
-    path: str
-    motion: str
-    place: str
-
-
-def plan_videos(pretrain_videos: int, train_per_motion: int, test_per_motion: int) -> Iterator[MadeVideo]:
-    """All videos of the set. Only the biased part has places that are seen more than once."""
-    motions = list(MOTIONS)
-    for index in range(pretrain_videos):
-        path = f"pretrain/{index:04d}"
-        yield MadeVideo(path, motions[index % len(motions)], place=path)
-    for split, count in (("train", train_per_motion), ("test", test_per_motion)):
-        for number, motion in enumerate(motions):
-            for index in range(count):
-                name = f"{split}/{motion}/{index:03d}"
-                yield MadeVideo(f"neutral/{name}", motion, place=f"neutral/{name}")
-                shift = 0 if split == "train" else 1 + index % (PLACES - 1)
-                yield MadeVideo(f"biased/{name}", motion, place=f"biased/{(number + shift) % PLACES}")
 
 
 def make_video(video: MadeVideo, seed: int) -> tuple[Frames, Mask]:
     """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
     background = draw_background(generator_for(seed, "background", video.place))
     generator = generator_for(seed, "motion", video.path)
-    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator)
+    colour = draw_patch_colour(video.patch, seed) if video.patch else None
+    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator, colour)
 
 
 def write_video(path: Path, frames: Frames) -> None:
-    """Write frames (T, H, W, 3), RGB, losslessly: FFV1 needs nothing that any build of OpenCV lacks."""
+    """Write frames (T, H, W, 3), RGB, losslessly as FFV1, which every build of OpenCV supports."""
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = cv2.VideoWriter.fourcc(*"FFV1")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, FRAMES_PER_SECOND, frames.shape[2:0:-1])
@@ -140,7 +129,7 @@ def write_video(path: Path, frames: Frames) -> None:
 
 
 def write_truth(path: Path, mask: Mask) -> None:
-    """Write a mask (T, H, W) as one PNG, the frames from left to right."""
+    """Write a mask (T, H, W) as one PNG, with the frames from left to right."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.hstack(list(mask)).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]):
         raise ArtefactError(
@@ -149,12 +138,12 @@ def write_truth(path: Path, mask: Mask) -> None:
 
 
 def read_truth(path: Path) -> Mask:
-    """The mask (T, H, W) of a picture that ``write_truth`` left; of a clip: ``mask[indices].any(axis=0)``."""
+    """The mask (T, H, W) from an image by ``write_truth``; for a clip: ``mask[indices].any(axis=0)``."""
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.exists() else None
     if picture is None:
         raise ArtefactError(
-            f"{path}: no picture of a true mask here.",
-            "fame demo makes one beside each of its videos: name their folder, or make them again.",
+            f"{path}: there is no true mask here.",
+            "fame demo writes one for each of its videos: give their folder, or run it again.",
         )
     return np.stack(np.hsplit(picture > 0, picture.shape[1] // SIDE_PX))
 
@@ -166,16 +155,18 @@ def make_video_set(
     train_per_motion: int = 40,
     test_per_motion: int = 28,
     progress: Progress | None = None,
+    dials: Dials = DEMO,
 ) -> None:
-    """Write the whole set below ``folder``, all or nothing; where the same set is already, do nothing.
+    """Write the whole set to ``folder``, all or nothing; if the same set is already there, do nothing.
 
-    The same arguments give the same files. ``progress`` is called with videos done and videos in all.
+    The same arguments give the same files. ``progress`` is called with the videos done and the total.
 
-    pretrain/*.avi                         no labels; every video has a background of its own
-    neutral/{train,test}/<motion>/*.avi    labelled; the background tells nothing about the motion
+    pretrain/*.avi                         no labels; every video has its own background
+    neutral/{train,test}/<motion>/*.avi    labelled; the background says nothing about the motion
     biased/{train,test}/<motion>/*.avi     labelled; train: one background for each motion; test: that of
-                                           another, so that who goes by the background is always wrong (each
-                                           other equally often where ``test_per_motion`` is a multiple of 7)
+                                           another motion, so relying on it is always wrong (each other one
+                                           equally often if ``test_per_motion`` is a multiple of 7). Other
+                                           ``dials`` say how often a cue tells, and which (``Dials``)
     truth/<as above>.png                   the sprite's pixels in each frame, see ``read_truth``
     """
     stamp = {
@@ -185,15 +176,17 @@ def make_video_set(
         "train": train_per_motion,
         "test": test_per_motion,
     }
+    if dials != DEMO:
+        stamp |= asdict(dials)
     if folder.exists():
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
         raise ConfigurationError(
-            f"{folder} exists and is not the video set of these options.", "Name another folder."
+            f"{folder} exists but is not the video set of these options.", "Choose another folder."
         )
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion))
+    videos = list(plan_videos(pretrain_videos, train_per_motion, test_per_motion, dials))
     for done, video in enumerate(videos, start=1):
         frames, mask = make_video(video, seed)
         write_video(partial / f"{video.path}.avi", frames)

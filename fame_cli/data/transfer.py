@@ -1,4 +1,4 @@
-"""Many small CPU tensors on their way to an accelerator, as one."""
+"""Copies many small CPU tensors to an accelerator at once."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 ALIGNED_BYTES = 8
-"""Where each tensor begins, so that the device may read it as the numbers that it is."""
+"""Alignment of each tensor, required to view its bytes as numbers."""
 
 
 def move_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """The tensors on the device, in their order, by one copy for which the host does not wait.
+    """Copy tensors to the device in one asynchronous transfer; returns them in order.
 
     A copy of a few bytes costs the host as much as one of a few kilobytes, and only pinned memory is copied
-    while the host goes on. On a CPU the tensors themselves are returned.
+    asynchronously. On a CPU, the tensors themselves are returned.
 
     Args:
-        tensors: on the CPU, of any shapes and types.
-        device: where they are wanted.
+        tensors: CPU tensors of any shapes and types.
+        device: destination.
     """
     if device.type == "cpu" or not tensors:
         return list(tensors)
@@ -34,6 +34,6 @@ def round_up(count: int) -> int:
 
 
 def view_as(place: Tensor, tensor: Tensor) -> Tensor:
-    """The first of these bytes (n,) uint8 as values of the type and shape of ``tensor``."""
+    """The first of the bytes (n,) uint8 viewed with the type and shape of ``tensor``."""
     used = place[: tensor.numel() * tensor.element_size()]
     return used.view(tensor.dtype).view(tensor.shape)

@@ -1,7 +1,7 @@
-"""The photometric augmentation of a view: what is drawn for each sample, and how a batch is changed by it.
+"""The photometric augmentation of a view: drawing parameters per sample and applying them to a batch.
 
-Drawing (NumPy, in the loader's workers) and applying (torch, on the training device) are apart. What was
-drawn is constant over a clip, and different for each sample of a batch.
+Drawing (NumPy, in the data loader) and applying (torch, on the training device) are separate. Parameters are
+constant over a clip and differ between the samples of a batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -23,7 +23,7 @@ JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 """Half the range of each factor."""
 SIGMA_PX = (0.1, 2.0)
 BLUR_REACH_PX = 6
-"""Three times the greatest sigma."""
+"""Three times the largest sigma."""
 LUMINANCE = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue (ITU-R BT.601, rounded as in torchvision)."""
 MEAN = torch.tensor((0.43216, 0.394666, 0.37645)).view(3, 1, 1, 1)
@@ -38,13 +38,13 @@ def draw_view(
 ) -> dict[str, Any]:
     """All choices of one view as NumPy scalars, and ``order`` (4,).
 
-    The same numbers are drawn whatever the options are, so an option never shifts another choice.
+    The same random numbers are drawn whatever the options are, so an option never shifts another choice.
 
     Args:
-        generator: where the choices come from.
+        generator: source of the choices.
         color_jitter: factor on the published strengths (0.4, 0.4, 0.4, 0.1); 0 leaves the colours alone.
-        flip_probability: how often a clip is flipped left to right.
-        allowed: the augmentations that the view can bear; the others are never chosen.
+        flip_probability: probability of a horizontal flip.
+        allowed: the augmentations that the view tolerates; others are never chosen.
     """
     flip, grayscale, jitter, blur, sigma, *rest = generator.random(13)
     factors = dict(zip(JITTER, rest[:4], strict=True))
@@ -63,7 +63,7 @@ def draw_view(
 
 
 def jitter_factor(name: str, uniform: float, color_jitter: float) -> np.float32:
-    """torchvision's range of a factor: [max(0, 1 - s), 1 + s], for hue [-s, s] in turns, at most half one."""
+    """torchvision's range of a factor: [max(0, 1 - s), 1 + s]; for hue [-s, s] in turns, s at most 0.5."""
     strength = JITTER[name] * color_jitter
     if name == "hue":
         return np.float32(min(strength, 0.5) * (2 * uniform - 1))
@@ -80,12 +80,12 @@ def to_clips(frames: Tensor, device: torch.device) -> Tensor:
 def augment(clips: Tensor, view: Mapping[str, Tensor]) -> Tensor:
     """Grayscale, colour jitter, horizontal flip and Gaussian blur of FAME, section 4.2.
 
-    A sample's result does not depend on the others of its batch. Which samples an operation changes is
-    read from ``view`` on the CPU, so the device is never waited for. What the operations need there goes
-    over in one copy.
+    A sample's result does not depend on the others of its batch. The samples that an operation changes are
+    read from ``view`` on the CPU, so the device is never synchronised. All parameters are copied to it at
+    once.
 
     Args:
-        clips: (B, 3, T, H, W) float in [0, 1] on any device; left as they are.
+        clips: (B, 3, T, H, W) float in [0, 1] on any device; not modified.
         view: what ``draw_view`` drew, collated to CPU tensors (B,), ``order`` (B, 4).
 
     Returns:
@@ -93,7 +93,7 @@ def augment(clips: Tensor, view: Mapping[str, Tensor]) -> Tensor:
     """
     drawn = {name: values.numpy() for name, values in view.items()}
     changed = torch.empty_like(clips, memory_format=torch.contiguous_format)
-    # One sample stays in a CPU's cache through all its operations; an accelerator wants few large ones.
+    # On a CPU, one sample stays in the cache through all operations; an accelerator prefers large batches.
     together = 1 if clips.device.type == "cpu" else max(len(clips), 1)
     for first in range(0, len(clips), together):
         part = slice(first, first + together)
@@ -102,7 +102,7 @@ def augment(clips: Tensor, view: Mapping[str, Tensor]) -> Tensor:
 
 
 def normalise(clips: Tensor) -> Tensor:
-    """Clips (B, 3, T, H, W) in [0, 1] less the mean colour, over the deviation (those of Kinetics-400)."""
+    """Clips (B, 3, T, H, W) in [0, 1] normalised by mean and standard deviation of Kinetics-400."""
     mean, std = (values.to(clips.device, clips.dtype, non_blocking=True) for values in (MEAN, STD))
     return (clips - mean).div_(std)
 
@@ -119,7 +119,7 @@ class Change(NamedTuple):
 
 
 def change(clips: Tensor, drawn: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Apply what was drawn to the clips in place, each operation to its own samples."""
+    """Apply the drawn parameters to the clips in place, each operation to its own samples."""
     changes = list(plan_changes(drawn))
     numbers = [torch.from_numpy(values) for one in changes for values in (one.samples, *one.amounts)]
     there = iter(move_together(numbers, clips.device))
@@ -134,9 +134,9 @@ def change(clips: Tensor, drawn: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def plan_changes(drawn: Mapping[str, npt.NDArray[Any]]) -> Iterator[Change]:
-    """The operations that at least one sample was chosen for, in the order in which they are applied."""
+    """The operations that apply to at least one sample, in order."""
     yield from chosen_change(turn_gray, drawn["grayscale"])
-    # A gray clip has no hue to shift, which spares the dearest adjustment.
+    # A grey clip has no hue to shift, so skip the most expensive adjustment.
     chosen = dict.fromkeys(JITTER, drawn["jitter"]) | {"hue": drawn["jitter"] & ~drawn["grayscale"]}
     for position in drawn["order"].T:
         for number in set(position.tolist()):
@@ -155,7 +155,7 @@ def chosen_change(
 
 
 def luminance(clips: Tensor) -> Tensor:
-    """Clips (B, 3, T, H, W) to their gray values (B, 1, T, H, W)."""
+    """Clips (B, 3, T, H, W) to grey values (B, 1, T, H, W)."""
     red, green, blue = clips.chunk(3, dim=1)
     return (LUMINANCE[0] * red).add_(green, alpha=LUMINANCE[1]).add_(blue, alpha=LUMINANCE[2])
 
@@ -169,7 +169,7 @@ def adjust_brightness(clips: Tensor, factor: Tensor) -> None:
 
 
 def adjust_contrast(clips: Tensor, factor: Tensor) -> None:
-    """Away from the mean gray of the whole clip: that of each frame, as torchvision has it, would flicker."""
+    """Contrast about the whole clip's mean grey; that of each frame, as in torchvision, would flicker."""
     gray = luminance(clips.mean(dim=(2, 3, 4), keepdim=True))
     clips.mul_(factor).add_(gray.mul_(1 - factor)).clamp_(0, 1)
 
@@ -180,10 +180,10 @@ def adjust_saturation(clips: Tensor, factor: Tensor) -> None:
 
 
 def adjust_hue(clips: Tensor, turns: Tensor) -> None:
-    """Turn the hue of the HSV hexcone, leaving saturation and value, without the way there and back.
+    """Rotate the hue of the HSV hexcone, keeping saturation and value, without conversion to HSV and back.
 
-    This takes a quarter of the time that the functions of ``foreground.statistics`` need on a CPU.
-    Let R, G, B be the channels less their least value, divided by the chroma (greatest less least value).
+    This takes a quarter of the time of the functions in ``foreground.statistics`` on a CPU.
+    Let R, G, B be the channels minus their least value, divided by the chroma (greatest minus least value).
     Then the hue is ±(1 - R + G + B)/6 turns with the sign of G - B, and each channel of a hue h is
     least + chroma · clamp(6·|frac(h + s) - 1/2| - 1, 0, 1) with s = 0, 2/3, 1/3 for red, green, blue.
     """
@@ -195,7 +195,7 @@ def adjust_hue(clips: Tensor, turns: Tensor) -> None:
     hue.div_(chroma.clamp_min(1e-12)).copysign_(green - blue).div_(6).add_(turns)
     base = least.sub_(chroma)
     for channel, share in zip(channels, (0, 2 / 3, 1 / 3), strict=True):
-        # Two whole turns keep the argument above 0, where frac() is the distance to the floor.
+        # Adding two whole turns keeps the argument above 0, where frac() is the distance to the floor.
         distance = hue.add(2 + share).frac_().sub_(0.5).abs_().clamp_(1 / 6, 1 / 3)
         torch.addcmul(base, chroma, distance, value=6, out=channel)
     clips.clamp_(0, 1)
@@ -208,21 +208,21 @@ def flip(clips: Tensor) -> None:
 def blur(clips: Tensor, sigma_px: Tensor) -> None:
     """Separable Gaussian blur with a reflected border, as two products with a band matrix.
 
-    On a CPU they are 1.4 to 2.5 times faster than padding and grouped convolutions (sides of 48 to 224 px),
-    and each sample has a kernel of its own width.
+    On a CPU they are 1.4 to 2.5 times as fast as padding and grouped convolutions (sides of 48 to 224 px),
+    and each sample has its own kernel width.
     """
     B, C, T, H, W = clips.shape
     across, down = blur_matrix(W, sigma_px.view(B, 1, 1)), blur_matrix(H, sigma_px.view(B, 1, 1))
     rows = torch.bmm(clips.view(B, C * T * H, W), across.mT).view(B, C * T, H, W)
-    # The clamp takes off what rounding puts above 1.
+    # Rounding may exceed 1.
     torch.matmul(down.unsqueeze(1), rows, out=clips.view(B, C * T, H, W)).clamp_(0, 1)
 
 
 def blur_matrix(side: int, sigma_px: Tensor) -> Tensor:
-    """Matrices (B, side, side) that blur a line of pixels: row i holds the weights that make pixel i.
+    """Matrices (B, side, side) that blur a line of pixels: row i has the weights of pixel i.
 
-    The kernel reaches ⌈3σ⌉ px, 6 at most, and sums to 1. The line goes on beyond its ends as its mirror
-    image, in which the end pixels themselves are not repeated ("reflect").
+    The kernel reaches ⌈3σ⌉ px, at most 6, and sums to 1. Beyond its ends, the line continues as its mirror
+    image without repeating the end pixels ("reflect").
 
     Args:
         side: pixels of the line, more than 6.
@@ -245,4 +245,4 @@ ADJUSTMENTS: tuple[tuple[str, Callable[[Tensor, Tensor], None]], ...] = (
     ("saturation", adjust_saturation),
     ("hue", adjust_hue),
 )
-"""What the numbers in ``order`` stand for, as in torchvision's ColorJitter."""
+"""The operations that the numbers in ``order`` refer to, as in torchvision's ColorJitter."""

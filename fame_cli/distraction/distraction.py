@@ -1,6 +1,6 @@
-"""What a distraction is: a change of a clip that an encoder is to see through.
+"""The base class of distractions: changes to a clip that an encoder should learn to ignore.
 
-It works in two phases, as augmentation does: choices are drawn in the loader's workers, clips are changed on
+Like augmentations, they work in two phases: choices are drawn in the data loader, and clips are changed on
 the training device.
 """
 
@@ -17,21 +17,39 @@ from fame_cli.method import Hue
 
 @dataclass(frozen=True)
 class Reads:
-    """What a distraction needs beside a clip. Only this is loaded, cropped and exchanged."""
+    """What a distraction needs besides the clip. Only this is loaded, cropped and exchanged.
+
+    Usage::
+
+        class Mixed(Distraction):
+            reads = Reads(partner=True)
+
+            def apply(self, clips, drawn, extras, partners):
+                return (clips + partners) / 2
+    """
 
     maps: bool = False
     """The clip's cached seed and colour bins (``fame masks``), in the crop of the clip."""
     hue: Hue = "correct"
     """How the hue of those colour bins was computed."""
     other_time: bool = False
-    """A clip of another time of the same video, in the same crop."""
+    """A clip from another time of the same video, with the same crop."""
     partner: bool = False
-    """The clip of another video of the global batch, in a crop of its own."""
+    """The clip of another video of the global batch, with its own crop."""
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What was read of each clip's own video; None where the distraction did not ask for it."""
+    """What was read from each clip's own video; None for what the distraction did not request.
+
+    Usage::
+
+        class Doubled(Distraction):
+            reads = Reads(other_time=True)
+
+            def apply(self, clips, drawn, extras, partners):
+                return (clips + extras.other_time) / 2
+    """
 
     maps: Maps | None = None
     """Seed and colour bins, (B, h, w) each, as fine as the clips or coarser."""
@@ -40,7 +58,7 @@ class Extras:
 
 
 class Distraction:
-    """Base of all distractions; one is a file with a class that says three things.
+    """Base class of all distractions. Each defines up to three members.
 
         class Darker(Distraction):
             reads = Reads()
@@ -51,32 +69,31 @@ class Distraction:
             def apply(self, clips, drawn, extras, partners):
                 return clips * drawn["share"].view(-1, 1, 1, 1, 1)
 
-    It goes to loader processes, so it holds what can be pickled, and no GPU tensors.
+    It is sent to data loader processes, so it must be picklable and hold no GPU tensors.
     """
 
     reads: Reads = Reads()
     augmented: bool = False
-    """Whether it is applied to clips that are augmented and normalised already, as in BE, rather than to
-    pixels in [0, 1], as in FAME."""
+    """Whether it applies to augmented and normalised clips, as in BE, or to pixels in [0, 1], as in FAME."""
 
     def draw(self, generator: np.random.Generator) -> Mapping[str, Any]:  # noqa: ARG002
-        """The random choices of one clip, by name: numbers or arrays of one shape for all clips.
+        """The random choices of one clip, by name: numbers or arrays with the same shape for all clips.
 
-        The generator has an address of its own, (seed, epoch, video, view): what is drawn here moves no other
-        choice, and is the same in any process.
+        The generator is keyed by (seed, epoch, video, view): drawing here affects no other choice, and gives
+        the same values in any process.
         """
         return {}
 
     def apply(
         self, clips: Tensor, drawn: Mapping[str, Tensor], extras: Extras, partners: Tensor | None
     ) -> Tensor:
-        """The distracted clips, (B, C, T, H, W) float as those given, which may be overwritten.
+        """The distracted clips, (B, C, T, H, W) float like the input, which may be overwritten.
 
         Args:
             clips: (B, C, T, H, W) float32, cropped: in [0, 1], neither augmented nor normalised, or both if
                 the distraction is ``augmented``. So are the partners and ``extras.other_time``.
             drawn: what ``draw`` drew, (B, …) by name, on the device of the clips; floats are float32.
-            extras: what ``reads`` asks for of each clip's own video.
-            partners: (B, C, T, H, W) the clips of other videos, if ``reads`` asks for them.
+            extras: what ``reads`` requests from each clip's own video.
+            partners: (B, C, T, H, W) the clips of other videos, if ``reads`` requests them.
         """
         raise NotImplementedError

@@ -7,18 +7,26 @@ from torch import Tensor
 
 from fame_cli.distraction.distraction import Distraction, Extras, Reads
 from fame_cli.foreground.of_clips import maps_of_clips, masks_of_maps
+from fame_cli.foreground.still import static_factor
 from fame_cli.method import Background, Hue, StatisticsSource, Variant
 
 
 class FAME(Distraction):
     """Each clip keeps its foreground and gets the background of another (section 3.2, Tables 3, 4 and 6).
 
+    Usage::
+
+        fame = FAME(beta=0.5)
+        merged = fame.apply(clips, {}, Extras(), partners)  # (B, 3, T, H, W), like both inputs
+        foreground = fame.mask(clips, Extras())  # (B, H, W) bool
+
     Args:
         beta: share of the pixels kept as foreground, β in Eq. 4 (Table 3).
-        variant: how foreground is told from background (Table 6).
-        background: of another video ("inter") or of another time of the same one ("intra"; Table 4).
-        statistics: "cached" seed and colour bins, or "online": from each cropped clip, as in the paper.
-        hue: of the colour bins.
+        variant: how foreground is separated from background (Table 6).
+        background: from another video ("inter") or from another time of the same one ("intra"; Table 4), or
+            the static factor of another video ("still"; docs/wide-micro.md).
+        statistics: "cached" seed and colour bins, or "online" ones of each cropped clip, as in the paper.
+        hue: hue of the colour bins.
     """
 
     def __init__(
@@ -31,11 +39,12 @@ class FAME(Distraction):
         hue: Hue = "correct",
     ) -> None:
         self.beta, self.variant, self.hue = beta, variant, hue
+        self.still = background == "still"
         self.reads = Reads(
             maps=statistics == "cached",
             hue=hue,
             other_time=background == "intra",
-            partner=background == "inter",
+            partner=background != "intra",
         )
 
     def apply(
@@ -48,6 +57,8 @@ class FAME(Distraction):
         """The merged clips (B, C, T, H, W)."""
         backgrounds = extras.other_time if partners is None else partners
         assert backgrounds is not None
+        if self.still:
+            backgrounds = static_factor(backgrounds).expand_as(backgrounds)
         return merge(clips, self.mask(clips, extras), backgrounds)
 
     def mask(self, clips: Tensor, extras: Extras) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self, get_args
 
@@ -18,6 +18,7 @@ from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.features import encode
 from fame_cli.learning.backbones import Backbone, build_empty
 from fame_cli.learning.checkpoint import match_keys, read_safetensors, require_named, write_safetensors
+from fame_cli.learning.foreign import ForeignNetwork, Normalisation
 from fame_cli.option import is_object_path
 
 BACKBONE_PREFIX = "backbone."
@@ -94,6 +95,8 @@ def save_classifier(path: Path, classifier: Classifier, name: str, class_names: 
         backbone = classifier.backbone.state_dict()
         tensors |= {BACKBONE_PREFIX + key: value for key, value in backbone.items()}
     metadata = {"backbone": name, "class_names": json.dumps(list(class_names))}
+    if isinstance(classifier.backbone, ForeignNetwork) and classifier.backbone.normalisation:
+        metadata["normalisation"] = json.dumps(asdict(classifier.backbone.normalisation))
     write_safetensors(path, tensors, metadata)
 
 
@@ -119,6 +122,10 @@ def load_classifier(path: Path, name: str | None = None) -> SavedClassifier:
     if not trained:
         return SavedClassifier(weight, bias, class_names, declared, None)
     backbone = build_empty(require_named(path, declared, name) if is_object_path(declared) else declared)
+    if "normalisation" in metadata and not isinstance(backbone, ForeignNetwork):
+        stated = json.loads(metadata["normalisation"])
+        normalisation = Normalisation(tuple(stated["mean"]), tuple(stated["std"]))
+        backbone = ForeignNetwork(backbone, backbone.feature_dim, normalisation)
     match_keys(path, backbone.state_dict(), trained)
     backbone.load_state_dict(trained, strict=True, assign=True)
     return SavedClassifier(weight, bias, class_names, declared, backbone.eval())

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from fame_cli.disk import remove_abandoned
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, save_classifier, unit_length
 from fame_cli.evaluation.clip_datasets import EpochBatches, EvenClips, TrainingClips, load
-from fame_cli.evaluation.evaluation import Evaluation
+from fame_cli.evaluation.evaluation import Evaluation, ProgressWithNote, require_clips_fit
 from fame_cli.evaluation.features import compute_features, in_parts, prepare
 from fame_cli.evaluation.fit import Epochs, FitHistory, fit
 from fame_cli.evaluation.results import Prediction, Result, read_result, write_result
@@ -25,10 +25,11 @@ from fame_cli.evaluation.scores import (
     capped_notes,
     class_figures,
     classification_figures,
+    top_k_hits,
     video_probabilities,
 )
 from fame_cli.evaluation.sweep import choose_learning_rate, held_out
-from fame_cli.learning.backbones import require_fits
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.learning.resources import name_exhaustion
 
 CLEARLY_MORE = 1.05
@@ -45,6 +46,12 @@ def linear(evaluation: Evaluation, config: LinearConfig) -> Result:
 
 def finetune(evaluation: Evaluation, config: FinetuneConfig) -> Result:
     """Train the whole network, with dropout before the last layer, and test it."""
+    if evaluation.weights.brings_network:
+        raise ConfigurationError(
+            f"{evaluation.weights.source} brings a network of its own, which cannot be finetuned.",
+            "Train a linear probe on it (fame eval linear), or give the network as --backbone "
+            "package.module:function.",
+        )
     if config.batch_size < 2:
         raise ConfigurationError(
             f"--batch-size is {config.batch_size}; expected at least 2.",
@@ -59,7 +66,7 @@ def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *,
     path = evaluation.result_path(protocol, config)
     if path.exists():
         return read_result(path)
-    require_fits(evaluation.weights.name, config.clip_frames, config.crop_px)
+    require_clips_fit(evaluation.weights, config)
     folder = evaluation.evaluation_folder(protocol, config)
     folder.mkdir(parents=True, exist_ok=True)
     with stage.locked(folder):
@@ -67,6 +74,10 @@ def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *,
         started = time.monotonic()
         classifier = build_classifier(evaluation, config, freeze)
         training, used, notes = train(evaluation, classifier, config, folder / CHECKPOINT)
+        chosen: dict[str, float] = {"learning_rate": used.learning_rate}
+        if training.shares:
+            note, chosen["epoch"] = kept_epoch(training.shares)
+            notes.append(note)
         classifier.eval()
         logits = test_logits(evaluation, classifier, config)
         save_classifier(
@@ -74,9 +85,7 @@ def evaluate(evaluation: Evaluation, protocol: str, config: ClassifierConfig, *,
         )
         seconds = training.earlier_seconds + time.monotonic() - started
         result = describe(evaluation, protocol, config, used, logits, training.losses, seconds)
-        result = dataclasses.replace(
-            result, notes=(*result.notes, *notes), training={"learning_rate": used.learning_rate}
-        )
+        result = dataclasses.replace(result, notes=(*result.notes, *notes), training=chosen)
         record.sign(evaluation.run, folder / CLASSIFIER)
         return write_result(path, result)
 
@@ -85,7 +94,7 @@ def build_classifier(evaluation: Evaluation, config: ClassifierConfig, freeze: b
     backbone, classes = evaluation.weights.backbone, len(evaluation.videos.class_names)
     head = build_head(backbone.feature_dim, classes, config.dropout, config.seed)
     classifier = Classifier(backbone, head, freeze=freeze, precision=config.precision)
-    return classifier.to(evaluation.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+    return to_channels_last(classifier, evaluation.device)
 
 
 def train(
@@ -101,7 +110,15 @@ def train(
         epochs = ClipEpochs(evaluation, config)
         with evaluation.progress("training", "clips") as tell:
             training = fit(
-                classifier, classifier.trained, epochs, epochs.samples, config, checkpoint, device, tell
+                classifier,
+                classifier.trained,
+                epochs,
+                epochs.samples,
+                config,
+                checkpoint,
+                device,
+                tell,
+                test_share(evaluation, classifier, config),
             )
         return training, config, notes
     features, classes = training_features(evaluation, config)
@@ -117,6 +134,32 @@ def train(
     head = classifier.head
     with evaluation.progress("training", "clips") as tell:
         return fit(head, head, on_features, samples, config, checkpoint, device, tell), config, notes
+
+
+def test_share(
+    evaluation: Evaluation, classifier: Classifier, config: ClassifierConfig
+) -> Callable[[], float] | None:
+    """Measures the share of test videos that a finetuned network has right, if the epoch is chosen by it."""
+    if not (isinstance(config, FinetuneConfig) and config.keep_epoch == "best-on-test"):
+        return None
+    classes = evaluation.videos.class_numbers(evaluation.videos.test)
+
+    def measure() -> float:
+        scores = video_probabilities(finetuned_logits(evaluation, classifier, config))
+        return float(top_k_hits(scores, classes, 1).double().mean())
+
+    return measure
+
+
+def kept_epoch(shares: Sequence[float]) -> tuple[str, int]:
+    """What a reader has to know of an epoch that was chosen by the test videos, and its number from 1."""
+    best = max(range(len(shares)), key=shares.__getitem__)
+    note = (
+        f"Epoch {best + 1} of {len(shares)} was chosen by its top-1 on the test videos themselves, as in "
+        f"BE's published code: {100 * shares[best]:.2f} %; the last epoch has {100 * shares[-1]:.2f} %. "
+        "Such a figure is too high: no other videos were there to choose by."
+    )
+    return note, best + 1
 
 
 def default_learning_rate(classes: int) -> float:
@@ -202,13 +245,24 @@ def test_logits(evaluation: Evaluation, classifier: Classifier, config: Classifi
         features = compute_features(evaluation, config, test).read_all(test)
         logits: Tensor = classifier.head(unit_length(features).to(evaluation.device))
         return logits.cpu()
-    found = []
     with evaluation.progress("testing", "videos") as tell:
-        for _, clips in load(
-            EvenClips(evaluation.videos.frames, test, config), evaluation.workers, evaluation.device
-        ):
-            found.append(in_parts(classifier, clips, evaluation.device).cpu())
-            tell(len(found), len(test), "")
+        return finetuned_logits(evaluation, classifier, config, tell)
+
+
+@torch.no_grad()
+def finetuned_logits(
+    evaluation: Evaluation,
+    classifier: Classifier,
+    config: ClassifierConfig,
+    tell: ProgressWithNote = lambda _done, _total, _note: None,
+) -> Tensor:
+    """The same of a network whose features are kept nowhere."""
+    found, test = [], evaluation.videos.test
+    for _, clips in load(
+        EvenClips(evaluation.videos.frames, test, config), evaluation.workers, evaluation.device
+    ):
+        found.append(in_parts(classifier, clips, evaluation.device).cpu())
+        tell(len(found), len(test), "")
     return torch.stack(found)
 
 

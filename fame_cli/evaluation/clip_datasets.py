@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fame_cli.config import ClassifierConfig, EvaluationConfig
 from fame_cli.data.clips import (
+    Indices,
     central_square,
     clip_indices,
     clip_span,
@@ -37,14 +38,7 @@ def even_clips(frames: FrameStore, video_index: int, config: EvaluationConfig) -
     Scaling the square, rather than cutting S px out of the frame as the published code does, shows the
     network things at the sizes that it was trained on (FAME, section 4.2, says only "center crop").
     """
-    frame_count = frames.videos[video_index].frame_count
-    starts = even_starts(frame_count, clip_span(config.clip_frames, config.frame_stride), config.clips)
-    indices = np.stack(
-        [
-            clip_indices(start, config.clip_frames, config.frame_stride, frame_count)
-            for start in starts.tolist()
-        ]
-    )
+    indices = even_indices(frames.videos[video_index].frame_count, config)
     # Clips of a short video overlap: each frame is decoded and scaled once.
     distinct, places = np.unique(indices, return_inverse=True)
     read = frames.each_frame(video_index, distinct)
@@ -52,6 +46,17 @@ def even_clips(frames: FrameStore, video_index: int, config: EvaluationConfig) -
     scaled = np.empty((len(distinct), config.crop_px, config.crop_px, 3), np.uint8)
     crop_frames(itertools.chain([first], read), [(central_square(*first.shape[:2]), scaled)])
     return torch.from_numpy(scaled[places.reshape(indices.shape)])
+
+
+def even_indices(frame_count: int, config: EvaluationConfig) -> Indices:
+    """The frames (clips, T) of the clips that are spread evenly over a video."""
+    starts = even_starts(frame_count, clip_span(config.clip_frames, config.frame_stride), config.clips)
+    return np.stack(
+        [
+            clip_indices(start, config.clip_frames, config.frame_stride, frame_count)
+            for start in starts.tolist()
+        ]
+    )
 
 
 def training_clip(
@@ -142,8 +147,16 @@ class EpochBatches:
                 yield [(epoch, place) for place in batch.tolist()]
 
 
+class SizedSamples(Protocol):
+    """A data set that knows how much memory a sample takes."""
+
+    def sample_bytes(self) -> int: ...
+
+    def __getitem__(self, item: Any) -> Any: ...
+
+
 def load(
-    dataset: EvenClips | TrainingClips,
+    dataset: SizedSamples,
     workers: int,
     device: torch.device,
     batches: EpochBatches | None = None,
@@ -155,7 +168,7 @@ def load(
     samples = batches.batch_size if batches else 1
     require_loader_resources(workers, BatchSize(samples * dataset.sample_bytes(), TENSORS))
     return DataLoader(
-        dataset,
+        cast("Dataset[Any]", dataset),
         batch_size=1 if batches else None,
         batch_sampler=batches,
         num_workers=workers,

@@ -8,6 +8,8 @@ from fame_cli.evaluation.results import Result
 
 TEST, TRAINING, CLASSES = "the test", "the number of training videos", "the list of classes"
 VIDEOS = "the set of videos"
+MASKS = "what is shown of each video"
+WHOLE_FRAMES = "whole frames"
 SPLIT_OWN = (TEST, TRAINING, VIDEOS)
 """What another official split changes."""
 
@@ -22,7 +24,8 @@ def describe_test(result: Result) -> str:
     """How many videos of which data set and split were tested."""
     source, test = result.splits.get("source", {}), result.splits["test"]
     split = official_split(result)
-    official = f" (split {split})" if split else ""
+    share = source.get("hold_out")
+    official = f" (split {split})" if split else f" ({share:.0%} held out)" if share else ""
     name = source.get("source", "folder")
     return f"{test['videos']} videos of {name}{official}, split {test['name']!r}"
 
@@ -39,6 +42,7 @@ def decisive(result: Result) -> dict[str, object]:
         TRAINING: result.splits["train"]["videos"],
         CLASSES: tuple(result.classes),
         VIDEOS: result.splits["content"],
+        MASKS: result.keep_only["content"] if result.keep_only else WHOLE_FRAMES,
         **options,
     }
 
@@ -56,6 +60,8 @@ def in_a_name(what: str, result: Result) -> str:
         return f"{len(result.classes)} classes"
     if what == VIDEOS:
         return Path(result.splits["source"].get("root", "")).name or str(result.splits["content"])
+    if what == MASKS:
+        return f"only {Path(result.keep_only['masks']).name}" if result.keep_only else WHOLE_FRAMES
     value = decisive(result).get(what)
     return str(value) if what == TEST else f"{what.removeprefix('the number of ')} {value}"
 

@@ -15,12 +15,22 @@ from fame_cli import __version__
 from fame_cli.config import EvaluationConfig, fingerprint
 from fame_cli.data.group import group_of, ucf101_group
 from fame_cli.errors import ArtefactError, ConfigurationError
+from fame_cli.evaluation.keep_only import describe_masks
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.evaluation.splits import LabelledVideos
-from fame_cli.learning.backbones import Backbone, build_backbone
+from fame_cli.learning.backbones import Backbone, build_backbone, require_fits
 from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
+from fame_cli.learning.foreign import (
+    ONNX,
+    SCRIPT,
+    ForeignNetwork,
+    Normalisation,
+    kind_of_file,
+    read_network,
+)
 from fame_cli.learning.pretraining_set import NOTHING, PretrainingSet, find_set
-from fame_cli.learning.weights import KeyCount
+from fame_cli.learning.torchvision_weights import fetch_published
+from fame_cli.learning.weights import KeyCount, fit_backbone
 
 MOST_OF_A_CLIP = 4096
 """Frames, stride and pixels that a file may ask for: no network was pretrained on larger clips."""
@@ -49,7 +59,7 @@ class Weights:
     """The file, or "random"."""
     fingerprint: str
     keys: KeyCount | None
-    """None for an untrained network."""
+    """None for an untrained network, and one that came whole."""
     clip_options: dict[str, int]
     """clip_frames, frame_stride and crop_px of the pretraining, as far as the file tells."""
     account: str = ""
@@ -57,15 +67,28 @@ class Weights:
     pretraining_set: PretrainingSet | None = None
     """The videos that it was pretrained on, where that is known."""
 
+    @property
+    def brings_network(self) -> bool:
+        """Whether the network itself is of the file, a program that no name of a backbone stands for."""
+        return self.name in (SCRIPT, ONNX)
+
     def __str__(self) -> str:
-        return f"{self.source}: {self.account}" if self.keys else f"untrained {self.name} (the baseline)"
+        return f"{self.source}: {self.account}" if self.account else f"untrained {self.name} (the baseline)"
 
 
-def read_weights(path: Path, name: str | None = None) -> Weights:
+def read_weights(path: Path, name: str | None = None, normalisation: Normalisation | None = None) -> Weights:
     """The backbone in a file of any known kind, as network ``name`` where the file does not name its own.
 
-    Raises ArtefactError unless every key of the network is there in the right shape.
+    ``normalisation`` is that of a TorchScript or ONNX file, which brings its own network. Raises
+    ArtefactError unless every key of the network is there in the right shape.
     """
+    if kind := kind_of_file(path):
+        return foreign_weights(path, kind, normalisation)
+    if normalisation is not None:
+        raise ConfigurationError(
+            "--mean and --std go with TorchScript and ONNX files.",
+            "A network of your own states them as its attribute normalisation (docs/bias.md).",
+        )
     loaded = read_backbone(path, name)
     metadata = loaded.metadata
     try:
@@ -89,15 +112,66 @@ def read_weights(path: Path, name: str | None = None) -> Weights:
     )
 
 
+def foreign_weights(path: Path, kind: str, normalisation: Normalisation | None) -> Weights:
+    """The network that a TorchScript or ONNX file brings along."""
+    parts = [weights_fingerprint(path), asdict(normalisation) if normalisation else None]
+    return Weights(
+        backbone=read_network(path, normalisation),
+        name=kind,
+        source=str(path),
+        fingerprint=fingerprint(parts),
+        keys=None,
+        clip_options={},
+        account="a network of its own, with "
+        + ("the normalisation that was given" if normalisation else "the normalisation of Kinetics-400"),
+    )
+
+
+def published_weights(name: str, backbone: str | None) -> Weights:
+    """Weights that torchvision publishes, ``torchvision:R2Plus1D_18_Weights.KINETICS400_V1`` and the like."""
+    found = fetch_published(name)
+    if backbone not in (None, found.backbone):
+        raise ConfigurationError(f"{name} is of {found.backbone}, not {backbone}.", "Leave --backbone out.")
+    network, fit = fit_backbone(Path(name), found.entries, found.backbone)
+    if not found.normalisation.is_ours:
+        network = ForeignNetwork(network, network.feature_dim, found.normalisation)
+    return Weights(
+        backbone=network,
+        name=found.backbone,
+        source=name,
+        fingerprint=found.fingerprint,
+        keys=fit.keys,
+        clip_options=found.clip_options,
+        account=str(fit),
+    )
+
+
+def own_weights(name: str) -> Weights:
+    """A network of the user's own with the weights that it comes with."""
+    backbone = build_backbone(name)
+    return Weights(backbone, name, f"own ({name})", digest_of(backbone), None, {}, "as its function gives it")
+
+
+def digest_of(backbone: Backbone) -> str:
+    """Ten hexadecimal digits that tell a network's weights from others."""
+    entries = {key: value.contiguous() for key, value in backbone.state_dict().items()}
+    return hashlib.sha256(safetensors.torch.save(entries)).hexdigest()[:10]
+
+
+def require_clips_fit(weights: Weights, config: EvaluationConfig) -> None:
+    """Raise ConfigurationError where a network cannot take the clips of an evaluation."""
+    if weights.brings_network and isinstance(weights.backbone, ForeignNetwork):
+        weights.backbone.measure(weights.source, config.clip_frames, config.crop_px)
+    else:
+        require_fits(weights.name, config.clip_frames, config.crop_px)
+
+
 def random_weights(name: str, seed: int) -> Weights:
     """An untrained network: what the protocol gives without any pretraining."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = build_backbone(name)
-    content = safetensors.torch.save(
-        {key: value.contiguous() for key, value in backbone.state_dict().items()}
-    )
-    digest = hashlib.sha256(content).hexdigest()[:10]
+    digest = digest_of(backbone)
     options = {option: getattr(EvaluationConfig, option) for option in CLIP_OPTIONS}
     return Weights(backbone, name, "random", digest, None, options, pretraining_set=NOTHING)
 
@@ -139,9 +213,10 @@ class Evaluation:
         known, manifest = self.weights.pretraining_set, self.videos.frames.manifest
         if known is None or self.seen is None:
             return None
-        groups = {ucf101_group(name).casefold() for name in known.videos} - {""}
-        if str(manifest.root) == known.root:
-            groups |= {group_of(video) for video in manifest.videos if video.id in known.videos}
+        groups = {ucf101_group(name).casefold() for part in known.parts for name in part.videos} - {""}
+        for part in known.parts:
+            if str(manifest.root) == part.root:
+                groups |= {group_of(video) for video in manifest.videos if video.id in part.videos}
         test = zip(self.videos.test, self.videos.groups(self.videos.test), strict=True)
         ids = (manifest.videos[video_index].id for video_index, group in test if group in groups)
         seen = set(self.seen)
@@ -151,7 +226,8 @@ class Evaluation:
         """Name of an evaluation: another option, video, label, split or weight gives another name."""
         leaks = [None if found is None else sorted(found) for found in (self.seen, self.related)]
         parts = [SCHEMA_VERSION, config.to_dict(), self.videos.fingerprint, self.weights.fingerprint, leaks]
-        return f"{protocol}-{fingerprint(parts)}"
+        kept = "-keep-only" if describe_masks(self.videos) else ""
+        return f"{protocol}{kept}-{fingerprint(parts)}"
 
     def result_path(self, protocol: str, config: EvaluationConfig) -> Path:
         return self.run / "results" / f"{self.name(protocol, config)}.json"
@@ -186,6 +262,7 @@ class Evaluation:
                 "keys": asdict(weights.keys) if weights.keys else None,
             },
             "frames": {"folder": frames.folder.name, "fingerprint": frames.fingerprint},
+            "keep_only": describe_masks(videos),
             "seen_test_videos": None if seen is None else len(seen),
             "related_test_videos": None if related is None else len(related),
             "device": str(self.device),

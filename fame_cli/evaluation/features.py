@@ -22,13 +22,16 @@ from fame_cli.data.manifest import VIDEOS_PER_SHARD, shard_name, shard_slices
 from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.clip_datasets import EvenClips, load
-from fame_cli.evaluation.evaluation import Evaluation
-from fame_cli.learning.backbones import require_fits
+from fame_cli.evaluation.evaluation import Evaluation, require_clips_fit
+from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
 CLIPS_TOGETHER = 16
 """Clips that the encoder sees at once; on a CPU more of them would leave its cache."""
 CLIPS_TOGETHER_ON_GPU = 64
+
+CLIP_FEATURE_OPTIONS = ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
+"""Options of an evaluation that decide its features."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,14 @@ def compute_features(
 ) -> FeatureStore:
     """Features of videos (and of others of their shards), as far as they are not there."""
     frames, weights = evaluation.videos.frames, evaluation.weights
-    options = {
-        name: getattr(config, name)
-        for name in ("clips", "clip_frames", "frame_stride", "crop_px", "precision")
-    }
+    options = {name: getattr(config, name) for name in CLIP_FEATURE_OPTIONS}
     folder = stage.stage_folder(
         evaluation.run / "features", weights.name, options, f"{weights.fingerprint} {frames.fingerprint}"
     )
     shards = plan_shards(evaluation, options, video_indices)
     pending = [n for shard in shards if not is_done(folder, shard) for n in shard.task]
     if pending:
-        require_fits(weights.name, config.clip_frames, config.crop_px)
+        require_clips_fit(weights, config)
     with evaluation.progress("features", "videos") as tell:
         stage.run(
             folder,
@@ -124,7 +124,7 @@ def feature_writer(
     evaluation: Evaluation, config: EvaluationConfig, pending: Sequence[int]
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
-    backbone = evaluation.weights.backbone.to(evaluation.device, memory_format=torch.channels_last_3d).eval()  # type: ignore[call-overload]
+    backbone = to_channels_last(evaluation.weights.backbone, evaluation.device).eval()
     encoder = functools.partial(encode, backbone, precision=config.precision)
     items = iter(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)

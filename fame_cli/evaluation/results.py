@@ -105,6 +105,10 @@ class Result:
     """Other test videos of whose group (film, person) they were; None where that is not known."""
     training_loss: tuple[float, ...] = ()
     """Mean over each epoch, where something was trained."""
+    keep_only: dict[str, Any] | None = None
+    """The masks outside which all was blanked (``keep_only.py``); None where whole frames were shown."""
+    bias: dict[str, Any] = field(default_factory=dict)
+    """Of the bias report: how each test video did in each test, and what the clips were made with."""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -12,6 +12,7 @@ from fame_cli.data.frames import FrameStore
 from fame_cli.data.group import group_of
 from fame_cli.data.manifest import Manifest
 from fame_cli.data.sources.files import stem
+from fame_cli.data.sources.hold_out import describe_hold_out
 from fame_cli.errors import ConfigurationError, InputError
 
 UNSEEN = -1
@@ -69,7 +70,7 @@ def choose_videos(frames: FrameStore, train_split: str, test_split: str) -> Labe
             f"--train-split and --test-split are both {train_split!r}.",
             "A network must be tested on videos that it did not learn from: name two splits.",
         )
-    notes: list[str] = []
+    notes = [note] if (note := describe_hold_out(frames.manifest.source)) else []
     train, test = (choose_split(frames.manifest, split, notes) for split in (train_split, test_split))
     class_names = sorted({frames.videos[video_index].label for video_index in train})
     if len(class_names) < 2:
@@ -113,8 +114,8 @@ def choose_split(manifest: Manifest, split: str, notes: list[str]) -> list[int]:
         found = ", ".join(f"{count} of {name!r}" for name, count in sorted(have.items()))
         raise InputError(
             f"no video is of split {split!r}; there are {found}.",
-            "Name the splits with --train-split and --test-split, or extract from DATA/train/class/video.mp4 "
-            "and DATA/test/class/video.mp4.",
+            "Name the splits with --train-split and --test-split; or extract from DATA/train/class/video.mp4 "
+            "and DATA/test/class/video.mp4, or with --hold-out 0.2.",
         )
     left_out = {
         "has no label": [n for n in there if not manifest.videos[n].label],

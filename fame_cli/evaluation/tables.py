@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 from fame_cli.evaluation.compare import Comparison
 
@@ -46,3 +47,25 @@ def as_csv(comparison: Comparison) -> str:
         seen = group.seen_test_videos
         writer.writerow([*cells, "not known" if seen is None else seen])
     return text.getvalue()
+
+
+def as_plain(comparison: Comparison) -> dict[str, Any]:
+    """The figures themselves, in percent, as plain values: of a row their mean, spread and interval."""
+    rows = [
+        {
+            "name": group.name,
+            "results": len(group.results),
+            "seen_test_videos": group.seen_test_videos,
+            "figures": {
+                figure: {
+                    "mean": group.mean(figure),
+                    "spread": group.spread(figure),
+                    "interval": group.interval(figure),
+                }
+                for figure in comparison.figures
+            },
+        }
+        for group in comparison.groups
+    ]
+    about = {"protocol": comparison.protocol, "test": comparison.test}
+    return {**about, "rows": rows, "difference": comparison.difference}

@@ -16,17 +16,17 @@ GAUSS_SIGMA_SHARE = 0.25
 """Standard deviation of the "gauss" variant as a share of the side; the paper gives none."""
 
 JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE = 0.2, 0.5
-"""Pixels that the "joint" variant learns colours from: fewer and surer foreground, more background."""
+"""Shares of pixels from which "joint" learns colours: less but surer foreground, more background."""
 
 ROUNDING_SHARE = 1e-6
-"""A map whose values differ by less than this share of them differs by float rounding alone."""
+"""Relative differences below this are float rounding."""
 
 
 def colour_posterior(bins: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
     """Likelihood that a pixel is foreground given its colour, P(F|x) = P(x|F) / (P(x|F) + P(x|B)) (Eq. 3).
 
-    As in the published code, 1 is added to each background count, so a colour never seen has likelihood 0
-    and one seen in the foreground alone stays below 1.
+    As in the published code, 1 is added to each background count, so a colour that never occurs has
+    likelihood 0 and one that occurs only in the foreground stays below 1.
 
     ``bins`` (B, H, W), ``foreground`` and ``background`` (B, 1000) counts. Returns (B, H, W) in [0, 1).
     """
@@ -42,7 +42,7 @@ def colour_posterior(bins: Tensor, foreground: Tensor, background: Tensor) -> Te
 
 
 def blur(maps: Tensor) -> Tensor:
-    """Gaussian blur as wide as a tenth of the shorter side, as in the published code; the border reflects.
+    """Gaussian blur a tenth of the shorter side wide, as in the published code, with reflected borders.
 
     The kernel has ⌊0.1·side⌋ // 2 · 2 + 1 taps and a standard deviation of a third of that.
 
@@ -62,7 +62,7 @@ def blur(maps: Tensor) -> Tensor:
 
 
 def _weighted_sum(shifted: list[Tensor], weights: list[float]) -> Tensor:
-    # Sums of shifted maps, not a convolution: in full float32 on every device.
+    # Sums of shifted maps instead of a convolution: full float32 on every device.
     total = shifted[0] * weights[0]
     for maps, weight in zip(shifted[1:], weights[1:], strict=True):
         total.add_(maps, alpha=weight)
@@ -88,11 +88,10 @@ def soft_mask(
     size_px: int,
     counts: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """How much each pixel belongs to the foreground: FAME, a variant of Table 6, or "joint", which is ours.
+    """Likelihood of foreground for each pixel: FAME, a variant of Table 6, or "joint", which is ours.
 
-    ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. ``counts`` are what ``colour_counts`` gives
-    for them, (B, 1000) each, where they are known already; only "fame" asks for them. Returns
-    (B, size_px, size_px) in [0, 1].
+    ``seed`` and ``bins`` (B, h, w) may be coarser than the mask. ``counts`` (B, 1000) each are the result of
+    ``colour_counts`` if already known; only "fame" uses them. Returns (B, size_px, size_px) in [0, 1].
     """
     match variant:
         case "fame" if counts is not None:
@@ -110,7 +109,7 @@ def soft_mask(
 
 
 def _fame(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
-    # The published code also rescales the blurred seed; only its order counts here, which rescaling keeps.
+    # The published code also rescales the blurred seed; only its order matters here, which that keeps.
     if compilable(seed) and seed.shape[1:] == (size_px, size_px):
         mask, weights = torch.empty(seed.shape), kernels.blur_weights(size_px, size_px)
         most, least = math.floor(FOREGROUND_SHARE * size_px**2), math.floor(BACKGROUND_SHARE * size_px**2)
@@ -125,15 +124,15 @@ def _by_colour(bins: Tensor, foreground: Tensor, background: Tensor, size_px: in
 
 
 def _joint(seed: Tensor, bins: Tensor, size_px: int) -> Tensor:
-    # Colour alone forgets where the motion was; the product keeps what both speak for (docs/masks.md).
+    # Colour alone forgets where the motion was; the product keeps what both support (docs/masks.md).
     shares = JOINT_FOREGROUND_SHARE, JOINT_BACKGROUND_SHARE
     posterior = colour_posterior(bins, *colour_counts(blur(seed), bins, *shares))
     return rescale(blur(_resize(seed, size_px)) * blur(_resize(posterior, size_px)).sqrt())
 
 
 def _grid(seed: Tensor, size_px: int) -> Tensor:
-    # Ranks of the cells rather than their sums: of cells with equal sums (black bars) whole ones are kept.
-    # The mean orders cells as the sum does; where four does not divide the side, neighbours share a line.
+    # Ranks of the cells instead of their sums: with equal sums (black bars), whole cells are kept.
+    # Means rank cells as sums do; if four does not divide the side, neighbouring cells share a line.
     cells = adaptive_avg_pool2d(seed.unsqueeze(1), GRID_CELLS)
     by_sum = cells.flatten(1).argsort(dim=1, descending=True, stable=True)
     ranks = by_sum.argsort(dim=1).view_as(cells)
@@ -155,12 +154,12 @@ def _resize(maps: Tensor, size_px: int) -> Tensor:
 
 
 def top_share(soft_mask: Tensor, beta: float) -> Tensor:
-    """Hard mask: the ⌊β·H·W⌋ greatest pixels of each soft mask (Eq. 4).
+    """Hard mask: the ⌊β·H·W⌋ largest pixels of each soft mask (Eq. 4).
 
-    Of equal pixels the first in row-major order are taken.
+    Ties go to the first pixels in row-major order.
 
     ``soft_mask`` (B, H, W), ``beta`` in [0, 1]. Returns (B, H, W) bool, exactly ⌊β·H·W⌋ True in each.
     """
     pixels = soft_mask.shape[1] * soft_mask.shape[2]
-    # 0.29 · 100 is 28.999… in binary; the paper's ⌊·⌋ is meant for the decimal number.
+    # 0.29 · 100 is 28.999… in binary; the paper's ⌊·⌋ refers to the decimal number.
     return top_pixels(soft_mask, math.floor(beta * pixels + 1e-6))

@@ -1,4 +1,4 @@
-"""From clips, or from statistics that are kept of them, to foreground masks: every mask is made here."""
+"""From clips, or from their stored statistics, to foreground masks: every mask is made here."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from fame_cli.method import Hue, Variant
 
 
 class Maps(NamedTuple):
-    """What a mask is made of, (B, h, w) each; as fine as the clips, or coarser where it was kept."""
+    """What a mask is computed from, (B, h, w) each: at the resolution of the clips, or coarser if stored."""
 
     seed: Tensor
     """How much each pixel changes from frame to frame (Eq. 2)."""
@@ -20,17 +20,17 @@ class Maps(NamedTuple):
 
 
 class Masks(NamedTuple):
-    """Where the foreground of each clip is, (B, H, W) each."""
+    """The foreground of each clip, (B, H, W) each."""
 
     soft: Tensor
-    """How much each pixel belongs to it, in [0, 1] (Eq. 3)."""
+    """How likely each pixel is foreground, in [0, 1] (Eq. 3)."""
     hard: Tensor
-    """Bool: exactly ⌊β·H·W⌋ pixels of each (Eq. 4)."""
+    """Bool: exactly ⌊β·H·W⌋ pixels of each clip (Eq. 4)."""
 
 
 @torch.no_grad()
 def maps_of_clips(clips: Tensor, hue: Hue = "correct") -> Maps:
-    """Seed and colour bins of clips (B, 3, T, H, W) in [0, 1], as fine as they are."""
+    """Seed and colour bins of clips (B, 3, T, H, W) in [0, 1], at their full resolution."""
     return Maps(seed_region(clips), colour_bins(clips.mean(2), hue))
 
 
@@ -44,8 +44,8 @@ def masks_of_maps(
 ) -> Masks:
     """Masks (B, size_px, size_px) that keep the share ``beta`` of each clip as foreground.
 
-    ``counts`` (B, 1000) of foreground and background colours are those that were kept with maps of whole
-    frames; of a crop they have to be counted anew.
+    ``counts`` (B, 1000) of foreground and background colours are those stored with maps of whole frames; for
+    a crop, leave them out, since its colours have to be counted again.
     """
     soft = soft_mask(*maps, variant, size_px, counts)
     return Masks(soft, top_share(soft, beta))

@@ -1,7 +1,7 @@
-"""What FAME reads off a clip: where it moves (Eq. 2) and which colours move (section 3.2).
+"""The statistics that FAME takes from a clip: where it moves (Eq. 2) and which colours move (section 3.2).
 
 Ding et al. 2022, "Motion-aware Contrastive Video Representation Learning via Foreground-background Merging".
-Everything is batched, stays on the device of its input and waits for no result of it.
+Everything is batched, stays on the device of its input and never synchronises with it.
 """
 
 import math
@@ -19,12 +19,12 @@ from fame_cli.method import Hue
 def seed_region(clips: Tensor) -> Tensor:
     """Seed region S: how much each pixel changes from frame to frame (Eq. 2).
 
-    S = 1/(T-1) Σ_c Σ_t |X_{t+1} − X_t|, without the blur that the published code joins to it.
+    S = 1/(T-1) Σ_c Σ_t |X_{t+1} − X_t|, without the blur that the published code includes.
 
     ``clips`` (B, C, T, H, W) in [0, 1], T at least 2. Returns (B, H, W) in [0, C].
     """
     frames = clips.unbind(2)
-    # Frame by frame: a volume of all differences would cost more in memory traffic than in arithmetic.
+    # Frame by frame: a volume of all differences would cost more memory traffic than arithmetic.
     change = torch.zeros_like(frames[0])
     for earlier, later in pairwise(frames):
         change += (later - earlier).abs_()
@@ -50,9 +50,9 @@ def rgb_to_hsv(images: Tensor) -> Tensor:
 
 
 def fraction(values: Tensor) -> Tensor:
-    """``values`` less their floor, in place, in [0, 1): an order of magnitude faster than ``remainder``."""
+    """``values`` minus their floor, in place, in [0, 1): ten times as fast as ``remainder``."""
     values.sub_(values.floor())
-    # What lies just below 0 rounds up to 1, which the second time makes 0.
+    # A value just below 0 rounds up to 1; the second pass turns it into 0.
     return values.sub_(values.floor())
 
 
@@ -60,8 +60,8 @@ def colour_bins(images: Tensor, hue: Hue) -> Tensor:
     """Colour x of each pixel, as the index of a bin: x + 10·y + 100·v.
 
     The levels are round(9·l + 1) − 1 of l = (s·cos h + 1)/2, (s·sin h + 1)/2 and v, as in the published code:
-    halves go to the even of 1 to 10, so exact gray, whose l is a half, has level 5. ``hue="published"`` also
-    repeats a defect of that code, whose hue is in radians already when it is multiplied by 2π.
+    halves round to the even number of 1 to 10, so exact grey, with l = ½, has level 5. ``hue="published"``
+    also reproduces a defect of that code, which multiplies a hue already in radians by 2π.
 
     ``images`` (B, 3, H, W) RGB in [0, 1], a clip's mean over time. Returns (B, H, W) int64 in [0, 1000).
     """
@@ -73,18 +73,18 @@ def colour_bins(images: Tensor, hue: Hue) -> Tensor:
 
 
 def compilable(maps: Tensor) -> bool:
-    """Whether maps are what ``kernels`` compute with."""
+    """Whether the compiled ``kernels`` support these maps."""
     return maps.device.type == "cpu" and maps.dtype == torch.float32 and not maps.requires_grad
 
 
 def rows_of(maps: Tensor) -> kernels.Array:
-    """``maps`` (B, H, W) on a CPU as (B, H·W), where possible without a copy."""
+    """``maps`` (B, H, W) on a CPU as (B, H·W), without a copy if possible."""
     rows: kernels.Array = maps.flatten(1).contiguous().numpy()
     return rows
 
 
 def top_pixels(maps: Tensor, count: int) -> Tensor:
-    """Mark the ``count`` greatest values of each map; of equal values the first in row-major order.
+    """Mark the ``count`` largest values of each map; ties go to the first in row-major order.
 
     ``maps`` (B, H, W), ``count`` in 0..H·W. Returns (B, H, W) bool with exactly ``count`` True in each map.
     """
@@ -95,7 +95,7 @@ def top_pixels(maps: Tensor, count: int) -> Tensor:
     values = maps.flatten(1)
     if count == 0:
         return torch.zeros_like(maps, dtype=torch.bool)
-    # A selection and a running count of ties give the stable order at a quarter of the cost of a sort.
+    # Selecting and counting ties gives the stable order at a quarter of the cost of a sort.
     threshold = values.topk(count, dim=1, sorted=False).values.amin(1, keepdim=True)
     above, equal = values > threshold, values == threshold
     room = count - above.sum(1, keepdim=True)
@@ -108,10 +108,10 @@ def colour_counts(
     foreground_share: float = FOREGROUND_SHARE,
     background_share: float = BACKGROUND_SHARE,
 ) -> tuple[Tensor, Tensor]:
-    """N_x of foreground and background: how often each colour is where the seed is greatest and least.
+    """N_x of foreground and background: counts of each colour where the seed is largest and smallest.
 
-    Pixels are ranked by seed, equal ones in row-major order; the first ⌊0.5·H·W⌋, one at least, are
-    foreground, the last ⌊0.1·H·W⌋ background (section 3.2).
+    Pixels are ranked by seed, ties in row-major order; the first ⌊0.5·H·W⌋, at least one, are foreground, the
+    last ⌊0.1·H·W⌋ background (section 3.2).
 
     ``seed`` (B, H, W), ``bins`` (B, H, W) of ``colour_bins``. Returns two float (B, 1000) of pixel counts.
     """

@@ -60,7 +60,8 @@ def load_training(path: Path, device: torch.device) -> dict[str, Any]:
     """The state that ``save_training`` wrote, all its tensors on ``device``."""
     if not path.exists():
         raise ArtefactError(
-            f"{path}: there is no training checkpoint.", "Start the training anew, without --resume."
+            f"{path}: there is no training checkpoint.",
+            "Copy it back, or start the training anew with --overwrite.",
         )
     record.require_as_written(path, "Copy it back, or delete its folder and start the training anew.")
     require_sound_archive(path)
@@ -107,7 +108,8 @@ def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, 
     """The backbone in a file of weights, on the CPU, and how its keys matched (all of them, or an error).
 
     Read are ``backbone.safetensors`` and ``checkpoints/last.pt`` of this toolkit, state dicts of
-    torchvision's networks, and checkpoints of MoCo, FAME and BE (docs/library.md). No code of a file is run.
+    torchvision's networks, and checkpoints of MoCo, FAME, BE and MAC_SSL (docs/library.md). No code of a file
+    is run.
 
     Args:
         path: safetensors, or a checkpoint or state dict saved by torch.

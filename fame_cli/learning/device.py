@@ -28,7 +28,8 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(
-            f"--device {name} cannot be used: {reason}", "Use --device cpu, or auto."
+            f"--device {name} cannot be used: {reason}",
+            "Use --device cpu, or auto. What torch sees of this machine: fame doctor",
         ) from error
     torch.backends.cudnn.benchmark = True
     return device

@@ -62,7 +62,7 @@ def together() -> Iterator[None]:
         if isinstance(error, RuntimeError) and any(name in str(error) for name in ("gloo", "NCCL")):
             raise FameError(
                 "another process of this training ended without a word; it may have been killed for memory.",
-                "Start the same command again with --resume.",
+                "Start it again: torchrun … -m fame_cli pretrain --resume RUN",
             ) from error
         raise
     dist.destroy_process_group()

@@ -105,11 +105,13 @@ def accuracy_of(model: MoCo, asked: Sequence[tuple[Tensor, Tensor | None]], keys
 
     ``asked``: queries (n, D) of each batch and the numbers of its videos (B,); ``keys`` (n, D) of each.
     """
-    shares = []
+    shares, D = [], model.embedding_dim  # what a method adds to an embedding stands behind it
     for (queries, videos), positives in zip(asked, keys, strict=True):
         count = len(queries)
         own_video = model.of_own_video(None if videos is None else videos[:count], count)
-        _, accuracy = info_nce(queries, positives, model.queue, model.temperature, excluded=own_video)
+        _, accuracy = info_nce(
+            queries[:, :D], positives[:, :D], model.queue[:D], model.temperature, excluded=own_video
+        )
         shares.append(accuracy)
     return 100 * float(torch.stack(shares).mean())
 

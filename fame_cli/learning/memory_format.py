@@ -1,14 +1,28 @@
 """The order of a network's numbers in memory: the channels of a pixel together, or a plane each."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
 MemoryFormat = Literal["auto", "channels-last", "contiguous"]
 FORMATS: dict[MemoryFormat, torch.memory_format] = {
     "channels-last": torch.channels_last_3d,
     "contiguous": torch.contiguous_format,
 }
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def to_channels_last(network: Network, device: torch.device) -> Network:
+    """A network on a device, with channels last where it convolves in three dimensions alone.
+
+    torch refuses this order for the weights of convolutions in two, which other programs' networks may have.
+    """
+    if any(value.ndim == 4 for value in (*network.parameters(), *network.buffers())):
+        return network.to(device)
+    return network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
 def choose_memory_format(name: MemoryFormat) -> MemoryFormat:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -34,19 +34,23 @@ from fame_cli.learning.distributed import (
     together,
     wait_for_all,
 )
+from fame_cli.learning.initial import read_initial
 from fame_cli.learning.interrupt import catch_interrupts, loader_process
 from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
+from fame_cli.learning.leg import begin_leg, count_steps
 from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
-from fame_cli.learning.objectives.build import moco_roles, network_input, order_distance
+from fame_cli.learning.objectives.build import moco_roles, network_input, order_distance, require_parts
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.objectives.order import CLIPS
+from fame_cli.learning.overwrite import remove_run
 from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
-from fame_cli.learning.run import RunFolder
+from fame_cli.learning.run import RunFolder, resume_command
 from fame_cli.learning.schedule import cosine
 from fame_cli.learning.training import Training
-from fame_cli.method import MocoConfig, OrderConfig
+from fame_cli.method import MocoMethod, OrderConfig
+from fame_cli.names import to_text
 
 TENSORS = 16
 """Of a loaded view, about: a clip, its maps, and what was drawn for it."""
@@ -75,6 +79,8 @@ def pretrain(
     config: PretrainConfig,
     *,
     resume: bool = False,
+    overwrite: bool = False,
+    init_from: Path | None = None,
     device: str = "auto",
     workers: int | None = None,
     compile: bool = False,
@@ -94,7 +100,9 @@ def pretrain(
         frames: where the clips come from.
         statistics: cached statistics of the same videos, or None where the distraction reads none.
         config: everything that decides the result.
-        resume: go on with a run that was stopped.
+        resume: go on with a run that was stopped, or, with more epochs or steps, with a finished one.
+        overwrite: remove the run that is there, with its results, and begin anew.
+        init_from: weights to begin with, a file or the folder of a finished run.
         device: "cpu", "cuda", "cuda:1" … or "auto", the first GPU if there is one.
         workers: processes that load clips, of each training process; None chooses by the device.
         compile: translate the backbones by torch.compile.
@@ -112,21 +120,46 @@ def pretrain(
     require_shares(config.batch_size)
     require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, *network_input(config))
+    require_parts(config)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
     video_indices = training_videos(frames, config)
     steps_per_epoch = len(video_indices) // config.batch_size
-    total_steps = config.steps or config.epochs * steps_per_epoch
+    total_steps = count_steps(config, steps_per_epoch)
     target = choose_device(device)
+    initial = read_initial(init_from, config.backbone) if init_from else None
     if target.type == "cpu":
         keep_freed_memory()
     folder = RunFolder(run, writes=rank() == 0)
     videos = describe_set(frames.manifest, video_indices)
-    folder.begin(config.to_dict(), describe_data(frames, statistics), videos, resume)
+    data = describe_data(frames, statistics)
+    if initial:
+        seen = initial.pretraining_set
+        videos = replace(videos, earlier=None if seen is None else (seen,))
+        data |= initial.source
+    machine = {
+        "device": device,
+        "compile": compile,
+        "memory_format": memory_format,
+        "checkpoint_seconds": checkpoint_seconds,
+        **({} if workers is None else {"workers": workers}),
+    }
+    if overwrite and folder.writes:
+        remove_run(run)
+    longer = any_rank(folder.begin(config.to_dict(), data, videos, resume, machine))
     with folder.locked(), catch_interrupts() as stopping:
-        if any_rank(folder.writes and folder.backbone.exists()):
+        if any_rank(folder.writes and folder.backbone.exists() and not longer):
             return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
-        training = Training(config, target, compile=compile, memory_format=memory_format)
+        warnings = warnings_of(config, [frames.videos[index].frame_count for index in video_indices])
+        if longer and folder.writes:
+            warnings.insert(0, begin_leg(folder, config, steps_per_epoch))
+        training = Training(
+            config,
+            target,
+            compile=compile,
+            memory_format=memory_format,
+            initial=initial.backbone if initial else None,
+        )
         begun = any_rank(folder.writes and resume and folder.checkpoint.exists())
         if not begun and any_rank(folder.writes and bool(folder.read_metrics())):
             raise ArtefactError(
@@ -138,7 +171,7 @@ def pretrain(
             training.save(folder.checkpoint, 0)
         folder.cut_metrics(step)
         folder.note(f"{'resumed at' if step else 'begun:'} step {step} of {total_steps} on {target}")
-        for warning in warnings_of(config, [frames.videos[index].frame_count for index in video_indices]):
+        for warning in warnings:
             folder.note(f"warning: {warning}")
             if warn and folder.writes:
                 warn(warning)
@@ -170,7 +203,7 @@ def pretrain(
             if stop:
                 wait_for_all()  # the first has saved then
                 folder.note(f"interrupted after step {step}")
-                raise KeyboardInterrupt("run the same command again with --resume")
+                raise KeyboardInterrupt(f"Go on: {resume_command(run, rank_count())}")
         log.close()
         require_finite(training.model, step)
         if leak := find_key_leak(training, clips, video_indices, total_steps):
@@ -229,7 +262,7 @@ def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str
             f"{short} of {len(frame_counts)} videos have fewer than the {wanted} frames that three clips in "
             "order take: they are left out of the loss."
         )
-    if not isinstance(moco, MocoConfig):
+    if not isinstance(moco, MocoMethod):
         return found
     if not 0 < moco.batch_norm_clips < config.batch_size:
         found.append(
@@ -324,7 +357,8 @@ def statistics_to_read(
 
 def describe_data(frames: FrameStore, statistics: StatisticsStore | None) -> dict[str, str]:
     """What the run learns from, by name and by content."""
-    data = {"frames": frames.folder.name, "frames_content": frames.fingerprint}
+    work = to_text(str(frames.folder.absolute().parent.parent))
+    data = {"work": work, "frames": frames.folder.name, "frames_content": frames.fingerprint}
     if statistics is not None:
         data |= {"statistics": statistics.folder.name, "statistics_content": statistics.fingerprint}
     return data

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from fame_cli import record
 from fame_cli.data.manifest import Manifest
@@ -28,6 +30,13 @@ class PretrainingSet:
     """How: folder, ucf101, …"""
     videos: Mapping[str, int]
     """Bytes of each video's file, by id."""
+    earlier: "tuple[PretrainingSet, ...] | None" = ()
+    """What the weights that it began with had seen before; None where nobody knows."""
+
+    @property
+    def parts(self) -> "list[PretrainingSet]":
+        """This set and all earlier ones, as far as they are known."""
+        return [self, *(part for one in self.earlier or () for part in one.parts)]
 
     def find_shared(self, manifest: Manifest, video_indices: Iterable[int]) -> tuple[str, ...]:
         """Ids of the videos at ``video_indices`` of a manifest that are in this set.
@@ -37,6 +46,12 @@ class PretrainingSet:
         video once, the name is enough. Copies that were renamed, or recompressed outside those data sets, are
         not found.
         """
+        indices = list(video_indices)
+        seen = {name for part in self.parts for name in part.find_own(manifest, indices)}
+        return tuple(video.id for index in indices if (video := manifest.videos[index]).id in seen)
+
+    def find_own(self, manifest: Manifest, video_indices: Iterable[int]) -> tuple[str, ...]:
+        """The same without what earlier sets hold."""
         videos = [manifest.videos[video_index] for video_index in video_indices]
         by_name = self.source in UNIQUE_NAMES and self.source == manifest.source.get("source")
         same: set[str] = set()
@@ -83,16 +98,25 @@ def read_set(path: Path) -> PretrainingSet | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         if (found := values.pop("schema_version")) != SCHEMA_VERSION:
             raise ValueError(f"its schema version is {found}, this version reads {SCHEMA_VERSION}")
-        return PretrainingSet(values["root"], values["source"], dict(values["videos"]))
+        return parse_set(values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtefactError(f"{path}: cannot be read ({error}).", hint) from error
 
 
+def parse_set(values: Mapping[str, Any]) -> PretrainingSet:
+    earlier = values.get("earlier", [])
+    known = None if earlier is None else tuple(map(parse_set, earlier))
+    return PretrainingSet(values["root"], values["source"], dict(values["videos"]), known)
+
+
 def find_set(weights: Path) -> PretrainingSet | None:
-    """The set behind a file of weights, where it lies as a run of this toolkit left it; None elsewhere."""
-    weights = weights.absolute()
-    if weights.name == "backbone.safetensors":
-        return read_set(weights.parent / SET_FILE)
-    if weights.parts[-2:] == ("checkpoints", "last.pt"):
-        return read_set(weights.parent.parent / SET_FILE)
-    return None
+    """The set behind a file of weights, where it lies as a run of this toolkit left it; None elsewhere.
+
+    None too where it began with weights of which nobody knows what they had seen.
+    """
+    weights, found = weights.absolute(), None
+    if fnmatch(weights.name, "backbone*.safetensors"):
+        found = read_set(weights.parent / SET_FILE)
+    elif weights.parts[-2:] == ("checkpoints", "last.pt"):
+        found = read_set(weights.parent.parent / SET_FILE)
+    return found if found and all(part.earlier is not None for part in found.parts) else None

@@ -7,14 +7,12 @@ import re
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from fame_cli.errors import FameError
+from fame_cli.errors import MachineError
+from fame_cli.limits import SHARED_MEMORY_FOLDER, free_shared_memory
 
-SHARED_MEMORY = Path("/dev/shm")
-"""Through which processes that load clips hand them over on Linux; elsewhere there is no such folder."""
 BATCHES_AHEAD = 2
 """That each loading process has ready, as torch has it."""
 OWN_FILES = 32
@@ -49,20 +47,12 @@ def require_shared_memory(workers: int, batch: BatchSize) -> None:
     each, free = trainings * BATCHES_AHEAD * batch.nbytes, free_shared_memory()
     if free is None or free >= workers * each:
         return
-    raise FameError(
-        f"{SHARED_MEMORY} has {mebibytes(free)} free, but {workers} processes that load clips may fill "
-        f"{mebibytes(workers * each)}: {BATCHES_AHEAD} batches of {mebibytes(batch.nbytes)} each.",
+    raise MachineError(
+        f"{SHARED_MEMORY_FOLDER} has {mebibytes(free)} free, but {workers} processes that load clips may "
+        f"fill {mebibytes(workers * each)}: {BATCHES_AHEAD} batches of {mebibytes(batch.nbytes)} each.",
         f"Give --workers {free // each}, a smaller --batch-size, or more of it "
         f"(docker run --shm-size {-(-2 * workers * each >> 30)}g).",
     )
-
-
-def free_shared_memory() -> int | None:
-    try:
-        there = os.statvfs(SHARED_MEMORY)
-    except OSError:
-        return None
-    return there.f_bavail * there.f_frsize
 
 
 def require_open_files(workers: int, batch: BatchSize) -> None:
@@ -73,7 +63,7 @@ def require_open_files(workers: int, batch: BatchSize) -> None:
         return
     if hard != resource.RLIM_INFINITY and wanted > hard:
         fitting = max(0, (hard - files_open() - OWN_FILES) // each)
-        raise FameError(
+        raise MachineError(
             f"{workers} processes that load clips may take {wanted} open files; this shell allows {hard}.",
             f"Give --workers {fitting}, or allow more (ulimit -n {max(1024, wanted)}).",
         )
@@ -103,8 +93,8 @@ def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
         if "Bus error" in text or "shared memory" in text:
             free = free_shared_memory()
             there = "" if free is None else f": {mebibytes(free)} are free now"
-            raise FameError(
-                f"{SHARED_MEMORY} is too small for the processes that load clips{there}.",
+            raise MachineError(
+                f"{SHARED_MEMORY_FOLDER} is too small for the processes that load clips{there}.",
                 "Give fewer --workers (0 needs none of it), or more of it (docker run --shm-size 8g).",
             ) from error
         # What torch makes of a descriptor that could not be received.
@@ -117,7 +107,7 @@ def name_exhaustion(gpu_options: str = GPU_OPTIONS) -> Iterator[None]:
         raise
 
 
-def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> FameError:
+def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> MachineError:
     """What torch says of it: "Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.90 GiB of …"."""
     text = str(error)
     gpu, wanted, capacity, free = (
@@ -132,15 +122,15 @@ def gpu_is_full(error: torch.OutOfMemoryError, options: str) -> FameError:
     parts = [f"{wanted} more were wanted"] if wanted else []
     parts += [f"{free or 'nothing'} is free of {capacity}"] if capacity else []
     told = f": {', '.join(parts)}" if parts else ""
-    return FameError(
+    return MachineError(
         f"{f'GPU {gpu}' if gpu else 'the GPU'} has no memory left{told}.",
         f"Give {options}, or end what else uses it (nvidia-smi). What was saved before is kept.",
     )
 
 
-def too_many_files() -> FameError:
+def too_many_files() -> MachineError:
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return FameError(
+    return MachineError(
         f"too many open files; this shell allows {allowed} for each process.",
         f"Give fewer --workers (0 opens fewest), or allow more (ulimit -n {max(1024, 2 * allowed)}).",
     )

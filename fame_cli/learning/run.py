@@ -5,7 +5,7 @@ import json
 import platform
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ SCHEMA_VERSION = 2
 CONFIG_FILE = "config.toml"
 BACKBONE_FILE = "backbone.safetensors"
 KEY_LEAK_FILE = "key_leak.json"
-
+LENGTH = ("epochs", "steps")
+"""Options that a finished run can be continued with."""
+INITIAL = ("init_from", "init_weights")
+"""What ``config.toml`` says of the weights that a run was begun from."""
 
 COPY_BACK = "Copy it back from where the run was made, or pretrain again into another folder with -o."
 
@@ -35,11 +38,19 @@ def is_run(folder: Path) -> bool:
     return any((folder / sign).exists() for sign in signs)
 
 
-def resume_command(work: Path, run: Path) -> str:
+def resume_command(run: Path, processes: int = 1) -> str:
+    """What goes on with a run that was stopped, in one process or in several."""
+    going_on = command("pretrain", "--resume", run)
+    if processes == 1:
+        return going_on
+    return f"torchrun --nproc-per-node {processes} -m fame_cli {going_on.removeprefix('fame ')}"
+
+
+def finish_command(work: Path, run: Path) -> str:
     """What goes on with a run that was stopped, or begins one where there is none yet."""
     if not (run / CONFIG_FILE).exists():
         return command("pretrain", work, "-o", run)
-    return command("pretrain", work, "-o", run, "--resume", "--recipe", run / CONFIG_FILE)
+    return resume_command(run)
 
 
 def signed_files(run: Path) -> list[Path]:
@@ -69,15 +80,22 @@ class RunFolder:
         self.tensorboard = folder / "tensorboard"
 
     def begin(
-        self, pretrain: Mapping[str, Any], data: Mapping[str, str], videos: PretrainingSet, resume: bool
-    ) -> None:
+        self,
+        pretrain: Mapping[str, Any],
+        data: Mapping[str, str],
+        videos: PretrainingSet,
+        resume: bool,
+        machine: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Write what the run is asked to do, or see that a run which is there was asked the same.
+
+        Returns whether a finished run is asked to be of another length, and else the same.
 
         Raises ConfigurationError where the folder holds a run of other options, or an unfinished one that
         is not to be resumed; ArtefactError where its options are lost, or the data is no longer the same.
         """
         if not self.writes:
-            return
+            return False
         if is_work(self.folder):
             raise ConfigurationError(
                 f"{self.folder} is a WORK folder: it holds a manifest.csv.",
@@ -93,16 +111,15 @@ class RunFolder:
                 self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.environment, environment())
             write_set(self.pretraining_set, videos)
-            asked = {"schema_version": SCHEMA_VERSION, "pretrain": dict(pretrain), "data": dict(data)}
-            write_text(self.config, tomli_w.dumps(asked))
-            return
-        before = self.read()
-        if changes := differences(before["pretrain"], pretrain):
-            raise ConfigurationError(
-                f"{self.folder} holds a run with other options: {changes}.",
-                "Choose another folder with -o, or give the options it was begun with.",
+            self.write_config(
+                {"pretrain": dict(pretrain), "data": dict(data), "machine": dict(machine or {})}
             )
-        if changes := differences(before["data"], data):
+            return False
+        before = self.read()
+        longer = self.compare_options(before["pretrain"], pretrain, resume)
+        # Where the data lies may change, what it is may not. What a run was begun from is in its checkpoint.
+        free = {"work", *(INITIAL if resume else ())}
+        if changes := differences(*(without(asked, free) for asked in (before["data"], data))):
             raise ArtefactError(
                 f"the data of {self.folder} has changed since the run began: {changes}.",
                 "Choose another folder with -o: a run on other data is another run.",
@@ -117,8 +134,39 @@ class RunFolder:
         if not (resume or self.backbone.exists()):
             raise ConfigurationError(
                 f"{self.folder} holds a run that is not finished.",
-                "Add --resume to go on with it, or choose another folder with -o.",
+                "Choose another folder with -o, begin it anew with --overwrite, or go on with it: "
+                f"{resume_command(self.folder)}",
             )
+        return longer
+
+    def compare_options(self, before: Mapping[str, Any], now: Mapping[str, Any], resume: bool) -> bool:
+        """Whether a finished run is asked to be of another length; ConfigurationError for other changes."""
+        changes = differences(before, now)
+        of_length = differences(*(without(asked, LENGTH) for asked in (before, now))) == ""
+        longer = bool(changes) and of_length and resume and self.backbone.exists()
+        if changes and not longer:
+            raise ConfigurationError(
+                f"{self.folder} holds a run with other options: {changes}.",
+                self.way_out(before, now if of_length else None),
+            )
+        return longer
+
+    def way_out(self, before: Mapping[str, Any], longer: Mapping[str, Any] | None) -> str:
+        """What to do where a run is asked for with other options, or (``longer``) another length alone."""
+        if longer is None:
+            return (
+                "Choose another folder with -o for another run, or leave out what differs and go on with "
+                f"this one: {resume_command(self.folder)}"
+            )
+        if self.backbone.exists():
+            changed = [name for name in LENGTH if longer[name] != before[name]]
+            words = [part for name in changed for part in (f"--{name}", longer[name])]
+            again = command("pretrain", "--resume", self.folder, *words)
+            return f"Choose another folder with -o, or make this run longer: {again}"
+        return f"A run is made longer once it is finished. Finish it first: {resume_command(self.folder)}"
+
+    def write_config(self, asked: Mapping[str, Any]) -> None:
+        write_text(self.config, tomli_w.dumps({"schema_version": SCHEMA_VERSION, **asked}))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -133,7 +181,7 @@ class RunFolder:
                 if path.exists():
                     record.require_as_written(path, COPY_BACK)
             if not self.backbone.exists():
-                record.withdraw(self.folder, self.checkpoint, self.metrics, self.backbone, self.key_leak)
+                record.withdraw(self.folder, *self.results_of_training)
             try:
                 yield
             except BaseException:
@@ -147,6 +195,11 @@ class RunFolder:
         """What is signed when a process lets go of the run: all that anything is read from later."""
         written = (self.config, self.environment, self.pretraining_set, self.metrics)
         return (*written, self.checkpoint, self.backbone, self.key_leak)
+
+    @property
+    def results_of_training(self) -> tuple[Path, ...]:
+        """What changes as long as the training goes on."""
+        return self.checkpoint, self.metrics, self.backbone, self.key_leak
 
     def read(self) -> dict[str, Any]:
         """The run's ``config.toml``; raises ArtefactError where it cannot be read."""
@@ -230,6 +283,10 @@ class RunFolder:
             return
         with self.metrics.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def without(asked: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name not in names}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

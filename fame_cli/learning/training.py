@@ -14,6 +14,7 @@ from fame_cli.learning.checkpoint import load_training, save_training
 from fame_cli.learning.distributed import average_running_statistics, rank_count, synchronise_batch_norms
 from fame_cli.learning.memory_format import FORMATS, MemoryFormat, choose_memory_format
 from fame_cli.learning.objectives.build import build_objective
+from fame_cli.learning.objectives.decomposition import DecomposingEncoder
 from fame_cli.learning.objectives.objective import Figures, Views, mean_figures
 
 
@@ -25,6 +26,7 @@ class Training:
         device: where.
         compile: translate the backbones by torch.compile, which takes a minute at the start.
         memory_format: of the weights, and of the clips that ``step`` is to get.
+        initial: a network whose weights the backbone begins with.
     """
 
     def __init__(
@@ -34,11 +36,12 @@ class Training:
         *,
         compile: bool = False,
         memory_format: MemoryFormat = "auto",
+        initial: Backbone | None = None,
     ) -> None:
         self.config = config
         self.device = device
         self.memory_format = FORMATS[choose_memory_format(memory_format)]
-        self.model = build_objective(config)
+        self.model = build_objective(config, initial)
         if self.model.batch_norm_clips == 0:
             synchronise_batch_norms(self.model, device)
         self.model.to(device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -109,7 +112,9 @@ def build_optimizer(config: PretrainConfig, parameters: list[nn.Parameter]) -> t
 def compile_backbones(model: nn.Module) -> None:
     """Compile in place, so that the keys of checkpoints stay as they are."""
     for module in model.modules():
-        if isinstance(module, Backbone):
+        if isinstance(module, DecomposingEncoder):
+            module.compile(dynamic=False)  # it looks at the maps within its backbone, and never calls that
+        elif isinstance(module, Backbone):
             module.compile(dynamic=False)
             # Pretext tasks ask for the map itself, which does not go through the module's call.
             module.feature_map = torch.compile(module.feature_map, dynamic=False)  # type: ignore[method-assign]

@@ -32,11 +32,21 @@ BE; by itself."""
 HEADED = r"((encoder_q|encoder|online|online_encoder\.net|base_model)\.)?"
 HEADS = "fc|head|id_head|projection|classifier|linear|logits|conv3d_0c_1x1(_custom)?|painting_(Gen|Dis)"
 ASIDE = {
-    "key encoder": re.compile(r"(encoder_k|target|target_encoder)\."),
+    "key encoder": re.compile(r"(encoder_k|target|target_encoder|key_encoder|key_fc)\."),
     "queue": re.compile(r"queue(_ptr|_pointer)?$"),
     "head": re.compile(rf"{HEADED}({HEADS})\.|(weight|bias)$"),
 }
 """Entries that belong to a training or a classifier and to no backbone."""
+
+MAC_R3D = (
+    # The R3D of MAC_SSL and CtP: stem.conv.weight, layer2.0.conv1.conv.weight, layer2.0.bn1.weight
+    (r"^stem\.conv\.", "stem.0."),
+    (r"^stem\.bn\.", "stem.1."),
+    (r"\.conv([12])\.conv\.", r".conv\1.0."),
+    (r"\.bn([12])\.", r".conv\1.1."),
+    (r"\.downsample\.conv\.", ".downsample.0."),
+    (r"\.downsample_bn\.", ".downsample.1."),
+)
 
 RENAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     # The I3D of FAME and BE: conv3d_1a_7x7.batch3d.weight, mixed_3b.branch_1.0.conv3d.weight
@@ -50,13 +60,16 @@ RENAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     # The C3D of BE: conv3a.weight, bn3a.weight
     "c3d": ((r"^conv(\d[ab]?)\.", r"layers.conv\1.0."), (r"^bn(\d[ab]?)\.", r"layers.conv\1.1.")),
+    "r3d_18": MAC_R3D,
+    "r3d_34": MAC_R3D,
 }
 """For each network, patterns that bring the names of published code to ours, one after another."""
 
 COUNTER = ".num_batches_tracked"
 
-BATCH3D_EPSILON = 1e-5
-"""What batch normalisation adds to the variance in the I3D of FAME and BE."""
+EPSILONS = {".batch3d.": 1e-5, ".downsample_bn.": 1e-3}
+"""What batch normalisation adds to the variance in networks that are known by such a name, where ours adds
+another number: the I3D of FAME and BE, the R3D of MAC_SSL and CtP."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,13 @@ def fit_backbone(path: Path, entries: Mapping[str, Tensor], name: str | None) ->
     whole = [found for found in fits if found.whole]
     if len(whole) != 1:
         raise misfit(path, entries, name)
-    return fill(whole[0], by_batch3d=any(".batch3d." in key for key in entries)), whole[0]
+    return fill(whole[0], epsilon_of(entries)), whole[0]
+
+
+def epsilon_of(entries: Iterable[str]) -> float | None:
+    """The epsilon of the batch normalisation that the entries were trained with; None where it is ours."""
+    names = list(entries)
+    return next((value for part, value in EPSILONS.items() if any(part in name for name in names)), None)
 
 
 def misfit(path: Path, entries: Mapping[str, Tensor], wanted: str | None) -> ArtefactError:
@@ -182,16 +201,16 @@ def outline(name: str) -> Backbone:
     return build_empty(name)
 
 
-def fill(found: Fit, *, by_batch3d: bool) -> Backbone:
-    """The network with the matched values for its own."""
+def fill(found: Fit, epsilon: float | None) -> Backbone:
+    """The network with the matched values for its own, trained under another ``epsilon`` if one is given."""
     backbone = build_empty(found.name)
     counters = {key: torch.zeros((), dtype=torch.long) for key in found.uncounted}
     backbone.load_state_dict(counters | dict(found.matched), strict=True, assign=True)
-    if by_batch3d:
+    if epsilon is not None:
         # The same function under our epsilon, which the weights then need not carry with them.
         for module in backbone.modules():
             if isinstance(module, nn.BatchNorm3d) and module.running_var is not None:
-                module.running_var = module.running_var + (BATCH3D_EPSILON - module.eps)
+                module.running_var = module.running_var + (epsilon - module.eps)
     return backbone
 
 

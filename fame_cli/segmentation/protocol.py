@@ -1,4 +1,4 @@
-"""How masks are scored against true ones: the options of ``fame eval masks``."""
+"""How masks are scored against true masks: the options of ``fame eval masks``."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,7 +19,7 @@ from fame_cli.option import Option
 
 @dataclass(frozen=True)
 class MaskProtocol(ClipConfig):
-    """Which clips are cut from a sequence, and how their masks are made and compared."""
+    """How clips are cut from a sequence, and how their masks are computed and compared."""
 
     hop_frames: HopFrames = 16
     size_px: Annotated[
@@ -39,7 +39,7 @@ class MaskProtocol(ClipConfig):
         require_difference(self)
 
     def statistics(self, setting: "MaskSetting") -> StatisticsConfig:
-        """What a statistics store would be computed with for these clips and one setting."""
+        """The statistics options for these clips and one setting."""
         return StatisticsConfig(
             clip_frames=self.clip_frames,
             frame_stride=self.frame_stride,
@@ -52,7 +52,7 @@ class MaskProtocol(ClipConfig):
 
 @dataclass(frozen=True)
 class MaskSetting(Configuration):
-    """One way to make masks; several are scored side by side."""
+    """One way to compute masks; several are compared."""
 
     variant: VariantOption = MaskConfig.variant
     motion: MotionOption = StatisticsConfig.motion
@@ -60,7 +60,7 @@ class MaskSetting(Configuration):
 
     @property
     def decisive(self) -> tuple[str, ...]:
-        """What its masks depend on: a centred blob on nothing of the clip, the seed on no colour."""
+        """The options that affect its masks: a centred blob ignores the clip, the seed ignores colour."""
         match self.variant:
             case "gauss":
                 return (self.variant,)

@@ -1,4 +1,4 @@
-"""The figures of masks scored against true ones: means over clips, sequences and sets, and their file."""
+"""Scores of masks against true masks: means over clips, sequences and sets, and their file."""
 
 import platform
 from collections import Counter
@@ -20,24 +20,24 @@ from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 SCHEMA_VERSION = 1
 FIGURES = ("auc", "recall", "precision", "iou")
 DIGITS = 6
-"""To which figures are written down."""
+"""Decimal places of figures in the file."""
 
 Figures = dict[str, float]
-"""What FIGURES names, each in [0, 1]."""
+"""Values by the names in FIGURES, each in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class ClipScore:
-    """What was found in a clip; no figures where it was left out."""
+    """The scores of a clip; no figures if it was left out."""
 
     start: int
-    """Its first frame, counted from 0."""
+    """Its first frame, from 0."""
     left_out: str = ""
-    """Why, where it was."""
+    """The reason, if it was left out."""
     object_share: float | None = None
-    """Share of the scored pixels that are truly object."""
+    """Share of object among the scored pixels."""
     figures: tuple[Figures, ...] = ()
-    """By each setting."""
+    """One entry per setting."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SequenceScore:
     group: str
     frames: int
     content: str
-    """SHA-256 of all pixels of frames and masks that were read."""
+    """SHA-256 of all frame and mask pixels read."""
     windows: tuple[ClipScore, ...]
 
     @property
@@ -57,17 +57,17 @@ class SequenceScore:
 
     @property
     def left_out(self) -> Counter[str]:
-        """Clips left out, by the reason."""
+        """Number of clips left out, by reason."""
         return Counter(window.left_out for window in self.windows if window.left_out)
 
     def mean(self, setting: int) -> Figures:
-        """Mean over the clips that were scored, of which there is at least one."""
+        """Mean over the scored clips, of which there is at least one."""
         return mean_figures([window.figures[setting] for window in self.scored])
 
 
 @dataclass(frozen=True)
 class MaskScores:
-    """Every setting's figures on every sequence."""
+    """The figures of every setting on every sequence."""
 
     protocol: MaskProtocol
     settings: tuple[MaskSetting, ...]
@@ -75,26 +75,26 @@ class MaskScores:
 
     @property
     def scored(self) -> list[SequenceScore]:
-        """Sequences with at least one clip that was scored."""
+        """Sequences with at least one scored clip."""
         return [sequence for sequence in self.sequences if sequence.scored]
 
     @property
     def best(self) -> int:
-        """Place of the setting with the greatest mean AUC; of equal ones the first."""
+        """Index of the setting with the highest mean AUC; ties go to the first."""
         return max(range(len(self.settings)), key=lambda setting: self.mean(setting)["auc"])
 
     @property
     def groups(self) -> list[str]:
-        """Sets that the scored sequences belong to."""
+        """The sets of the scored sequences."""
         return sorted({sequence.group for sequence in self.scored})
 
     @property
     def left_out(self) -> Counter[str]:
-        """Clips of all sequences that were left out, by the reason."""
+        """Number of clips left out in all sequences, by reason."""
         return sum((sequence.left_out for sequence in self.sequences), Counter[str]())
 
     def mean(self, setting: int, group: str | None = None) -> Figures:
-        """Mean over sequences, of all or of one group; each sequence counts once, however long it is."""
+        """Mean over all sequences or one group; each sequence counts once, however long it is."""
         chosen = [sequence for sequence in self.scored if group in (None, sequence.group)]
         return mean_figures([sequence.mean(setting) for sequence in chosen])
 
@@ -104,7 +104,7 @@ def mean_figures(figures: Sequence[Figures]) -> Figures:
 
 
 def write_scores(path: Path, scores: MaskScores, truth: Path, seconds: float) -> None:
-    """Write every figure, and all that made it, whole or not at all."""
+    """Write every figure and everything it was computed from, atomically."""
     sequences = scores.sequences
     record = {
         "schema_version": SCHEMA_VERSION,

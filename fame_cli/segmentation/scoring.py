@@ -1,6 +1,6 @@
 """How well masks find what moves: soft and hard masks of clips against true object masks.
 
-The masks are made as in training: from a clip's statistics at the resolution in which a store keeps them.
+The masks are computed as in training: from a clip's statistics at the resolution of a store.
 """
 
 import hashlib
@@ -16,12 +16,13 @@ from torch import Tensor
 from fame_cli.config import StatisticsConfig
 from fame_cli.data.clip_statistics import ClipStatistics, statistics_of_clip
 from fame_cli.data.clips import clip_indices, clip_span, hop_starts
+from fame_cli.data.mask_image import read_frame, read_mask
 from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
 from fame_cli.foreground.of_clips import Maps, masks_of_maps
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
-from fame_cli.segmentation.sequences import TrueSequence, read_frame, read_mask
+from fame_cli.segmentation.sequences import TrueSequence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,7 +37,7 @@ NO_BACKGROUND = "no background pixel"
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame and its truth, scaled to the protocol's square: the frame by area, the truth to the nearest."""
+    """A frame and its true mask, scaled to the protocol's square by area and nearest neighbour."""
 
     frame: Frame
     """(S, S, 3) uint8 RGB."""
@@ -50,15 +51,15 @@ class Shot:
 
 @dataclass(frozen=True)
 class Window:
-    """A clip and its truth."""
+    """A clip and its true mask."""
 
     start: int
     frames: tuple[Frame, ...]
     """T of (S, S, 3) uint8 RGB."""
     truth: Array
-    """(S, S) bool, where a pixel is object in more than half of the frames."""
+    """(S, S) bool: pixels that are object in more than half of the frames."""
     valid: Array
-    """(S, S) bool, where no frame is to be ignored."""
+    """(S, S) bool: pixels that no frame ignores."""
 
 
 def score_masks(
@@ -70,18 +71,18 @@ def score_masks(
 ) -> MaskScores:
     """Score the masks of every setting on the clips of every sequence, ``jobs`` sequences at a time.
 
-    Raises InputError where a file cannot be read or nothing at all can be scored.
+    Raises InputError if a file cannot be read or nothing can be scored.
     """
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
     calls = (joblib.delayed(score_sequence)(sequence, settings, protocol) for sequence in sequences)
     found: list[SequenceScore] = []
-    tell = progress or (lambda *_: None)
-    tell(0, len(sequences))
+    report = progress or (lambda *_: None)
+    report(0, len(sequences))
     for score in parallel(calls):
         found.append(score)
-        tell(len(found), len(sequences))
+        report(len(found), len(sequences))
     scores = MaskScores(protocol, tuple(settings), tuple(found))
     if not scores.scored:
         raise nothing_scored_error(scores)
@@ -93,7 +94,7 @@ def nothing_scored_error(scores: MaskScores) -> InputError:
     span = clip_span(clip_frames, frame_stride)
     longest = max(sequence.frames for sequence in scores.sequences)
     reasons = ", ".join(f"{count} for {reason}" for reason, count in scores.left_out.items())
-    hint = "Look at the true masks: objects are 255, background 0, and every frame of a clip needs one."
+    hint = "Check the true masks: objects are 255, background 0, and every frame of a clip needs one."
     if TOO_FEW_FRAMES in scores.left_out:
         hint = (
             f"A clip of {clip_frames} frames at stride {frame_stride} covers {span} frames (--clip-frames, "
@@ -105,7 +106,7 @@ def nothing_scored_error(scores: MaskScores) -> InputError:
 def score_sequence(
     sequence: TrueSequence, settings: Sequence[MaskSetting], protocol: MaskProtocol
 ) -> SequenceScore:
-    """Score every clip of a sequence, or say why not."""
+    """Score every clip of a sequence, or give the reason why not."""
     cv2.setNumThreads(1)
     content = hashlib.sha256()
     windows = [
@@ -119,9 +120,9 @@ def score_sequence(
 def windows_of(
     sequence: TrueSequence, protocol: MaskProtocol, note: Callable[[bytes], object] = lambda _: None
 ) -> Iterator[Window | ClipScore]:
-    """The clips of a sequence in order, only one's frames in memory; or why one cannot be scored.
+    """The clips of a sequence in order, one in memory at a time, or the reason why one cannot be scored.
 
-    ``note`` is told the pixels of each frame and mask that is read.
+    ``note`` is called with the pixels of each frame and mask read.
     """
     count, span = len(sequence.frames), clip_span(protocol.clip_frames, protocol.frame_stride)
     if count < span:
@@ -135,7 +136,7 @@ def windows_of(
             continue
         held = {n: held.get(n) or read_shot(sequence, n, protocol.size_px, note) for n in indices}
         if len({shot.size for shot in held.values()}) > 1:
-            raise InputError(f"the frames in {sequence.frames[start].parent} are not all of one size.")
+            raise InputError(f"the frames in {sequence.frames[start].parent} are not all of the same size.")
         yield window_of(start, list(held.values()))
 
 
@@ -190,7 +191,7 @@ def score_clip(window: Window, settings: Sequence[MaskSetting], protocol: MaskPr
 def masks_of(
     window: Window, settings: Sequence[MaskSetting], protocol: MaskProtocol
 ) -> Iterator[tuple[Array, Array]]:
-    """Soft mask (S, S) float32 and hard mask (S, S) bool of a clip, by each setting."""
+    """Soft mask (S, S) float32 and hard mask (S, S) bool of a clip for each setting."""
     computed: dict[StatisticsConfig, ClipStatistics] = {}
     for setting in settings:
         config = protocol.statistics(setting)
@@ -210,7 +211,7 @@ def to_batch(values: Array) -> Tensor:
 def mask_figures(soft: Array, hard: Array, truth: Array, valid: Array) -> Figures:
     """AUC of a soft mask; recall, precision and IoU of a hard one: all (S, S), over the valid pixels.
 
-    Both object and background are among these. A hard mask with no valid pixel has precision 0.
+    These must include both object and background. A hard mask with no valid pixel has precision 0.
     """
     soft, hard, truth = soft[valid], hard[valid], truth[valid]
     both = int((hard & truth).sum())
@@ -223,13 +224,13 @@ def mask_figures(soft: Array, hard: Array, truth: Array, valid: Array) -> Figure
 
 
 def area_under_curve(scores: Array, truth: Array) -> float:
-    """How often a pixel of the object scores above one of the background, ties counting half.
+    """The probability that an object pixel scores above a background pixel, with ties counting half.
 
-    The area under the ROC curve, exactly, as the statistic of Mann and Whitney (1947).
-    ``scores`` and ``truth`` (N,); both kinds are there.
+    This is the exact area under the ROC curve, as the statistic of Mann and Whitney (1947).
+    ``scores`` and ``truth`` (N,), with both classes present.
     """
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    # Twice the mean rank of equal scores, so that everything stays a whole number.
+    # Twice the mean rank of equal scores, so that everything stays an integer.
     doubled_ranks = 2 * counts.cumsum() - counts + 1
     objects = int(truth.sum())
     background = truth.size - objects

@@ -1,7 +1,7 @@
-"""Sequences of frames with true object masks, as DAVIS, SBI and CDnet have them, read from image files.
+"""Sequences of frames with true object masks, such as those of DAVIS, SBI and CDnet, read from image files.
 
-A frame and its mask share a number, the last one in their names (``in000336.jpg`` and ``gt000336.png``).
-Where in a folder they lie and what the values of a mask mean is said at ``find_sequences`` and ``read_mask``.
+A frame and its mask share the last number in their names (``in000336.jpg`` and ``gt000336.png``). For folder
+layouts and the meaning of mask values, see ``find_sequences`` and ``fame_cli.data.mask_image.read_mask``.
 """
 
 import re
@@ -9,35 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from fame_cli.data.picture import Frame
 from fame_cli.errors import InputError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
 DEEPEST = 2
-"""How far below the folder given a sequence may lie: DIR/set/sequence."""
+"""Maximum depth of a sequence below the given folder: DIR/set/sequence."""
 DAVIS_LEVELS = ("480p", "Full-Resolution", "1080p", ".")
-"""Folders of DAVIS between JPEGImages and the sequences, in the order of preference."""
+"""Folders of DAVIS between JPEGImages and the sequences, in order of preference."""
 NAMED = 5
-"""Sequences that a message names."""
+"""Number of sequences named in a message."""
 LAYOUTS = (
-    "Sequences are looked for as DIR/SEQUENCE/{frames,masks}, DIR/SET/SEQUENCE/{frames,masks} and, as DAVIS "
-    "has them, DIR/{JPEGImages,Annotations}/480p/SEQUENCE."
+    "Sequences are looked for as DIR/SEQUENCE/{frames,masks}, DIR/SET/SEQUENCE/{frames,masks} and, for "
+    "DAVIS, DIR/{JPEGImages,Annotations}/480p/SEQUENCE."
 )
-
-MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
-"""Kinds of images, as Pillow names them, that are read: 8 bits a channel at most."""
-IGNORED_LEVELS = (85, 170)
-"""Gray levels of SBI and CDnet: outside the region of interest, and unknown (a moving thing's border)."""
-LABELS_BELOW = 50
-"""A gray mask without any value from here on holds numbers of objects (0, 1, 2 …) rather than gray levels."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +31,23 @@ class TrueSequence:
     """A video as image files, and the true masks of its frames."""
 
     name: str
-    """Its path below the folder given, such as davis2016/dog."""
+    """Its path below the given folder, such as davis2016/dog."""
     group: str
-    """The set that it belongs to, such as davis2016; empty where sequences lie in the folder itself."""
+    """Its set, such as davis2016; empty if sequences are directly in the folder."""
     frames: tuple[Path, ...]
     """In order."""
     masks: tuple[Path | None, ...]
-    """Of each frame; None where it has none."""
+    """One per frame; None if it has no mask."""
 
 
 def find_sequences(folder: Path) -> list[TrueSequence]:
-    """All sequences in ``folder``, in the order of their names.
+    """All sequences in ``folder``, sorted by name.
 
-    A sequence is a folder that holds the folders ``frames`` and ``masks``; or, in DAVIS's layout, a folder in
-    ``Annotations/480p`` with one of the same name in ``JPEGImages/480p`` (frames without annotations, as the
-    test sets of DAVIS 2017 have them, are no sequence). Either lies in ``folder`` or in a set within it.
+    A sequence is a folder with subfolders ``frames`` and ``masks`` or, in DAVIS's layout, a folder in
+    ``Annotations/480p`` with one of the same name in ``JPEGImages/480p`` (frames without annotations, as in
+    the test sets of DAVIS 2017, are not a sequence). Either is in ``folder`` or in a set within it.
 
-    Raises InputError where there is none, or where frames and masks do not belong together.
+    Raises InputError if there is none, or if frames and masks do not match.
     """
     try:
         if not folder.is_dir():
@@ -79,9 +65,9 @@ def find_sequences(folder: Path) -> list[TrueSequence]:
 
 
 def choose_sequences(sequences: list[TrueSequence], names: Path) -> list[TrueSequence]:
-    """Those that a text file names, one a line, by the whole name or its last part.
+    """The sequences listed in a text file, one per line, by full name or its last component.
 
-    Raises InputError where a name fits no sequence.
+    Raises InputError if a name matches no sequence.
     """
     try:
         wanted = set(names.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
@@ -101,7 +87,7 @@ def choose_sequences(sequences: list[TrueSequence], names: Path) -> list[TrueSeq
 
 
 def folders_within(folder: Path, deepest: int) -> Iterator[tuple[Path, set[str]]]:
-    """The folder and all within it down to a depth, each with the names of its own folders."""
+    """The folder and those within it down to a depth, each with the names of its subfolders."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     names = {path.name for path in below}
     yield folder, names
@@ -112,7 +98,7 @@ def folders_within(folder: Path, deepest: int) -> Iterator[tuple[Path, set[str]]
 
 
 def frame_and_mask_folders(place: Path, below: set[str]) -> list[tuple[str, Path, Path]]:
-    """The sequences that a folder itself holds: name within it, folder of frames, folder of masks."""
+    """The sequences directly in a folder: name, folder of frames, folder of masks."""
     for frames, masks in (("frames", "masks"), ("JPEGImages", "Annotations")):
         if len(below & {frames, masks}) == 1:
             lacking, held = sorted({frames, masks}, key=below.__contains__)
@@ -128,18 +114,18 @@ def frame_and_mask_folders(place: Path, below: set[str]) -> list[tuple[str, Path
 
 
 def read_sequence(folder: Path, place: Path, name: str, frames: Path, masks: Path) -> TrueSequence:
-    """Pair frames and masks by their numbers; raises InputError where that does not work out."""
+    """Pair frames and masks by number; raises InputError if they do not match."""
     if not frames.is_dir():
-        raise InputError(f"{masks} holds masks, but there is no folder {frames} of their frames.")
+        raise InputError(f"{masks} holds masks, but there is no folder {frames} with their frames.")
     path = (place / name).relative_to(folder)
     numbered_frames, numbered_masks = number_files(frames, FRAME_SUFFIXES), number_files(masks, MASK_SUFFIXES)
     require_even_steps(frames, list(numbered_frames))
     if alone := sorted(set(numbered_masks) - set(numbered_frames)):
         first = numbered_masks[alone[0]]
         raise InputError(
-            f"{len(alone)} of {len(numbered_masks)} masks have no frame of their number, such as {first}: "
+            f"{len(alone)} of {len(numbered_masks)} masks have no frame with their number, such as {first}: "
             f"the frames in {frames} are {span_of(list(numbered_frames))}.",
-            "A frame and its mask share the last number in their names: rename them so.",
+            "A frame and its mask must have the same last number in their names: rename them.",
         )
     return TrueSequence(
         name=folder.resolve().name if str(path) == "." else path.as_posix(),
@@ -150,7 +136,7 @@ def read_sequence(folder: Path, place: Path, name: str, frames: Path, masks: Pat
 
 
 def number_files(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
-    """The images in a folder by the last number in their names, in its order."""
+    """The images in a folder by the last number in their names, in numerical order."""
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
@@ -166,46 +152,15 @@ def number_files(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
 
 
 def require_even_steps(folder: Path, numbers: list[int]) -> None:
-    """Raise InputError where a frame is missing: a clip across the gap would have another stride."""
+    """Raise InputError if a frame is missing: a clip across the gap would have another stride."""
     steps = [later - earlier for earlier, later in pairwise(numbers)]
     for number, step in zip(numbers, steps, strict=False):
         if step != min(steps):
             raise InputError(
                 f"{folder} holds {span_of(numbers)}, but after {number} comes {number + step}.",
-                "Frames of a sequence follow each other in even steps: add what is missing, or split it.",
+                "Frame numbers must increase in even steps: add the missing frames, or split the sequence.",
             )
 
 
 def span_of(numbers: list[int]) -> str:
     return f"numbers {numbers[0]} to {numbers[-1]}"
-
-
-def read_frame(path: Path) -> Frame:
-    """An image as (H, W, 3) uint8 RGB; raises InputError where it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            if image.mode in MODES:
-                return np.asarray(image.convert("RGB"))
-            found = image.mode
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not an image that can be read: {error}.") from error
-    raise InputError(f"{path} is an image of mode {found}; expected 8 bits a channel: {', '.join(MODES)}.")
-
-
-def read_mask(path: Path) -> tuple[Array, Array]:
-    """Where the object is, and which pixels are to be ignored: two (H, W) bool.
-
-    A gray mask: above 127 is object, 170 and 85 are ignored (SBI, CDnet), anything else is background, also
-    CDnet's 50, a shadow. A gray mask with no value of 50 or more holds numbers of objects: each but 0 is
-    object. A coloured one, such as DAVIS 2017 with its palette: everything but black is object. Whether a
-    mask is gray is told by its pixels as they look, so a palette of grays is gray.
-    """
-    colours = read_frame(path)
-    level: Array = colours[..., 0]
-    nothing: Array = np.zeros(level.shape, bool)
-    if (colours != level[..., None]).any():
-        return np.any(colours, axis=-1), nothing
-    if level.max() < LABELS_BELOW:
-        return np.greater(level, 0), nothing
-    ignored = np.isin(level, IGNORED_LEVELS)
-    return np.greater(level, 127) & ~ignored, ignored

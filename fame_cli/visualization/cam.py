@@ -10,6 +10,8 @@ from fame_cli.visualization.masks import cut_out
 from fame_cli.visualization.pictures import RGB, Picture, overlay, rescale, resize, strip
 from fame_cli.visualization.sheet import Mark, SheetRow, Tile, draw_sheet
 
+AGNOSTIC, CLASS, MOTION = "class-agnostic", "predicted class", "motion weights"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -19,6 +21,14 @@ class Answer:
     agnostic_map: Picture
     class_map: Picture | None = None
     predicted: str = ""
+    motion_map: Picture | None = None
+    """(1, h, w), adding up to 1: where the decomposition finds motion (``motion.py``)."""
+
+    @property
+    def maps(self) -> dict[str, Picture]:
+        """Those that there are, by name."""
+        found = {MOTION: self.motion_map, AGNOSTIC: self.agnostic_map, CLASS: self.class_map}
+        return {name: one for name, one in found.items() if one is not None}
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def share_inside(maps: Picture, mask: Picture) -> float | None:
 
 
 def cam_sheet(examples: Sequence[CamExample], *, frames_shown: int = 2) -> RGB:
-    """A row a clip: frames, each model's class-agnostic and class activation overlays, the mask."""
+    """A row a clip: frames, the overlays of each model's maps, the mask."""
     rows = [_row(example, *_films(example), frames_shown) for example in examples]
     return draw_sheet(
         rows,
@@ -117,11 +127,10 @@ def cam_animation(examples: Sequence[CamExample]) -> RGB:
 def _films(example: CamExample) -> tuple[Picture, list[RGB]]:
     """The clip's frames and, for each map of each answer, the frames with the map laid over them."""
     T, H, W = example.frames.shape[:3]
-    maps = [one for answer in example.answers for one in (answer.agnostic_map, answer.class_map)]
+    maps = [rescale(one) for answer in example.answers for one in answer.maps.values()]
     overlays = [
         np.stack([overlay(f, m) for f, m in zip(example.frames, upsample(one, T, H, W), strict=True)])
         for one in maps
-        if one is not None
     ]
     return example.frames, overlays
 
@@ -130,10 +139,11 @@ def _row(example: CamExample, frames: Picture, overlays: Sequence[RGB], frames_s
     remaining = iter(overlays)
     tiles = [Tile(strip(frames, frames_shown))]
     for answer in example.answers:
-        tiles.append(Tile(strip(next(remaining), frames_shown), _shares(example, answer.agnostic_map)))
-        if answer.class_map is not None:
-            note = f"predicted: {answer.predicted}\n{_shares(example, answer.class_map)}".strip()
-            tiles.append(Tile(strip(next(remaining), frames_shown), note, _mark(example, answer)))
+        for name, one in answer.maps.items():
+            told = f"predicted: {answer.predicted}\n" if name == CLASS else ""
+            mark = _mark(example, answer) if name == CLASS else None
+            note = f"{told}{_shares(example, one)}".strip()
+            tiles.append(Tile(strip(next(remaining), frames_shown), note, mark))
     if example.mask is not None:
         tiles.append(Tile(cut_out(example.frames[len(example.frames) // 2], example.mask)))
     caption = f"{example.caption}\ntrue: {example.true_class}" if example.true_class else example.caption
@@ -156,8 +166,5 @@ def _mark(example: CamExample, answer: Answer) -> Mark | None:
 
 def _titles(example: CamExample) -> list[str]:
     titles = ["clip"]
-    for answer in example.answers:
-        titles.append(f"{answer.model}\nclass-agnostic".strip())
-        if answer.class_map is not None:
-            titles.append(f"{answer.model}\npredicted class".strip())
+    titles += [f"{answer.model}\n{name}".strip() for answer in example.answers for name in answer.maps]
     return titles + ["FAME keeps"] * (example.mask is not None)

@@ -20,6 +20,7 @@ from fame_cli.learning.backbones import Backbone
 from fame_cli.learning.checkpoint import load_backbone
 from fame_cli.visualization.cam import Answer, CamExample, class_activation_map, class_agnostic_map
 from fame_cli.visualization.examples import MaskOptions, Scene, own_results, read_scene, scene_masks, to_batch
+from fame_cli.visualization.motion import MotionView, motion_map
 
 TrueMasks = Callable[[Scene], NDArray[np.bool_]]
 """Gives the true foreground (T, S, S) of a scene's frames."""
@@ -34,6 +35,8 @@ class CamModel:
     classifier: SavedClassifier | None
     evaluation: str = ""
     """Folder of the evaluation that the classifier is from."""
+    motion: MotionView | None = None
+    """How its decomposition is shown, if it is to be."""
 
 
 def read_cam_model(
@@ -82,8 +85,9 @@ def answer(model: CamModel, clips: Tensor) -> Answer:
     """Activation maps of one model on one clip; the class map is of the class that it predicts."""
     features = model.backbone.feature_map(clips)[0]
     agnostic = class_agnostic_map(features.numpy())
+    motion = motion_map(model.backbone, clips, model.motion) if model.motion else None
     if model.classifier is None:
-        return Answer(model.name, agnostic)
+        return Answer(model.name, agnostic, motion_map=motion)
     pooled = features.mean((1, 2, 3))
     if model.classifier.backbone is None:
         pooled = torch.nn.functional.normalize(pooled, dim=0)  # a probe's layer saw unit vectors
@@ -95,6 +99,7 @@ def answer(model: CamModel, clips: Tensor) -> Answer:
         agnostic,
         class_activation_map(features.numpy(), weight),
         model.classifier.class_names[predicted],
+        motion_map=motion,
     )
 
 

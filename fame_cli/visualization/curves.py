@@ -43,7 +43,7 @@ def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -
     for axes in panels[1:]:
         highest = axes.dataLim.y1
         axes.set_ylim(0, 1.05 * highest if 0 < highest < np.inf else 1)
-    _legend(figure, list(runs))
+    draw_legend(figure, list(runs))
     save_figure(figure, path)
 
 
@@ -78,7 +78,7 @@ def draw_bars(
     axes.tick_params(axis="x", length=0)
     if chance is not None:
         _draw_chance(axes, {chance})
-    _legend(figure, runs)
+    draw_legend(figure, runs)
     save_figure(figure, path)
 
 
@@ -131,7 +131,7 @@ def _dress(axes: Axes, title: str) -> None:
     axes.set_axisbelow(True)
 
 
-def _legend(figure: Figure, names: Sequence[str]) -> None:
+def draw_legend(figure: Figure, names: Sequence[str]) -> None:
     texts = [shorten(printable(name), NAME_WIDTH_PX, 14) for name in names]
     handles = [Patch(color=color) for color in colors_of(names)]
     entry_px = 70 + max(text_width(text, 14) for text in texts)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.data.clips import clip_indices
+from fame_cli.data.mask_image import read_frame
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 from fame_cli.segmentation.scores import ClipScore, Figures, MaskScores, SequenceScore
 from fame_cli.segmentation.scoring import Window, masks_of, windows_of
-from fame_cli.segmentation.sequences import TrueSequence, read_frame
+from fame_cli.segmentation.sequences import TrueSequence
 from fame_cli.visualization.masks import cut_out
 from fame_cli.visualization.pictures import RGB, Picture, overlay, resize, to_rgb
 from fame_cli.visualization.sheet import CAPTION_PX, CAPTION_WIDTH_PX, SheetRow, Tile, draw_sheet

@@ -24,7 +24,7 @@ class Share:
     video: str
     model: str
     map: str
-    """"class-agnostic" or "predicted class"."""
+    """A name of ``Answer.maps``."""
     mask: str
     """"mask", what FAME keeps, or "truth"."""
     percent: float | None
@@ -52,12 +52,10 @@ def measure(example: CamExample) -> list[Share]:
         area = 100 * float(np.mean(np.asarray(mask) > 0))
         shares.append(Share(example.caption, AREA, "", name, area))
         for answer in example.answers:
-            maps = {"class-agnostic": answer.agnostic_map, "predicted class": answer.class_map}
-            for kind, one in maps.items():
-                if one is not None:
-                    share = share_inside(one, mask)
-                    percent = None if share is None else 100 * share
-                    shares.append(Share(example.caption, answer.model, kind, name, percent))
+            for kind, one in answer.maps.items():
+                share = share_inside(one, mask)
+                percent = None if share is None else 100 * share
+                shares.append(Share(example.caption, answer.model, kind, name, percent))
     return shares
 
 

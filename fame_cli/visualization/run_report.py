@@ -10,12 +10,15 @@ from fame_cli.config import PretrainConfig
 from fame_cli.configuration import flatten
 from fame_cli.data.manifest import is_work
 from fame_cli.errors import ArtefactError
+from fame_cli.evaluation.bias.differences import bias_columns, bias_rows, describe_masks
+from fame_cli.evaluation.bias.report import PROTOCOL
 from fame_cli.evaluation.comparable import decisive, describe_test, find_differences, in_a_name
 from fame_cli.evaluation.leak import leak_note
 from fame_cli.evaluation.results import Figure, Result, read_result
 from fame_cli.evaluation.scores import confusion_matrix
 from fame_cli.learning.key_leak import read_key_leak
 from fame_cli.learning.run import RunFolder
+from fame_cli.visualization.bias import draw_bias_chart
 from fame_cli.visualization.confusion import draw_confusion
 from fame_cli.visualization.curves import draw_bars, draw_curves
 from fame_cli.visualization.report import PagePicture, Section, Table, Text, write_report
@@ -28,7 +31,7 @@ GALLERY = {
     "retrieval.png": "Test videos and their nearest training videos.",
 }
 """Pictures of ``fame visualize`` that belong to a run, with their captions."""
-OWN_PICTURES = ("curves", "confusion-", "figures-")
+OWN_PICTURES = ("curves", "confusion-", "figures-", "chart-", "clips-")
 """How names of pictures begin that the report draws itself, or that others drew of the same."""
 
 
@@ -64,7 +67,7 @@ def read_results(run: Path) -> dict[str, Result]:
     """Results of a run by the name of their file, in the order of protocols and then of time."""
     paths = sorted((run / "results").glob("*.json"), key=lambda path: path.stat().st_mtime)
     found = {path.stem: read_result(path) for path in paths}
-    order = ("linear", "finetune", "knn", "retrieval")
+    order = ("linear", "finetune", "knn", "retrieval", PROTOCOL)
     return dict(sorted(found.items(), key=lambda item: order.index(item[1].protocol)))
 
 
@@ -156,6 +159,35 @@ def evaluation(run: Path, name: str, result: Result) -> Iterator[Block]:
     for note in (*result.notes, leak_note(result)):
         if note:
             yield Text(note)
+    if result.protocol == PROTOCOL:
+        yield from bias_report(run, name, result)
+        return
+    yield from figures(run, name, result)
+
+
+def bias_report(run: Path, name: str, result: Result) -> Iterator[Block]:
+    """What the classifier made of altered clips: table, chart, and the clips themselves."""
+    yield Text(describe_masks(result.bias["masks"]))
+    caption = (
+        f"Classifier: {result.bias['classifier']}. ↑ higher is better, ↓ lower is better. In brackets: 95 % "
+        "intervals. Less as they are: paired difference to the unaltered clips, in points."
+    )
+    yield Table(bias_columns([run.resolve().name]), bias_rows([result]), caption)
+    chart, clips = (run / "pictures" / f"{kind}-{name}.png" for kind in ("chart", "clips"))
+    draw_bias_chart({run.resolve().name: result}, chart)
+    yield PagePicture(chart, "Every test, with its 95 % interval.")
+    if clips.exists():
+        yield PagePicture(clips, "What each test shows, on the same videos.")
+    yield made_with(result)
+
+
+def made_with(result: Result) -> Table:
+    made = {**result.configuration, **result.training, "device": result.device, **result.versions}
+    made |= {"weights": result.weights.get("path", ""), "weights' fingerprint": result.weights["fingerprint"]}
+    return Table(["made with", "value"], [[key, as_text(value)] for key, value in made.items()])
+
+
+def figures(run: Path, name: str, result: Result) -> Iterator[Block]:
     rows = [[label, *figure_cells(figure), str(figure.k)] for label, figure in result.figures.items()]
     yield Table(["figure", "%", "95 % interval", "chance %", "videos", "k"], rows)
     bars = run / "pictures" / f"figures-{name}.png"
@@ -172,9 +204,7 @@ def evaluation(run: Path, name: str, result: Result) -> Iterator[Block]:
         yield confusion(run, name, result)
         rows = [[label, *figure_cells(figure)] for label, figure in result.class_figures.items()]
         yield Table(["class", "%", "95 % interval", "chance %", "videos"], rows, "Top-1 of each class.")
-    made = {**result.configuration, **result.training, "device": result.device, **result.versions}
-    made |= {"weights": result.weights.get("path", ""), "weights' fingerprint": result.weights["fingerprint"]}
-    yield Table(["made with", "value"], [[key, as_text(value)] for key, value in made.items()])
+    yield made_with(result)
 
 
 def confusion(run: Path, name: str, result: Result) -> PagePicture:

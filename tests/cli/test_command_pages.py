@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "commands"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-EVERYWHERE = {"--help", "--debug", "--version"}
+EVERYWHERE = {"--help", "--debug", "--version", "--quiet", "--verbose", "--install-completion"}
 
 
 COMMANDS = dict(commands_below(typer.main.get_command(app)))
@@ -80,7 +80,8 @@ def test_commands_and_options_of_a_document_exist(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.toml").touch()  # given as a recipe
+    # Given as a recipe, and to go on with.
+    (tmp_path / "run" / "config.toml").write_text("schema_version = 2\n[pretrain]\n[data]\n")
     text = document.read_text()
     named = set()
     for kind, words in invocations(text):

@@ -55,7 +55,7 @@ def test_check_alone_tells_and_does_nothing(hmdb51: Path, tmp_path: Path) -> Non
     assert not work.exists()
     result = fame(hmdb51, "-o", work, "--source", "hmdb51", "--split", 2, "--check")
     assert result.exit_code == 1, result.output
-    assert "named but not on disk (1): wave/c_wave_0.avi. Get them, or go on without" in said(result)
+    assert "named but not on disk (1): wave/c_wave_0.avi. Get them, or continue without" in said(result)
     assert [path.name for path in work.iterdir()] == ["check.csv"]
     assert (work / "check.csv").read_text() == "finding,name\nmissing,wave/c_wave_0.avi\n"
 
@@ -104,7 +104,7 @@ def test_damaged_list_is_made_again_by_the_command_that_it_names(
     result = fame(*command)
     assert result.exit_code == 0, result.output
     assert "cannot be read" in said(result)
-    assert "The videos are listed anew" in said(result)
+    assert "Rebuilding the list of videos." in said(result)
     assert "Nothing to do" in said(result)
     assert (work / name).read_bytes() == whole
 
@@ -134,8 +134,8 @@ def test_long_findings_are_shown_by_example_and_listed_whole(hmdb51: Path, tmp_p
 
 def test_wrong_combination_of_options_is_refused_before_any_work(hmdb51: Path, tmp_path: Path) -> None:
     refused: list[tuple[list[object], str]] = [
-        (["--split", 2], "--split 2 does not go with --source folder"),
-        (["--annotations", hmdb51], "--annotations does not go with --source folder"),
+        (["--split", 2], "--split 2 cannot be used with --source folder"),
+        (["--annotations", hmdb51], "--annotations cannot be used with --source folder"),
         (["--source", "csv"], "--source csv needs a CSV file"),
         (["--source", "hmdb51", "--split", 4], "HMDB51 has the splits 1, 2 and 3"),
     ]
@@ -163,7 +163,7 @@ def test_video_of_diving48_with_another_length_is_told(tmp_path: Path) -> None:
         (tmp_path / f"Diving48_V2_{split}.json").write_text(rows)
     result = fame(tmp_path / "rgb", "-o", tmp_path / "work", "--source", "diving48", "-j", 1)
     assert result.exit_code == 0, result.output
-    assert "of another length than published (1): dive.avi (40 frames, published 60)." in said(result)
+    assert "of a length other than published (1): dive.avi (40 frames, published 60)." in said(result)
 
 
 def test_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:

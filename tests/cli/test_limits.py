@@ -56,7 +56,7 @@ def fame(*arguments: object, shell: str = "", **options: object) -> tuple[int, s
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "GPU memory ran out"),
         (ImportError("libc10.so: failed to map segment from shared object"), "memory ran out"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory ran out"),
-        (RuntimeError("can't start new thread"), "no further process or thread"),
+        (RuntimeError("can't start new thread"), "no more processes or threads"),
         (RuntimeError("DataLoader worker is killed by signal: Bus error. shared memory"), "shared memory"),
     ],
 )
@@ -87,17 +87,17 @@ def test_output_that_nobody_reads_and_errors_that_nobody_sees_end_nothing() -> N
 
 def test_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     code, said = fame("status", "work", shell=f"cd {tmp_path} && mkdir here && cd here && rmdir ../here")
-    assert (code, said.splitlines()[0]) == (2, "error: the current folder is not there any more.")
+    assert (code, said.splitlines()[0]) == (2, "error: the current folder no longer exists.")
 
 
 def test_addresses_that_are_too_few_are_told() -> None:
     code, said = fame("verify", "work", shell="ulimit -v 500000")
     assert code == 2
-    assert "ulimit -v allows 488 MiB a process" in said
+    assert "ulimit -v allows 488 MiB per process" in said
 
 
 def test_more_jobs_than_a_machine_can_have_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="--jobs is 100000, and this machine has"):
+    with pytest.raises(ConfigurationError, match="--jobs is 100000, but this machine has"):
         Workers(100_000)
 
 

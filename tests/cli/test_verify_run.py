@@ -115,5 +115,5 @@ def test_run_that_was_stopped_signs_what_it_leaves(tmp_path: Path, work: Path) -
     assert "all as written" in fame(0, "verify", tmp_path / "run")
     with locked(tmp_path / "run"):
         flip_a_byte(tmp_path / "run" / "checkpoints" / "last.pt")
-    said = fame(4, "pretrain", work, "-o", tmp_path / "run", "--resume", *options)
+    said = fame(4, "pretrain", "--resume", tmp_path / "run")
     assert "last.pt is not what was written" in said

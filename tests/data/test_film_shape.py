@@ -196,7 +196,7 @@ def test_what_comes_after_a_change_of_shape_is_left_out_and_told(tmp_path: Path)
     assert len(frames) == outcome["frames"] == 10
     assert outcome["status"] == "partial"
     assert outcome["reason"] == (
-        "from frame 10 on it is 64x96 instead of 96x64, another shape: only what comes before is kept"
+        "from frame 10 on, its shape is 64x96 instead of 96x64: only the frames before are kept"
     )
 
 

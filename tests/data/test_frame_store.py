@@ -115,7 +115,7 @@ def test_each_store_knows_the_lengths_of_its_own_videos(tmp_path: Path, videos: 
 def test_store_without_a_receipt_is_refused(tmp_path: Path, videos: Path) -> None:
     report, manifest = run(tmp_path / "work", videos)
     (report.folder / "00001.json").unlink()
-    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged: it has no receipt"):
+    with pytest.raises(ArtefactError, match=r"00001\.h5 is missing or damaged: it has no readable receipt"):
         FrameStore(report.folder, manifest)
 
 

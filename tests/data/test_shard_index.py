@@ -106,7 +106,7 @@ def test_store_without_index_is_read_with_one_line_and_has_one_afterwards(
     calls = calls_of("read_layout", monkeypatch)
     require_shades(reopened(frames), SHADES)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{frames.folder} has no index of today's shards yet: looking into 2 of them, once."
+        f"{frames.folder} has no index of its current shards yet: reading 2 of them, once."
     ]
     assert len(calls) == 2
     require_shades(reopened(frames), SHADES)
@@ -349,9 +349,9 @@ def test_nothing_is_derived_by_an_index_that_contradicts_its_shards(tmp_path: Pa
     frames = make_frames(tmp_path / "work", videos)
     frames.require_whole(0)
     (frames.folder / "index.npz").write_bytes(swapped(frames))
-    with pytest.raises(ArtefactError, match=r"index\.npz does not tell where things lie") as raised:
+    with pytest.raises(ArtefactError, match=r"index\.npz does not match the shards") as raised:
         reopened(frames).require_whole(0)
-    assert raised.value.hint == f"This makes it again: fame verify {tmp_path / 'work'}"
+    assert raised.value.hint == f"This rebuilds it: fame verify {tmp_path / 'work'}"
 
 
 def test_verify_compares_an_index_with_its_shards_and_makes_it_again(tmp_path: Path, videos: Path) -> None:
@@ -365,7 +365,7 @@ def test_verify_compares_an_index_with_its_shards_and_makes_it_again(tmp_path: P
             path.write_bytes(damaged)
             told = CliRunner().invoke(app, ["verify", str(tmp_path / "work")])
             assert told.exit_code == 0
-            assert f"{path} was damaged, or of other shards; it was made again" in told.output
+            assert f"{path} was damaged or belonged to other shards; it was rebuilt" in told.output
             assert path.read_bytes() == content
     assert "index.npz" not in CliRunner().invoke(app, ["verify", str(tmp_path / "work")]).output
 

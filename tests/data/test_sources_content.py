@@ -66,7 +66,7 @@ def test_what_is_neither_named_like_a_video_nor_one_is_named(tmp_path: Path) -> 
         "no video",
         ("nothing.ts", "numbers.dat", "picture", "picture.gif", "sound.ogg"),
     )
-    assert "nor videos by their content (5): nothing.ts, numbers.dat, picture, and 2 more" in str(finding)
+    assert "not videos by name or content (5): nothing.ts, numbers.dat, picture, and 2 more" in str(finding)
 
 
 @pytest.mark.parametrize("source", ["kinetics", "csv"])
@@ -111,7 +111,7 @@ def test_folder_without_a_video_says_where_it_looked(tmp_path: Path) -> None:
     (tmp_path / "a.dat").write_bytes(bytes(256))
     with pytest.raises(InputError, match="holds no video files") as caught:
         find_videos(tmp_path)
-    assert "where a name does not tell, into the file" in caught.value.hint
+    assert "where the name is not enough, looked into the file" in caught.value.hint
 
 
 def crashing(path: Path) -> bool:

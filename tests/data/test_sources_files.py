@@ -111,7 +111,7 @@ def test_folder_that_may_not_be_read_is_an_error_before_any_work(
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(InputError, match=r"cannot read .*secret.*: Permission denied") as caught:
         find_videos(tmp_path)
-    assert "permission to read it" in caught.value.hint
+    assert "Make it readable" in caught.value.hint
 
 
 def test_folder_that_vanishes_while_others_are_read_is_passed_over(
@@ -139,4 +139,4 @@ def test_folder_beside_those_of_splits_is_told_since_it_makes_classes_of_them(tm
     found = index_folder(touch(tmp_path, "train/run/a.avi", "test/run/b.avi", "unlabeled/c.avi"))
     assert {video.label for video in found.videos} == {"train", "test", "unlabeled"}
     assert [finding.names for finding in found.check.findings] == [("unlabeled",)]
-    assert "taken for classes" in str(found.check.findings[0])
+    assert "all are read as classes" in str(found.check.findings[0])

@@ -105,7 +105,7 @@ def test_folder_tells_the_class_where_the_csv_has_none(tmp_path: Path) -> None:
         ("youtube_id,time_start,time_end,split\nA,soon,2,train\n", "line 2: could not convert"),
         ("youtube_id,split\nA\n", "line 2: 1 values for 2 columns"),
         ('youtube_id,split\n"A,train\n', "line 2: unexpected end of data"),
-        ("youtube_id,label\nA,b\n", "line 2: neither a column split nor the file's name"),
+        ("youtube_id,label\nA,b\n", "line 2: there is no column split, and the file's name"),
     ],
 )
 def test_csv_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, text: str, told: str) -> None:

@@ -51,7 +51,7 @@ def test_row_that_contradicts_another_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["../a.avi", "/etc/a.avi", "", ".", "b/../../a.avi", ".."])
 def test_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     root = touch(tmp_path / "videos", "a.avi")
-    with pytest.raises(InputError, match=r"list\.csv, line 3: the path .* is no file in"):
+    with pytest.raises(InputError, match=r"list\.csv, line 3: the path .* is not a file in"):
         index_table(root, table(tmp_path, "a.avi,run,train", f"{path},run,train"))
 
 
@@ -65,12 +65,12 @@ def test_table_without_the_columns_says_what_it_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["folder", "diving48", "kinetics", "csv"])
 def test_split_goes_with_numbered_splits_only(tmp_path: Path, source: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"--split 2 does not go with --source {source}"):
+    with pytest.raises(ConfigurationError, match=f"--split 2 cannot be used with --source {source}"):
         index_videos(tmp_path, source, None, 2)  # type: ignore[arg-type]
 
 
 def test_annotations_go_with_a_source_that_has_some(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="--annotations does not go with --source folder"):
+    with pytest.raises(ConfigurationError, match="--annotations cannot be used with --source folder"):
         index_videos(tmp_path, "folder", tmp_path, None)
     with pytest.raises(ConfigurationError, match="--source csv needs a CSV file"):
         index_videos(tmp_path, "csv", None, None)

@@ -152,7 +152,7 @@ def test_shard_in_an_earlier_format_is_made_again(tmp_path: Path, monkeypatch: p
     assert made.made == 1
     monkeypatch.undo()
     with pytest.raises(
-        ArtefactError, match=r"another version of fame.*\s*This makes all of it again: fame masks "
+        ArtefactError, match=r"another version of fame.*\s*This recomputes all of it: fame masks "
     ):
         room.StatisticsStore(made.folder, frames)
     assert room.compute(tmp_path / "work", frames, config).remade == ("00000",)

@@ -1,5 +1,6 @@
 """The made video set: what its videos show, how its parts differ, and how it is written."""
 
+import hashlib
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fame_cli.data import synthetic
+from fame_cli.data import made_plan, synthetic
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 GRAY = np.full((synthetic.SIDE_PX, synthetic.SIDE_PX, 3), 128, np.uint8)
@@ -62,7 +63,7 @@ def test_a_swing_goes_to_and_fro_along_one_axis(motion: str, axis: int) -> None:
 
 
 @pytest.mark.parametrize("sprite", synthetic.SPRITES)
-@pytest.mark.parametrize("motion", synthetic.MOTIONS)
+@pytest.mark.parametrize("motion", made_plan.MOTIONS)
 def test_the_whole_sprite_stays_in_the_frame(motion: str, sprite: str) -> None:
     for seed in range(10):
         areas = draw(motion, sprite, seed)[1].sum(axis=(1, 2))
@@ -88,7 +89,7 @@ def test_backgrounds_are_textured_and_none_is_like_another() -> None:
 
 
 def test_neutral_and_pretraining_videos_each_have_a_place_of_their_own() -> None:
-    videos = [video for video in synthetic.plan_videos(128, 16, 8) if not video.path.startswith("biased")]
+    videos = [video for video in made_plan.plan_videos(128, 16, 8) if not video.path.startswith("biased")]
     assert len({video.place for video in videos}) == len(videos)
     shown = Counter(video.motion for video in videos if video.path.startswith("pretrain"))
     assert set(shown.values()) == {16}
@@ -96,11 +97,11 @@ def test_neutral_and_pretraining_videos_each_have_a_place_of_their_own() -> None
 
 def test_each_biased_motion_is_trained_on_one_background_and_tested_on_all_others_equally() -> None:
     seen: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for video in synthetic.plan_videos(0, 5, 14):
+    for video in made_plan.plan_videos(0, 5, 14):
         part, split, *_ = video.path.split("/")
         if part == "biased":
             seen[split, video.motion][video.place] += 1
-    trained = {motion: set(seen["train", motion]) for motion in synthetic.MOTIONS}
+    trained = {motion: set(seen["train", motion]) for motion in made_plan.MOTIONS}
     assert len(set.union(*trained.values())) == 8
     for motion, places in trained.items():
         assert len(places) == 1
@@ -111,7 +112,7 @@ def test_each_biased_motion_is_trained_on_one_background_and_tested_on_all_other
 
 def test_videos_that_share_a_place_have_the_same_background_in_train_and_test() -> None:
     by_place: dict[str, list[np.ndarray]] = defaultdict(list)
-    for video in synthetic.plan_videos(0, 1, 1):
+    for video in made_plan.plan_videos(0, 1, 1):
         if video.place.startswith("biased"):
             frames, mask = synthetic.make_video(video, 0)
             by_place[video.place].append(
@@ -124,7 +125,7 @@ def test_videos_that_share_a_place_have_the_same_background_in_train_and_test() 
 
 def test_a_video_is_written_without_loss_and_its_truth_beside_it(tmp_path: Path) -> None:
     folder = small_set(tmp_path / "set")
-    for video in synthetic.plan_videos(3, 1, 1):
+    for video in made_plan.plan_videos(3, 1, 1):
         frames, mask = synthetic.make_video(video, 0)
         capture = cv2.VideoCapture(str(folder / f"{video.path}.avi"))
         decoded = np.stack([capture.read()[1] for _ in frames])[..., ::-1]
@@ -140,7 +141,7 @@ def test_the_set_has_a_flat_unlabelled_part_and_a_folder_for_each_motion(tmp_pat
         "0002.avi",
     ]
     for part in ("neutral/train", "neutral/test", "biased/train", "biased/test"):
-        assert {path.name for path in (folder / part).iterdir()} == set(synthetic.MOTIONS)
+        assert {path.name for path in (folder / part).iterdir()} == set(made_plan.MOTIONS)
         assert len(list((folder / part).rglob("*.avi"))) == 8
 
 
@@ -167,10 +168,10 @@ def test_a_set_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
     folder = small_set(tmp_path / "set")
-    with pytest.raises(ConfigurationError, match=r"set exists and is not the video set of these options"):
+    with pytest.raises(ConfigurationError, match=r"set exists but is not the video set of these options"):
         small_set(folder, seed=1)
     (tmp_path / "home").mkdir()
-    with pytest.raises(ConfigurationError, match=r"home exists and is not the video set"):
+    with pytest.raises(ConfigurationError, match=r"home exists but is not the video set"):
         small_set(tmp_path / "home")
 
 
@@ -200,5 +201,45 @@ def test_a_place_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
         synthetic.write_video(tmp_path / "taken.avi", frames)
     with pytest.raises(ArtefactError, match=r"taken\.png: cannot write a picture here"):
         synthetic.write_truth(tmp_path / "taken.png", mask)
-    with pytest.raises(ArtefactError, match=r"missing\.png: no picture of a true mask here"):
+    with pytest.raises(ArtefactError, match=r"missing\.png: there is no true mask here"):
         synthetic.read_truth(tmp_path / "missing.png")
+
+
+def test_the_demos_videos_are_drawn_as_they_always_were() -> None:
+    digest = hashlib.sha256()
+    for video in made_plan.plan_videos(10, 2, 2):
+        frames, mask = synthetic.make_video(video, 5)
+        digest.update(repr((video.path, video.motion, video.place)).encode())
+        digest.update(frames.tobytes() + mask.tobytes())
+    assert digest.hexdigest().startswith("3d9ff6a718a8bd4e")
+
+
+def test_patch_goes_with_the_sprite_on_its_rim_and_never_leaves_the_frame() -> None:
+    red = np.array([255.0, 0, 0])
+    for seed in range(5):
+        plain, mask = draw("circle_clockwise", seed=seed)
+        rng = np.random.default_rng(seed)
+        frames, same = synthetic.make_clip("circle_clockwise", "ball", GRAY, rng, red)
+        assert np.array_equal(mask, same)
+        assert (frames[mask] != plain[mask]).mean() < 0.05  # the soft rim of the sprite
+        patch = (frames == (255, 0, 0)).all(axis=3)
+        assert patch.sum(axis=(1, 2)).min() >= 8
+        offsets = centres(patch) - centres(mask)
+        assert (offsets[:, 0] > 4).all()
+        assert (offsets[:, 1] < -4).all()
+        assert np.ptp(offsets, axis=0).max() < 1.5
+
+
+def test_colours_of_class_patches_are_far_apart_and_shared_ones_are_shared() -> None:
+    shared = [synthetic.draw_patch_colour(patch, seed=1) for patch in made_plan.CLASS_PATCHES]
+    distances = [np.abs(a - b).max() for i, a in enumerate(shared) for b in shared[:i]]
+    assert min(distances) > 120
+    own = [synthetic.draw_patch_colour(f"pretrain/{number}", seed=1) for number in range(8)]
+    assert len({tuple(colour) for colour in own}) == 8
+
+
+def test_a_set_of_other_dials_is_another_set(tmp_path: Path) -> None:
+    folder = small_set(tmp_path / "set", dials=made_plan.Dials(micro=0.5))
+    small_set(folder, dials=made_plan.Dials(micro=0.5))
+    with pytest.raises(ConfigurationError, match=r"set exists but is not the video set of these options"):
+        small_set(folder)

@@ -60,6 +60,7 @@ def test_fame_reads_what_its_options_need_and_nothing_else():
     assert FAME().reads == Reads(partner=True)
     assert FAME(statistics="cached", hue="published").reads == Reads(maps=True, hue="published", partner=True)
     assert FAME(background="intra").reads == Reads(other_time=True)
+    assert FAME(background="still").reads == Reads(partner=True)
 
 
 def square_clips(batch=3):
@@ -109,3 +110,15 @@ def test_options_of_a_training_make_its_distraction():
     for baseline in (PretrainConfig.from_options(beta=1.0), PretrainConfig.from_options(distraction="none")):
         assert build_distraction(baseline) is None
         assert not reads_maps(baseline)
+
+
+def test_still_background_is_the_median_of_the_partner_in_every_frame():
+    clips = square_clips()
+    partners = clips.flip(0) + 2
+    merged = FAME(beta=0.25, background="still").apply(clips, {}, Extras(), partners)
+    own = (merged == clips).all(1).all(1)
+    assert own.sum((1, 2)).tolist() == [64, 64, 64]
+    still = partners.median(dim=2, keepdim=True).values.expand_as(partners)
+    assert torch.equal(merged, merge(clips, own, still))
+    everything = FAME(beta=1, background="still").apply(clips, {}, Extras(), partners)
+    assert torch.equal(everything, clips)

@@ -19,11 +19,12 @@ from colour_videos import (
 )
 from torch import Tensor, nn
 
+from fame_cli.cli.results import title
 from fame_cli.config import ClassifierConfig, FinetuneConfig, LinearConfig
 from fame_cli.data.frames import FrameStore
 from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.classifier import Classifier, build_head, load_classifier
-from fame_cli.evaluation.classify import ClipEpochs, build_classifier, finetune, linear
+from fame_cli.evaluation.classify import ClipEpochs, build_classifier, feature_epochs, finetune, linear
 from fame_cli.evaluation.clip_datasets import even_clips
 from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import in_parts
@@ -129,6 +130,54 @@ def test_changed_option_makes_a_new_result_beside_the_old_one(store: FrameStore,
     linear(evaluation, on_features)
     linear(evaluation, dataclasses.replace(on_features, learning_rate=1.0))
     assert len(list((tmp_path / "results").glob("linear-*.json"))) == 2
+
+
+chosen_on_test = dataclasses.replace(
+    finetune_config, clips=1, learning_rate=0.1, milestone_factor=0.3, dropout=0.0, keep_epoch="best-on-test"
+)
+
+
+def test_the_first_of_the_best_epochs_is_kept(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, classes = torch.randn(6, 2, 8, generator=generator), torch.arange(6) % 3
+    config = dataclasses.replace(on_features, learning_rate=1.0)
+    head = build_head(8, 3, 0.0, 0)
+    epochs, samples = feature_epochs(features, classes, config)
+    shares, seen = iter([0.2, 0.7, 0.7, 0.1]), list[Tensor]()
+
+    def measure() -> float:
+        assert not head.training
+        seen.append(head[-1].weight.detach().clone())
+        return next(shares)
+
+    cpu, path = torch.device("cpu"), tmp_path / "last.pt"
+    history = fit(head, head, epochs, samples, config, path, cpu, lambda *_: None, measure)
+    assert history.shares == (0.2, 0.7, 0.7, 0.1)
+    assert torch.equal(head[-1].weight, seen[1])
+    assert not torch.equal(seen[1], seen[2])
+
+
+def test_an_epoch_chosen_on_the_test_videos_is_told(store: FrameStore, tmp_path: Path) -> None:
+    result = finetune(make_evaluation(tmp_path, store), chosen_on_test)
+    (note,) = [note for note in result.notes if "chosen by its top-1 on the test videos" in note]
+    assert f"Epoch {result.training['epoch']} of 4" in note
+    assert f"published code: {result.figures['top1'].percent:.2f} %" in note
+    assert "epoch chosen on the test videos" in title(result)
+
+
+def test_choice_of_the_epoch_outlives_a_kill(store: FrameStore, tmp_path: Path) -> None:
+    straight = make_evaluation(tmp_path / "straight", store)
+    expected = finetune(straight, chosen_on_test)
+    with pytest.raises(KilledError):
+        finetune(
+            make_evaluation(tmp_path / "killed", store, progress=KilledAt("training", 9 * 2)), chosen_on_test
+        )
+    resumed = make_evaluation(tmp_path / "killed", store)
+    got = finetune(resumed, chosen_on_test)
+    assert dataclasses.replace(got, seconds=0) == dataclasses.replace(expected, seconds=0)
+    assert_same_classifier(
+        classifier_file(straight, chosen_on_test), classifier_file(resumed, chosen_on_test)
+    )
 
 
 def trained_classifier(

@@ -87,6 +87,19 @@ def test_sets_of_videos_that_look_alike_are_told_apart() -> None:
     assert len(compare([("a", [members[0]]), ("b", [result(70.0, splits=moved)])]).groups) == 2
 
 
+def test_results_of_whole_and_of_blanked_videos_are_told_apart() -> None:
+    def shown(masks: str, content: str) -> Result:
+        return result(40.0, keep_only={"masks": masks, "content": content, "fill": [110, 101, 96]})
+
+    members = [result(60.0), shown("/a/actors", "0c")]
+    with pytest.raises(ConfigurationError, match="what is shown of each video is 'whole frames' in one"):
+        compare([("x", members)])
+    rows = compare([("x", members)], mixed=True).cells()
+    assert [row[0] for row in rows] == ["x: whole frames", "x: only actors"]
+    copied = compare([("x", [shown("/a/actors", "0c"), shown("/b/copy", "0c")])])
+    assert copied.cells()[0][:2] == ["x", "2"]
+
+
 def of_split(split: int, percent: float, **changes: Any) -> Result:
     sizes = {1: (90, 40), 2: (88, 42), 3: (91, 39)}[split]
     splits = {

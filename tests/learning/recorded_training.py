@@ -37,6 +37,15 @@ CONFIGS = {
     "moco": MOCO,
     "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, statistics="online"),
     "byol": MOCO.with_options(objective="byol", embedding_dim=8, background="intra", branch="single"),
+    "wide-micro": MOCO.with_options(
+        objective="wide-micro",
+        queue_length=10,
+        embedding_dim=8,
+        batch_norm_clips=2,
+        background="still",
+        branch="single",
+        static_weight=0.5,
+    ),
     "be": MOCO.with_options(
         distraction="frame-intra",
         batch_norm_clips=2,

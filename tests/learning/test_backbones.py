@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision.models import video
 
 from fame_cli.config import BackboneName
-from fame_cli.learning.backbones import build_backbone
+from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.backbones.i3d import I3D, MIXED_WIDTHS, InceptionBlock, MaxPoolSame, Unit3D
 
 NAMES = get_args(BackboneName)
@@ -202,3 +202,26 @@ def test_the_small_encoder_tells_a_clip_from_the_same_clip_played_backwards() ->
     with torch.no_grad():
         forwards, backwards = small(clips), small(clips.flip(2))
     assert (forwards - backwards).norm() > 0.01 * forwards.norm()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_end_with_the_feature_map_and_shrink_on_the_way(name: BackboneName) -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone(name).eval()
+    assert backbone.has_stages
+    clips = random_clips(1, 3, 16, 64, 64)
+    with torch.no_grad():
+        maps = list(backbone.stages(clips))
+        assert torch.equal(maps[-1], backbone.feature_map(clips))
+    assert len(maps) in (4, 5)
+    assert maps[0].shape[2] >= 8  # an early map still tells neighbouring frames apart
+    sizes = [stage.shape[2:].numel() for stage in maps]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_network_of_ones_own_may_have_no_stages() -> None:
+    class Own(Backbone):
+        def feature_map(self, clips: torch.Tensor) -> torch.Tensor:
+            return clips
+
+    assert not Own().has_stages

@@ -153,7 +153,7 @@ def test_maps_are_those_of_the_clip() -> None:
 
 
 def test_statistics_that_are_to_be_read_must_be_given() -> None:
-    with pytest.raises(ConfigurationError, match="reads statistics of clips, and none are given"):
+    with pytest.raises(ConfigurationError, match="needs clip statistics, but none are given"):
         PretrainClips(Levels(), None, CONFIG, TWO_VIEWS, Spy(maps=True))
 
 

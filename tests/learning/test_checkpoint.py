@@ -177,7 +177,7 @@ def test_a_value_that_could_not_be_read_back_is_refused_when_saving(
 
 
 def test_a_missing_checkpoint_says_to_start_anew(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match=r"absent\.pt: there is no training checkpoint.*\n.*--resume"):
+    with pytest.raises(ArtefactError, match=r"absent\.pt: there is no training checkpoint.*\n.*--overwrite"):
         load_training(tmp_path / "absent.pt", CPU)
 
 

@@ -39,6 +39,9 @@ MOCO = PretrainConfig.from_options(
 CONFIGS = {
     "moco": MOCO,
     "byol": MOCO.with_options(objective="byol", embedding_dim=8, optimizer="adamw", background="intra"),
+    "wide-micro": MOCO.with_options(
+        objective="wide-micro", queue_length=20, embedding_dim=8, background="still", static_weight=0.5
+    ),
     "simclr": MOCO.with_options(objective="simclr", embedding_dim=8, precision="bf16", branch="both"),
     "order": MOCO.with_options(objective="order", order_gap_frames=1, distraction="frame-intra"),
 }
@@ -104,7 +107,9 @@ def losses(run: Path) -> list[float]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(("name", "count"), [("moco", 10), ("simclr", 3), ("byol", 3), ("order", 3)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("moco", 10), ("simclr", 3), ("byol", 3), ("order", 3), ("wide-micro", 3)]
+)
 def test_run_killed_at_random_steps_is_the_straight_one_to_the_last_bit(
     work: Path, tmp_path: Path, name: str, count: int
 ) -> None:

@@ -149,6 +149,66 @@ def published_c3d(state: State) -> State:
     return renamed
 
 
+def mac_r3d(state: State) -> State:
+    """Our R3D's entries under the names of MAC_SSL's and CtP's."""
+    renamed = {}
+    for key, value in state.items():
+        unit, module, name = key.rsplit(".", 2)
+        if unit == "stem":
+            theirs = f"stem.{'conv' if module == '0' else 'bn'}"
+        elif module == "0":
+            theirs = f"{unit}.conv"
+        elif unit.endswith("downsample"):
+            theirs = f"{unit}_bn"
+        else:
+            theirs = unit.replace("conv", "bn")
+        renamed[f"{theirs}.{name}"] = value
+    return renamed
+
+
+def mac_moco(encoder: State) -> dict[str, Any]:
+    """A checkpoint as MAC_SSL's trainings of BE and MoCo write it (mmcv's runner)."""
+    state = {
+        "queue": torch.zeros(128, 8),
+        "queue_ptr": torch.zeros(1, dtype=torch.long),
+        **prefixed("backbone.", encoder),
+        **prefixed("key_encoder.", {key: torch.zeros(1) for key in encoder}),
+        **{f"{side}.{n}.{part}": torch.zeros(1) for side in ("fc", "key_fc") for n in "02" for part in "wb"},
+    }
+    return {"meta": {"epoch": 300, "iter": 9, "mmcv_version": "1.3.7"}, "state_dict": state, "optimizer": {}}
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "r3d_34"])
+def test_a_mac_ssl_checkpoint_gives_the_features_of_its_network(tmp_path: Path, name: str) -> None:
+    network = seeded(build_backbone, name)
+    network.get_submodule("layer2.0.conv1.1").running_var.fill_(1e-4)  # small enough to see epsilon
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.eps = 1e-3  # as in their network
+    encoder = mac_r3d(network.state_dict())
+    assert {"stem.bn.weight", "layer1.0.conv2.conv.weight", "layer1.0.bn2.bias"} <= encoder.keys()
+    assert {"layer2.0.downsample.conv.weight", "layer2.0.downsample_bn.running_mean"} <= encoder.keys()
+    loaded = read_backbone(saved(tmp_path / "epoch_300.pth", mac_moco(encoder)))
+    assert loaded.fit.name == name
+    assert loaded.fit.keys == KeyCount(len(encoder), 0, 0)
+    assert f"ignored: 4 of head, {len(encoder) + 4} of key encoder, 2 of queue" in str(loaded.fit)
+    found, expected = features(loaded.backbone, clips()), features(network, clips())
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_mac_ssl_checkpoint_that_lacks_a_key_is_refused(tmp_path: Path) -> None:
+    encoder = mac_r3d(outline("r3d_18"))
+    del encoder["layer3.1.bn1.running_var"]
+    with pytest.raises(ArtefactError, match=r"nearest is r3d_18: 119 backbone keys matched, 1 missing"):
+        load_backbone(saved(tmp_path / "epoch_300.pth", mac_moco(encoder)))
+
+
+@pytest.mark.parametrize("name", ["ckpt_epoch_3", "i3d_x", "byol_ckpt", "anything"])
+def test_the_name_of_a_be_file_decides_nothing(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path / f"{name}.pth", {"model": prefixed("module.", published_i3d(outline("i3d")))})
+    assert read_backbone(path).fit.name == "i3d"
+
+
 def published_moco(encoder: State) -> dict[str, Any]:
     """A checkpoint as FAME's training writes it, with the head of its I3D."""
     head = {"id_head.2.weight": torch.zeros(1), "id_head.4.weight": torch.zeros(1)}

@@ -197,7 +197,7 @@ def test_pretraining_stopped_in_the_middle_goes_on_to_the_same_end(
     process.send_signal(how)
     process.communicate()
     assert process.returncode == (-how if how == signal.SIGKILL else 130)
-    done("pretrain", work, "-o", tmp_path / "stopped", "--resume", *options)
+    done("pretrain", "--resume", tmp_path / "stopped")
     straight = command("pretrain", work, "-o", tmp_path / "straight", *options)
     assert straight.wait() == 0, straight.communicate()
     rows = [
@@ -227,7 +227,10 @@ def test_help_is_quick_to_import_and_complete() -> None:
         "demo",
         "report",
         *(f"eval {protocol}" for protocol in ("linear", "finetune", "retrieval")),
-        *(f"visualize {picture}" for picture in ("masks", "merge", "cam", "retrieval", "curves")),
+        *(
+            f"visualize {picture}"
+            for picture in ("masks", "merge", "distractions", "cam", "retrieval", "curves")
+        ),
     ],
 )
 def test_help_of_every_command_has_an_example(name: str) -> None:
@@ -263,7 +266,7 @@ def test_sigterm_to_all_processes_of_a_job_saves_the_step(tmp_path: Path, work: 
     process.send_signal(signal.SIGTERM)  # as torchrun passes on what it got itself
     said = "".join(process.communicate())
     assert process.returncode == 130, said
-    assert "run the same command again with --resume" in said
+    assert f"Go on: fame pretrain --resume {tmp_path}/run\n" in said
     log = (tmp_path / "run" / "log.txt").read_text()
     assert "interrupted after step" in log
 

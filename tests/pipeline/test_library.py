@@ -1,5 +1,6 @@
 """The package in somebody else's program: docs/library.md and examples/ as they stand, and public names."""
 
+import importlib.util
 import inspect
 import os
 import re
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 import fame_cli
 from fame_cli.cli.app import app
+from fame_cli.data.views import normalise
 from fame_cli.evaluation.evaluation import read_weights
 from fame_cli.learning.backbones import build_backbone
 from fame_cli.learning.checkpoint import save_backbone
@@ -75,6 +77,16 @@ def test_the_loop_of_moco_and_fame_trains_and_leaves_weights_that_can_be_evaluat
     untrained = build_backbone("small").state_dict()
     assert not torch.equal(loaded.backbone.state_dict()[key := next(iter(untrained))], untrained[key])
     assert len((ROOT / "examples" / "moco_fame.py").read_text().splitlines()) <= 120
+
+
+def test_the_example_of_other_libraries_networks_gives_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    clips = torch.rand(1, 3, 16, 112, 112)
+    names = ["mc3"] + ["videomae"] * bool(importlib.util.find_spec("transformers"))
+    for name in names:
+        backbone = build_backbone(f"any_model:{name}").eval()
+        with torch.no_grad():
+            assert backbone(normalise(clips)).shape == (1, backbone.feature_dim)
 
 
 def test_the_package_is_imported_at_once_and_its_help_needs_no_torch() -> None:

@@ -64,6 +64,6 @@ def test_pretraining_on_one_split_is_refused_on_another(tmp_path: Path, videos: 
     refused = CliRunner().invoke(app, ["eval", "knn", str(work), str(run), "--device", "cpu"])
     assert refused.exit_code == 2
     assert "was pretrained on 3 of the 3 test videos" in " ".join(refused.output.split())
-    changed = CliRunner().invoke(app, [*map(str, begin), "--resume"])
+    changed = CliRunner().invoke(app, ["pretrain", "--resume", str(run)])
     assert changed.exit_code == 4
     assert "began with 6 videos to learn from" in " ".join(changed.output.split())

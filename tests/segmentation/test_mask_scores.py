@@ -248,7 +248,7 @@ def test_frames_of_different_sizes_are_told(tmp_path: Path) -> None:
     for kind in ("frames", "masks"):
         path = folder / kind / "00002.png"
         Image.open(path).resize((48, 32)).save(path)
-    with pytest.raises(InputError, match=r"the frames in .*frames are not all of one size"):
+    with pytest.raises(InputError, match=r"the frames in .*frames are not all of the same size"):
         score_masks(find_sequences(tmp_path), [SEED], SMALL)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 WIDTH, HEIGHT, SIDE = 96, 64, 16
+DAVIS_PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
 
 
 def background(seed: int) -> np.ndarray:
@@ -36,3 +37,14 @@ def write_sequence(
         Image.fromarray(frame).save(frames / f"{number:05d}.png")
         Image.fromarray(mask).save(masks / f"{number:05d}.png")
     return folder
+
+
+def save(path: Path, values: object, mode: str = "L") -> Path:
+    """An image file of the values given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(np.array(values, np.uint8))
+    if mode == "P":
+        image = Image.frombytes("P", image.size, image.tobytes())
+        image.putpalette(DAVIS_PALETTE)
+    image.convert(mode).save(path)
+    return path

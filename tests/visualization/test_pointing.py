@@ -94,5 +94,5 @@ def test_true_masks_are_those_of_the_frames_shown(tmp_path: Path) -> None:
     assert found.shape == (2, 24, 24)
     assert found[0].any(axis=1).nonzero()[0].tolist() == [4, 5, 6, 7]
     assert found[1].any(axis=1).nonzero()[0].tolist() == [12, 13, 14, 15]
-    with pytest.raises(ArtefactError, match="no picture of a true mask"):
+    with pytest.raises(ArtefactError, match="there is no true mask"):
         read_made_truth(tmp_path / "other")(scene)

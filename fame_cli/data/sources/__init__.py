@@ -1,4 +1,4 @@
-"""How videos lie on disk and are named: one file a dataset."""
+"""How the videos of each dataset are stored and named: one file per dataset."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Annotation files: what they name, and where they lie."""
+"""Annotation files: finding and reading them."""
 
 import csv
 import io
@@ -21,30 +21,30 @@ SPLIT_NAMES = {
 
 
 class Named(NamedTuple):
-    """A video as annotations name it."""
+    """A video as listed in annotations."""
 
     name: str
-    """As published, for messages."""
+    """Name as published, for messages."""
     label: str
     split: str
-    """Empty where the annotations name the video and leave it out."""
+    """Empty if the annotations list the video as unused."""
     frames: int = 0
-    """Length as published; 0 where it is not."""
+    """Published length; 0 if not published."""
     group: str = ""
-    """What it has in common with others, where the annotations say so."""
+    """What it shares with other videos, if given in the annotations."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """All that annotations name, by what tells one video from another."""
+    """All videos in the annotations, by the key that identifies a video."""
 
     videos: Mapping[str, Named]
     contradicted: tuple[str, ...]
-    """Names that are given more than once, with different splits or classes."""
+    """Names listed more than once, with different splits or classes."""
 
 
 def gather(named: Iterable[tuple[str, Named]]) -> Annotations:
-    """Collect named videos by key; where one is named twice, the first counts."""
+    """Collect listed videos by key; if one is listed twice, the first is used."""
     videos: dict[str, Named] = {}
     contradicted = []
     for key, video in named:
@@ -55,7 +55,7 @@ def gather(named: Iterable[tuple[str, Named]]) -> Annotations:
 
 
 def find_annotations(root: Path, folders: Sequence[str], needed: str, dataset: str) -> Path:
-    """The folder in or beside ``root`` that holds files like ``needed``; raises InputError without one."""
+    """The folder in or beside ``root`` with files like ``needed``; raises InputError if there is none."""
     for place in (root, root.parent):
         for folder in folders:
             if any((place / folder).glob(needed)):
@@ -63,36 +63,36 @@ def find_annotations(root: Path, folders: Sequence[str], needed: str, dataset: s
     looked_for = " or ".join(f"{folder}/{needed}".removeprefix("./") for folder in folders)
     raise InputError(
         f"found no {looked_for} in or beside {root}.",
-        f"Name the folder of {dataset}'s official files: --annotations FOLDER",
+        f"Give the folder of {dataset}'s official files: --annotations FOLDER",
     )
 
 
 def read_text(path: Path) -> str:
-    """The text of an annotation file; bytes that are not UTF-8 stay what they are in file names."""
+    """The text of an annotation file; bytes that are not UTF-8 are kept as in file names."""
     try:
         return path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InputError(
-            f"cannot read {path}: {error.strerror}.", "Check --annotations, and --split where it is given."
+            f"cannot read {path}: {error.strerror}.", "Check --annotations and, if given, --split."
         ) from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that hold something, with their numbers."""
+    """Non-empty lines with their numbers."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             yield number, line.strip()
 
 
 def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file by column name, with line numbers; raises InputError where one is missing."""
+    """Rows of a CSV file by column name, with line numbers; raises InputError if a column is missing."""
     rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         columns = [name.strip().lower() for name in next(rows, [])]
         if missing := [name for name in needed if name not in columns]:
             raise InputError(
                 f"{path} has no column {', '.join(missing)}: its first line is {','.join(columns)!r}.",
-                f"Expected is a first line that names the columns, with {','.join(needed)} among them.",
+                f"Expected a first line that names the columns, with {','.join(needed)} among them.",
             )
         for row in rows:
             if row and len(row) != len(columns):
@@ -104,9 +104,9 @@ def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
 
 
 def unreadable(path: Path, line: int, why: str) -> InputError:
-    return InputError(f"{path}, line {line}: {why}.", "Mend the line, or get the file again.")
+    return InputError(f"{path}, line {line}: {why}.", "Correct the line, or get the file again.")
 
 
 def same_class(name: str) -> str:
-    """What two ways to write a class have in common: spaces and underscores, small and large letters."""
+    """A class name normalised for comparison: spaces equal underscores, and case is ignored."""
     return name.replace("_", " ").casefold()

@@ -1,4 +1,4 @@
-"""The check before any work: what annotations name beside what lies on disk."""
+"""The check before any work: annotations compared with the files on disk."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble, and all that have it."""
+    """One kind of problem, and the names of all videos that have it."""
 
     kind: str
     message: str
@@ -37,17 +37,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """What was found by laying annotations and disk side by side."""
+    """The result of comparing annotations with the files on disk."""
 
     summary: str
     findings: tuple[Finding, ...] = ()
     expected_frames: Mapping[str, int] = field(default_factory=dict)
-    """Published length of videos by id, where the annotations tell it."""
+    """Published length of videos by id, if given in the annotations."""
 
 
 @dataclass(frozen=True)
 class Indexed(Manifest):
-    """A manifest fresh from the disk, and what the check found."""
+    """A freshly indexed manifest and the result of the check."""
 
     check: Check
 
@@ -61,11 +61,11 @@ def match(
     key: Callable[[VideoFile], str],
     label: Callable[[VideoFile], str] | None = None,
 ) -> Indexed:
-    """Index the files, each with the class and split that the annotations give it.
+    """Index the files, each with its class and split from the annotations.
 
-    ``key`` tells under what the annotations would have a file. ``label`` tells the class of one to which they
-    give none; without it, files that they do not name are left out. Raises InputError where they name none of
-    the files.
+    ``key`` returns the key of a file in the annotations. ``label`` returns the class of a file for which they
+    give none; without it, files that are not listed are left out. Raises InputError if none of the files is
+    listed.
     """
     named, files = annotations.videos, listing.videos
     keyed = list(zip(in_writing_of(named, [key(file) for file in files]), files, strict=True))
@@ -103,10 +103,10 @@ def match(
 
 
 def in_writing_of(named: Collection[str], keys: Sequence[str]) -> list[str]:
-    """The keys of files, in the writing of the annotations where that alone differs.
+    """The keys of files, in the Unicode form of the annotations if only that differs.
 
-    An accent may be part of its letter or follow it, which nobody can see. Where both writings are on disk,
-    each stands for itself.
+    An accent may be part of its letter or follow it, which looks the same. If both forms are on disk, they
+    are different files.
     """
     known = {key for key in keys if key in named}
     alike = {compose_accents(name): name for name in named if name not in known}
@@ -116,7 +116,7 @@ def in_writing_of(named: Collection[str], keys: Sequence[str]) -> list[str]:
 def no_videos(listing: Listing) -> Finding:
     return Finding(
         "no video",
-        "neither named like videos nor videos by their content",
+        "not videos by name or content",
         tuple(listing.others),
         "They are left out.",
     )
@@ -124,7 +124,7 @@ def no_videos(listing: Listing) -> Finding:
 
 def missing(annotations: Annotations, holders: Mapping[str, str]) -> Finding:
     names = [video.name for key, video in annotations.videos.items() if video.split and key not in holders]
-    return Finding("missing", "named but not on disk", tuple(names), "Get them, or go on without them.")
+    return Finding("missing", "named but not on disk", tuple(names), "Get them, or continue without them.")
 
 
 def report_not_named(paths: Sequence[str], title: str, *, kept: bool) -> Finding:
@@ -135,7 +135,7 @@ def report_not_named(paths: Sequence[str], title: str, *, kept: bool) -> Finding
 def report_repeated(paths: Sequence[str]) -> Finding:
     return Finding(
         "repeated",
-        "named like a video that another file holds",
+        "with the same name as another video",
         tuple(paths),
         "They are extracted and belong to no split: remove one of each.",
     )
@@ -144,9 +144,9 @@ def report_repeated(paths: Sequence[str]) -> Finding:
 def report_contradicted(annotations: Annotations) -> Finding:
     return Finding(
         "contradicted",
-        "named twice, with different splits or classes",
+        "listed twice, with different splits or classes",
         annotations.contradicted,
-        "The first counts: mend the annotations.",
+        "The first is used: correct the annotations.",
     )
 
 
@@ -157,7 +157,7 @@ def no_match_error(
     on_disk = escape_name(files[0].path) if files else "no video"
     return InputError(
         f"{title} names none of the {len(files)} videos in {root}.",
-        f"It names {escape_name(named)}, and so on; on disk is {on_disk}, and so on. "
+        f"It names {escape_name(named)}, for example; on disk is {on_disk}, for example. "
         "Check DATA, --source and --annotations.",
     )
 
@@ -165,7 +165,7 @@ def no_match_error(
 def both_sides(videos: Iterable[tuple[str, str]]) -> Finding:
     """Groups of UCF101 (gNN within a class) whose videos, given by name and split, are in several splits.
 
-    The videos of a group are cut from the same film, so a network could know a test video by its room.
+    The videos of a group are cut from the same film, so a network could recognise a test video by its room.
     """
     sides: dict[str, set[str]] = defaultdict(set)
     for name, split in videos:
@@ -176,12 +176,12 @@ def both_sides(videos: Iterable[tuple[str, str]]) -> Finding:
         "both sides",
         "groups of UCF101 on both sides of the split",
         leaks,
-        "Test videos would show films that were trained on.",
+        "Test videos would come from films seen in training.",
     )
 
 
 def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
-    """Decoded videos whose length is not the published one, give or take what decoders differ by."""
+    """Decoded videos whose length differs from the published one by more than decoders differ."""
     other = []
     for video in videos:
         expected = check.expected_frames.get(video.id, 0)
@@ -189,14 +189,14 @@ def other_lengths(check: Check, videos: Iterable[Video]) -> Finding:
             other.append(f"{video.path} ({video.frame_count} frames, published {expected})")
     return Finding(
         "length",
-        "of another length than published",
+        "of a length other than published",
         tuple(other),
-        "Are the files cut as they were released?",
+        "Are the files cut as released?",
     )
 
 
 def count_splits(splits: Iterable[str]) -> str:
-    """Such as "9537 train and 3783 test videos"."""
+    """A text such as "9537 train and 3783 test videos"."""
     count = Counter(splits)
     known = [split for split in ("train", "val", "test") if count[split]]
     others = sorted(count.keys() - {*known, ""})
@@ -207,7 +207,7 @@ def count_splits(splits: Iterable[str]) -> str:
 
 
 def escape_name(name: str) -> str:
-    """A name that any terminal can print on one line, whatever bytes it is made of."""
+    """A name printable on one line of any terminal, whatever its bytes are."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
@@ -217,7 +217,7 @@ def check_path(work: Path) -> Path:
 
 
 def write_findings(work: Path, findings: Sequence[Finding]) -> None:
-    """Write all names of all findings to ``check.csv``, or remove one of before where there are none."""
+    """Write all names of all findings to ``check.csv``, or remove an old one if there are none."""
     if not findings:
         check_path(work).unlink(missing_ok=True)
         return

@@ -1,4 +1,4 @@
-"""Whether a file is a video, by what it holds: for those whose names do not tell."""
+"""Decides by content whether a file is a video if its name does not say so."""
 
 import codecs
 import contextlib
@@ -15,7 +15,7 @@ TEXT_CONTROLS = b"\t\n\r\f\x1b"
 def videos_among(paths: Sequence[Path]) -> set[Path]:
     """Those of the files that the decoder reads as videos.
 
-    Read in a process of its own, since some may be anything.
+    They are read in a separate process, since they may be anything.
     """
     found = set()
     with contextlib.closing(Children()) as children:
@@ -27,13 +27,13 @@ def videos_among(paths: Sequence[Path]) -> set[Path]:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file begins like text, and has something to begin with; raises OSError."""
+    """Whether a non-empty file begins like text; raises OSError."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if any(byte < 32 and byte not in TEXT_CONTROLS for byte in head):
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # which may end within a letter
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # which may end within a character
     except UnicodeDecodeError:
         return False
     return bool(head)

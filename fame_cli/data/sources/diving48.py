@@ -15,14 +15,14 @@ VOCABULARY = "Diving48_vocab.json"
 
 
 def index_diving48(root: Path, annotations: Path | None) -> Indexed:
-    """Index Diving48 with the lists of its second version.
+    """Index Diving48 with its V2 lists.
 
-    ``annotations`` holds Diving48_V2_train.json, Diving48_V2_test.json and, for the names of the classes,
-    Diving48_vocab.json; by default in or beside ``root``. A video is known by its name without suffix.
+    ``annotations`` contains Diving48_V2_train.json, Diving48_V2_test.json and, for the names of the classes,
+    Diving48_vocab.json; by default in or beside ``root``. Videos are matched by name without suffix.
 
-    The released files are cut already: every range of the V2 lists begins at frame 0, and its end is the
-    length of the file. So a range is what a file's length is checked against, and nothing is cut. A range
-    that begins later is refused, since it would speak of other files.
+    The released files are already cut: every range of the V2 lists starts at frame 0 and ends at the length
+    of the file. Ranges are therefore only used to check the length of files. A range that starts later is
+    refused, since it would belong to other files.
     """
     files = find_videos(root)
     lists = annotations or find_annotations(
@@ -53,7 +53,7 @@ def read_list(path: Path, split: str, classes: list[str]) -> Iterator[tuple[str,
 
 
 def class_name(path: Path, classes: list[str], number: int) -> str:
-    """The name of a class, or its number in two digits where there is no vocabulary."""
+    """The name of a class, or its two-digit number if there is no vocabulary."""
     if not classes:
         return f"{number:02d}"
     if not 0 <= number < len(classes):

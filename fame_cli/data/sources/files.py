@@ -1,4 +1,4 @@
-"""Video files below a folder, as the disk lists them."""
+"""Finds the video files below a folder."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from fame_cli.names import compose_accents, to_disk, to_text
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
 )
-"""Files named so are videos, sound or damaged; of all others it is their content that tells."""
+"""Files with these suffixes are videos, audio or damaged; all others are judged by content."""
 
 NOT_VIDEOS = """
     txt csv tsv json jsonl xml yaml yml toml ini cfg md rst html htm log tex bib srt vtt
@@ -26,14 +26,14 @@ NOT_VIDEOS = """
     exe dll so
 """
 OTHER_SUFFIXES = frozenset(f".{name}" for name in NOT_VIDEOS.split())
-"""Files named so are none, and passed over without a look."""
+"""Files with these suffixes are not videos and are skipped unread."""
 
 
 class VideoFile(NamedTuple):
     """A video file."""
 
     path: str
-    """Relative to the folder that is indexed, with forward slashes."""
+    """Relative to the indexed folder, with forward slashes."""
     bytes: int
     modified_ns: int
 
@@ -43,7 +43,7 @@ class VideoFile(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The innermost folder, or nothing."""
+        """Name of the innermost folder, or nothing."""
         return self.folders[-1] if self.folders else ""
 
     @property
@@ -51,40 +51,40 @@ class VideoFile(NamedTuple):
         return stem(self.path)
 
     def video(self, label: str = "", split: str = "") -> Video:
-        """The manifest row of the file, which has not been decoded yet."""
+        """The manifest row of the file before decoding."""
         return Video(self.path, self.path, compose_accents(label), split, self.bytes, self.modified_ns)
 
 
 def stem(path: str) -> str:
-    """The last part of a path without its suffix."""
+    """The last component of a path without its suffix."""
     return os.path.splitext(path.rpartition("/")[2])[0]
 
 
 class Listing(NamedTuple):
-    """What lies below a folder, each sorted by path."""
+    """The files below a folder, sorted by path."""
 
     videos: list[VideoFile]
     others: list[str]
-    """Files that are no videos, by name or by content, though their names do not say so."""
+    """Files that are not videos by content, although their names do not say so."""
 
 
 def find_videos(root: Path) -> Listing:
-    """All video files below a folder; raises InputError where there is none, see ``list_videos``."""
+    """All video files below a folder; raises InputError if there are none, see ``list_videos``."""
     found = list_videos(root)
     if found.videos:
         return found
     raise InputError(
         f"{root} holds no video files.",
-        f"Looked in all folders for {' '.join(sorted(VIDEO_SUFFIXES))} and, where a name does not tell, into "
-        "the file.",
+        f"Searched all folders for {' '.join(sorted(VIDEO_SUFFIXES))} and, where the name is not enough, "
+        "looked into the file.",
     )
 
 
 def list_videos(root: Path) -> Listing:
-    """Video files below a folder, and other files whose names do not say that they are none.
+    """Video files below a folder, and other files whose names do not rule them out.
 
-    Names that begin with a dot are passed over. Symbolic links are followed, except to a folder that they lie
-    in. Raises InputError where there is no such folder, or where something may not be read.
+    Names starting with a dot are skipped. Symbolic links are followed, except to a folder that contains them.
+    Raises InputError if the folder does not exist or something is not readable.
     """
     found: list[VideoFile] = []
     unknown: list[VideoFile] = []
@@ -99,13 +99,13 @@ def list_videos(root: Path) -> Listing:
                 continue
             folders, files = list_folder(place, folder)
         except (FileNotFoundError, NotADirectoryError) as error:
-            if folder:  # removed since its name was read
+            if folder:  # removed since it was listed
                 continue
             raise InputError(f"{root} is not a folder.", "Give the folder that holds the videos.") from error
         except OSError as error:
             raise InputError(
                 f"cannot read {error.filename}: {error.strerror}.",
-                "Give yourself permission to read it, or move it out of the folder of videos.",
+                "Make it readable, or move it out of the folder of videos.",
             ) from error
         for file in files:
             (found if suffix(file.path) in VIDEO_SUFFIXES else unknown).append(file)
@@ -115,7 +115,7 @@ def list_videos(root: Path) -> Listing:
 
 
 def sort_by_content(root: Path, files: Sequence[VideoFile]) -> tuple[list[VideoFile], list[str]]:
-    """Which of some files are videos by their content, and the paths of those that are not even text."""
+    """The files that are videos by content, and the paths of those that are neither videos nor text."""
     from fame_cli.data.sources.content import is_text, videos_among
 
     paths = {file: root / to_disk(file.path) for file in files}
@@ -137,7 +137,7 @@ def suffix(path: str) -> str:
 
 
 def list_folder(place: str, prefix: str) -> tuple[list[str], list[VideoFile]]:
-    """Folders and files of one folder that may be videos, each with ``prefix`` before its name."""
+    """Folders, and files that may be videos, in one folder, each with ``prefix`` before its name."""
     folders: list[str] = []
     files: list[VideoFile] = []
     with os.scandir(place) as entries:
@@ -161,13 +161,13 @@ def is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def video_file(entry: "os.DirEntry[str]", folder: str) -> list[VideoFile]:
-    """The file, or nothing where it is a pipe or a device, which would keep a decoder waiting."""
+    """The file, or nothing for a pipe or a device, which would block a decoder."""
     path = to_text(f"{folder}{entry.name}")
     try:
         status = entry.stat()
     except PermissionError:
         raise
     except OSError:
-        # A link to a file that is gone: listed all the same, so that it is told as a video that failed.
+        # A broken link is listed anyway, so that it is reported as a failed video.
         return [VideoFile(path, 0, 0)]
     return [VideoFile(path, status.st_size, status.st_mtime_ns)] if stat.S_ISREG(status.st_mode) else []

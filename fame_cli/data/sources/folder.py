@@ -11,8 +11,8 @@ from fame_cli.data.sources.files import find_videos
 def index_folder(root: Path) -> Indexed:
     """Index ``root/class/video``, ``root/split/class/video`` or ``root/video``.
 
-    The first level counts as splits where every folder on it is called train, val or test (or a
-    longer form of these). Raises InputError where there is no video.
+    The first level is read as splits if every folder on it is called train, val or test (or a longer form of
+    these). Raises InputError if there is no video.
     """
     listing = find_videos(root)
     files = listing.videos
@@ -25,18 +25,18 @@ def index_folder(root: Path) -> Indexed:
         videos.append(file.video(classes[0] if classes else "", split))
     findings = [both_sides((video.path, video.split) for video in videos), no_videos(listing)]
     first_level = {names[0] for names in folders if names}
-    # A single one may well be a class: a train is a train.
+    # A single one may well be a class: trains can be filmed.
     if not split_folders and sum(name.lower() in SPLIT_NAMES for name in first_level) > 1:
         findings.append(
             Finding(
                 "not splits",
-                "folders beside those of splits, which are taken for classes like these",
+                "folders next to those of splits, so all are read as classes",
                 tuple(sorted(name for name in first_level if name.lower() not in SPLIT_NAMES)) or (".",),
-                "Move them elsewhere, and train and test are splits.",
+                "Move them elsewhere to read train and test as splits.",
             )
         )
-    told = tuple(finding for finding in findings if finding.names)
-    return Indexed(root, {"source": "folder"}, tuple(videos), Check(summary(videos), told))
+    reported = tuple(finding for finding in findings if finding.names)
+    return Indexed(root, {"source": "folder"}, tuple(videos), Check(summary(videos), reported))
 
 
 def summary(videos: list[Video]) -> str:

@@ -22,10 +22,9 @@ SPLITS = {"0": "", "1": "train", "2": "test"}
 def index_hmdb51(root: Path, annotations: Path | None, split: int) -> Indexed:
     """Index HMDB51 with official split 1, 2 or 3.
 
-    ``annotations`` holds a file ``<class>_test_splitN.txt`` a class; by default
-    ``testTrainMulti_7030_splits`` in or beside ``root``. The videos that a split leaves unused are indexed
-    with an empty split. A video is known by its name without suffix, in whatever folder it lies; small and
-    large letters are the same.
+    ``annotations`` contains a file ``<class>_test_splitN.txt`` for each class; by default
+    ``testTrainMulti_7030_splits`` in or beside ``root``. Videos unused by a split are indexed with an empty
+    split. Videos are matched by name without suffix, in any folder, ignoring case.
     """
     require_split(split, "HMDB51")
     files = find_videos(root)
@@ -35,7 +34,7 @@ def index_hmdb51(root: Path, annotations: Path | None, split: int) -> Indexed:
     if not paths:
         raise InputError(
             f"{lists} holds no split file such as brush_hair{ending}.",
-            "Name the folder of HMDB51's official split files: --annotations FOLDER",
+            "Give the folder of HMDB51's official split files: --annotations FOLDER",
         )
     named = gather(video for path in paths for video in read_list(path, path.name.removesuffix(ending)))
     source = {"source": "hmdb51", "split": split, "annotations": str(lists)}
@@ -45,7 +44,7 @@ def index_hmdb51(root: Path, annotations: Path | None, split: int) -> Indexed:
 
 
 def read_list(path: Path, label: str) -> Iterator[tuple[str, Named]]:
-    """Videos of an official list, ``video.avi`` and 1 (train), 2 (test) or 0 (unused)."""
+    """Videos of an official list: ``video.avi`` and 1 (train), 2 (test) or 0 (unused)."""
     for number, line in read_lines(path):
         name, *code = line.rsplit(maxsplit=1)
         if "".join(code) not in SPLITS:

@@ -1,4 +1,4 @@
-"""Kinetics-400, -600 and -700: CSV files as published, or class folders alone (Kay et al. 2017)."""
+"""Kinetics-400, -600 and -700: the published CSV files, or class folders only (Kay et al. 2017)."""
 
 import re
 from collections import Counter
@@ -26,15 +26,15 @@ SPLIT_FOLDER = re.compile(
     rf"(?:(?:kinetics|k\d|videos)[\w-]*[_-])?({'|'.join(SPLIT_NAMES)})(?:[_-]?\d+p?)?",
     re.ASCII | re.IGNORECASE,
 )
-"""Such as train, videos_val, kinetics-400_test or train_256; not the class battle_rope_training."""
+"""Matches train, videos_val, kinetics-400_test or train_256, but not the class battle_rope_training."""
 
 
 def index_kinetics(root: Path, annotations: Path | None) -> Indexed:
-    """Index Kinetics by its CSV files, or by its folders where no ``annotations`` are given.
+    """Index Kinetics by its CSV files, or by its folders if no ``annotations`` are given.
 
-    ``annotations`` is a CSV file with the columns youtube_id and, where there are any, label, time_start,
-    time_end and split, or a folder of such files. A file is known by the name ``<id>_<start>_<end>`` or,
-    where the CSV has only one clip of a YouTube video, ``<id>``, in whatever folder it lies.
+    ``annotations`` is a CSV file with the column youtube_id and, optionally, label, time_start, time_end and
+    split, or a folder of such files. Files are matched by the name ``<id>_<start>_<end>`` or, if the CSV has
+    only one clip of a YouTube video, ``<id>``, in any folder.
     """
     files = find_videos(root)
     if annotations is None:
@@ -60,7 +60,7 @@ def csv_files(annotations: Path) -> list[Path]:
     if not paths:
         raise InputError(
             f"{annotations} holds no CSV file with a column youtube_id.",
-            "Name Kinetics' CSV file, or the folder of them: --annotations train.csv",
+            "Give Kinetics' CSV file, or a folder of them: --annotations train.csv",
         )
     return paths
 
@@ -77,19 +77,19 @@ def read_clips(path: Path, classes: dict[str, str]) -> Iterator[tuple[str, Named
             raise unreadable(path, line, str(error)) from error
         split = row.get("split", "").lower() or split_of_file
         if not split:
-            raise unreadable(path, line, "neither a column split nor the file's name tells the split")
+            raise unreadable(path, line, "there is no column split, and the file's name does not give one")
         yield name, Named(name, class_name(row.get("label", ""), classes), SPLIT_NAMES.get(split, split))
 
 
 def class_name(name: str, classes: dict[str, str]) -> str:
-    """A class's name with spaces, in the spelling that was met first."""
+    """A class's name with spaces, in the first spelling found."""
     return classes.setdefault(same_class(name), name.replace("_", " ")) if name else ""
 
 
 def split_of(name: str) -> str:
-    """The split that the name of a folder or file tells, or nothing."""
-    told = SPLIT_FOLDER.fullmatch(name)
-    return SPLIT_NAMES[told[1].lower()] if told else ""
+    """The split in the name of a folder or file, or nothing."""
+    found = SPLIT_FOLDER.fullmatch(name)
+    return SPLIT_NAMES[found[1].lower()] if found else ""
 
 
 def clip_name(file: VideoFile) -> str:
@@ -99,7 +99,7 @@ def clip_name(file: VideoFile) -> str:
 
 
 def keys_among(named: Annotations) -> Callable[[VideoFile], str]:
-    """How a file's name leads to a named clip: by id and times, or by an id that has one clip only."""
+    """Matches a file's name to a listed clip: by id and times, or by an id with only one clip."""
     ids = {key: CLIP.fullmatch(key) for key in named.videos}
     clips = Counter(clip["id"] for clip in ids.values() if clip)
     alone = {clip["id"]: key for key, clip in ids.items() if clip and clips[clip["id"]] == 1}
@@ -127,7 +127,7 @@ def index_folders(root: Path, listing: Listing) -> Indexed:
             again.append(file.path)
     twice = Finding(
         "repeated",
-        "named like a clip that another file holds",
+        "with the same name as another clip",
         tuple(again),
         "They are extracted as well: remove one of each.",
     )
@@ -137,5 +137,5 @@ def index_folders(root: Path, listing: Listing) -> Indexed:
 
 
 def class_of(file: VideoFile, classes: dict[str, str]) -> str:
-    """The class that the innermost folder names, unless that is a folder of a split."""
+    """The class named by the innermost folder, unless it is a split folder."""
     return "" if split_of(file.folder) else class_name(file.folder, classes)

@@ -1,4 +1,4 @@
-"""Any videos, by a CSV file with the columns path, label and split."""
+"""Any videos, listed in a CSV file with the columns path, label and split."""
 
 import os
 import posixpath
@@ -20,11 +20,11 @@ from fame_cli.names import to_disk, to_text
 
 
 def index_table(root: Path, table: Path) -> Indexed:
-    """Index the videos that a CSV file names, and no others.
+    """Index the videos listed in a CSV file, and no others.
 
-    Its first line names the columns ``path`` (relative to ``root``), ``label`` and ``split``, and perhaps
-    ``group``: what was cut from one film, or shows one person. All values but paths may be empty, and other
-    columns are passed over. A named file may have any suffix.
+    Its first line names the columns ``path`` (relative to ``root``), ``label`` and ``split``, and optionally
+    ``group``: videos cut from one film, or showing one person. All values except paths may be empty, and
+    other columns are ignored. Listed files may have any suffix.
     """
     named = gather(read_rows(root, table))
     listing = list_videos(root)
@@ -41,7 +41,7 @@ def read_rows(root: Path, table: Path) -> Iterator[tuple[str, Named]]:
         if posixpath.isabs(path):
             path = posixpath.relpath(path, to_text(str(root)))
         if path == "." or not is_inside(path):
-            raise unreadable(table, line, f"the path {row['path']!r} is no file in {root}")
+            raise unreadable(table, line, f"the path {row['path']!r} is not a file in {root}")
         split = row["split"].strip()
         group = row.get("group", "").strip()
         yield (
@@ -51,7 +51,7 @@ def read_rows(root: Path, table: Path) -> Iterator[tuple[str, Named]]:
 
 
 def other_files(root: Path, paths: Iterable[str]) -> Iterator[VideoFile]:
-    """Named files that are not named like videos, as far as they are on disk."""
+    """Listed files on disk whose names do not look like videos."""
     for path in paths:
         try:
             status = os.stat(root / to_disk(path))

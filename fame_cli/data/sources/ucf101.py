@@ -23,9 +23,9 @@ OFFICIAL_FOLDER = "ucfTrainTestlist"
 def index_ucf101(root: Path, annotations: Path | None, split: int) -> Indexed:
     """Index UCF101 with official split 1, 2 or 3.
 
-    ``annotations`` holds trainlist0N.txt, testlist0N.txt and, if it is there, classInd.txt; by default
-    ``ucfTrainTestlist`` in or beside ``root``. A video is known by its name without suffix, in whatever
-    folder it lies; small and large letters are the same.
+    ``annotations`` contains trainlist0N.txt, testlist0N.txt and, optionally, classInd.txt; by default
+    ``ucfTrainTestlist`` in or beside ``root``. Videos are matched by name without suffix, in any folder,
+    ignoring case.
     """
     require_split(split, "UCF101")
     files = find_videos(root)
@@ -54,7 +54,7 @@ def name_of(file: VideoFile) -> str:
 
 
 def read_classes(path: Path) -> dict[str, str]:
-    """Class names of classInd.txt ("1 ApplyEyeMakeup"), by what their spellings have in common."""
+    """Class names of classInd.txt ("1 ApplyEyeMakeup"), by their normalised spelling."""
     if not path.exists():
         return {}
     names = [line.split(maxsplit=1)[-1] for _, line in read_lines(path)]
@@ -62,7 +62,7 @@ def read_classes(path: Path) -> dict[str, str]:
 
 
 def read_list(path: Path, split: str, classes: dict[str, str]) -> Iterator[tuple[str, Named]]:
-    """Videos of an official list, ``Class/video.avi`` with or without a class number behind it."""
+    """Videos of an official list: ``Class/video.avi``, optionally followed by a class number."""
     for number, line in read_lines(path):
         name = re.sub(r"\s+\d+$", "", line)
         if os.path.splitext(name)[1].lower() not in VIDEO_SUFFIXES:

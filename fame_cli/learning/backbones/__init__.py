@@ -4,6 +4,7 @@ Every network draws its first weights from torch's global generator: seed it wit
 before ``build_backbone`` for weights that can be made again.
 """
 
+from collections.abc import Iterator
 from typing import get_args
 
 import torch
@@ -25,9 +26,25 @@ class Backbone(nn.Module):
     feature_dim: int
     """Length of the feature vector, D."""
 
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
+        """Maps (B, D, t, h, w) of normalised clips (B, 3, T, H, W) at the end of each stage, first to last.
+
+        The last is ``feature_map``. A network of one's own may define that alone: then it has no stages, and
+        what looks at an early map (``WideMicro``) refuses it.
+        """
+        raise NotImplementedError
+
     def feature_map(self, clips: Tensor) -> Tensor:
         """Features (B, D, t, h, w) of normalised clips (B, 3, T, H, W), before any pooling."""
-        raise NotImplementedError
+        last = clips
+        for features in self.stages(clips):
+            last = features  # the map before it is given up
+        return last
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether it gives the maps of its stages."""
+        return type(self).stages is not Backbone.stages
 
     def forward(self, clips: Tensor) -> Tensor:
         """Feature vectors (B, D) of normalised clips (B, 3, T, H, W): the mean of the feature map."""
@@ -38,10 +55,11 @@ def build_backbone(name: str) -> Backbone:
     """A freshly initialised encoder; its weights come from torch's global generator (seed it before).
 
     Args:
-        name: "r2plus1d_18" (Tran et al. 2018), "r3d_18" and "s3d" (Xie et al. 2018) with torchvision's
-            modules and keys, "r3d_34", "i3d" (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or
-            "small", ours, for CPUs; or ``package.module:name`` of a class or function of your own that gives
-            a ``Backbone`` and takes no argument.
+        name: "r2plus1d_18" (Tran et al. 2018), "r3d_18", "s3d" (Xie et al. 2018), "swin3d_t" (Liu et al.
+            2022) and "mvit_v2_s" (Li et al. 2022) with torchvision's modules and keys, "r3d_34", "i3d"
+            (Carreira & Zisserman 2017), "c3d" (Tran et al. 2015), or "small", ours, for CPUs; or
+            ``package.module:name`` of a class or function of your own that gives a ``Backbone``, or any
+            ``nn.Module`` with a ``feature_dim`` (docs/bias.md), and takes no argument.
 
     Returns:
         The network in training mode, on the CPU; ``feature_dim`` tells the length of its vectors.
@@ -50,7 +68,9 @@ def build_backbone(name: str) -> Backbone:
         ConfigurationError: there is no such network.
     """
     if is_object_path(name):
-        return build_own("--backbone", name, Backbone, needs=["feature_dim"])
+        from fame_cli.learning.foreign import adopt
+
+        return adopt(build_own("--backbone", name, Backbone, needs=["feature_dim"], also=nn.Module))
     # Imported here since the networks derive from Backbone and not all of them need torchvision.
     match name:
         case "small":
@@ -69,6 +89,14 @@ def build_backbone(name: str) -> Backbone:
             from fame_cli.learning.backbones.c3d import C3D
 
             return C3D()
+        case "swin3d_t":
+            from fame_cli.learning.backbones.swin3d import Swin3D
+
+            return Swin3D()
+        case "mvit_v2_s":
+            from fame_cli.learning.backbones.mvit import MViT
+
+            return MViT()
         case "r2plus1d_18" | "r3d_18" | "r3d_34":
             from fame_cli.learning.backbones.resnet3d import ResNet3D
 
@@ -115,6 +143,15 @@ def require_fits(name: str, clip_frames: int, crop_px: int) -> None:
             "Give more --clip-frames (16 are enough for all networks, 48 for the pieces of a puzzle) or a "
             "larger --crop-px (112).",
         ) from error
+
+
+@torch.no_grad()
+def stage_lengths(name: str, clip_frames: int, crop_px: int) -> list[int]:
+    """Times t in the map of each stage of a network for such clips; none where it has no stages."""
+    network = build_empty(name).eval()
+    device = "cpu" if is_object_path(name) else "meta"
+    clips = torch.zeros(1, 3, clip_frames, crop_px, crop_px, device=device)
+    return [maps.shape[2] for maps in network.stages(clips)] if network.has_stages else []
 
 
 def initialise_convolutions(network: nn.Module) -> None:

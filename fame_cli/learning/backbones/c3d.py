@@ -5,6 +5,8 @@ that trains it from nothing. The mean of the last convolution's map replaces ``p
 4,096, so any size of clip will do.
 """
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from fame_cli.learning.backbones import Backbone, initialise_convolutions
@@ -35,12 +37,13 @@ class C3D(Backbone):
         self.layers = nn.ModuleDict({name: convolution(*widths) for name, widths in WIDTHS.items()})
         initialise_convolutions(self)
 
-    def feature_map(self, clips: Tensor) -> Tensor:
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
         for name, layer in self.layers.items():
             clips = layer(clips)
             if name in POOLED:
                 clips = nn.functional.max_pool3d(clips, POOLED[name])
-        return clips
+                yield clips
+        yield clips
 
 
 def convolution(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -5,7 +5,7 @@ file, less its ``logits`` entries, fits. The network was designed under TensorFl
 puts the odd pixel of padding at the end; PyTorch has no such padding for strides above 1, so it is done here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ MIXED_WIDTHS = {
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 """Channels of b0, b1a, b1b, b2a, b2b, b3b of each Inception block (Szegedy et al. 2015, Table 1)."""
+
+STAGE_ENDS = ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")
+"""The last layers before the maps shrink, and the last of all."""
 
 
 def pad_same(features: Tensor, kernel: Triple, stride: Triple) -> Tensor:
@@ -117,8 +120,9 @@ class I3D(Backbone):
                 channels = block.out_channels
         return channels
 
-    def feature_map(self, clips: Tensor) -> Tensor:
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
         # The children are the layers, registered in the order in which they follow each other.
-        for layer in self.children():
+        for name, layer in self.named_children():
             clips = layer(clips)
-        return clips
+            if name in STAGE_ENDS:
+                yield clips

@@ -4,6 +4,7 @@ The names are torchvision's: a state dict of its R(2+1)D-18 or R3D-18 without th
 here strictly, and the other way round. R3D-34 is R3D-18 with 3, 4, 6 and 3 blocks in its stages.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 from torch import Tensor
@@ -29,11 +30,10 @@ class ResNet3D(Backbone):
         self.layer3 = whole.layer3
         self.layer4 = whole.layer4
 
-    def feature_map(self, clips: Tensor) -> Tensor:
-        features: Tensor = self.stem(clips)
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            features = layer(features)
-        return features
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
+        for layer in (self.stem, self.layer1, self.layer2, self.layer3, self.layer4):
+            clips = layer(clips)
+            yield clips
 
 
 def build_whole(name: ResNetName) -> VideoResNet:

@@ -1,5 +1,7 @@
 """A four-layer 3-D encoder that learns motion on a CPU in minutes; for the demo and for tests."""
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from fame_cli.learning.backbones import Backbone, initialise_convolutions
@@ -24,9 +26,11 @@ class Small(Backbone):
         )
         initialise_convolutions(self)
 
-    def feature_map(self, clips: Tensor) -> Tensor:
-        features: Tensor = self.layers(clips)
-        return features
+    def stages(self, clips: Tensor) -> Iterator[Tensor]:
+        for layer in self.layers:
+            clips = layer(clips)
+            if isinstance(layer, nn.ReLU):
+                yield clips
 
 
 def convolution(in_channels: int, out_channels: int, stride: tuple[int, int, int]) -> list[nn.Module]:

@@ -1,13 +1,18 @@
 """From the options of a training to its objective: the one place that reads them."""
 
+from typing import Any
+
 import torch
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.clips import clip_span
 from fame_cli.data.role import Role, require_roles
+from fame_cli.distraction.build import build_distraction
+from fame_cli.errors import ConfigurationError
 from fame_cli.extension import build_own
 from fame_cli.learning.backbones import Backbone, build_backbone
 from fame_cli.learning.objectives.byol import BYOL
+from fame_cli.learning.objectives.decomposition import require_decomposition
 from fame_cli.learning.objectives.moco import MoCo, draw_place
 from fame_cli.learning.objectives.objective import Objective, two_views
 from fame_cli.learning.objectives.order import ClipOrder
@@ -15,38 +20,47 @@ from fame_cli.learning.objectives.pretext import Consistency, Pretext
 from fame_cli.learning.objectives.puzzle import Puzzle, cube_size
 from fame_cli.learning.objectives.rotation import Rotation
 from fame_cli.learning.objectives.simclr import SimCLR
+from fame_cli.learning.objectives.wide_micro import WideMicro
 from fame_cli.method import (
     ByolConfig,
     MocoConfig,
+    MocoMethod,
     OrderConfig,
     OwnObjective,
     PuzzleConfig,
     RotationConfig,
     SimclrConfig,
+    WideMicroConfig,
 )
 
 
-def build_objective(config: PretrainConfig) -> Objective:
+def build_objective(config: PretrainConfig, initial: Backbone | None = None) -> Objective:
     """The objective with a fresh backbone; ``config.seed`` decides every first weight.
+
+    With ``initial``, a network of the same kind, the backbone begins with its weights.
 
     One of the user's own, ``package.module:name``, is called with the backbone and the configuration.
     """
     torch.manual_seed(config.seed)
     backbone = build_backbone(config.backbone)
+    if initial is not None:
+        backbone.load_state_dict(initial.state_dict())
     match config.objective:
-        case MocoConfig() as moco:
-            return MoCo(
+        case WideMicroConfig() as method:
+            return WideMicro(
                 backbone,
-                embedding_dim=moco.embedding_dim,
-                queue_length=moco.queue_length,
-                momentum=moco.momentum,
-                temperature=moco.temperature,
-                seed=config.seed,
-                roles=moco_roles(config, moco),
-                symmetric=moco.symmetric,
-                head=moco.head,
-                batch_norm_clips=moco.batch_norm_clips,
+                batch_size=config.batch_size,
+                alpha=method.alpha,
+                semi_negative=method.semi_negative,
+                wide_weight=method.wide_weight,
+                micro_weight=method.micro_weight,
+                static_weight=method.static_weight,
+                saliency_layer=method.saliency_layer,
+                saliency_temperature=method.saliency_temperature,
+                **moco_arguments(config, method),
             )
+        case MocoConfig() as moco:
+            return MoCo(backbone, **moco_arguments(config, moco))
         case SimclrConfig() as simclr:
             return SimCLR(
                 backbone,
@@ -100,7 +114,39 @@ def network_input(config: PretrainConfig) -> tuple[int, int]:
     return config.clip_frames, config.crop_px
 
 
-def moco_roles(config: PretrainConfig, moco: MocoConfig) -> tuple[Role, ...]:
+def moco_arguments(config: PretrainConfig, moco: MocoMethod) -> dict[str, Any]:
+    """Of MoCo, and of what is built on it, by name."""
+    names = (
+        "embedding_dim",
+        "queue_length",
+        "momentum",
+        "temperature",
+        "symmetric",
+        "head",
+        "batch_norm_clips",
+    )
+    arguments = {name: getattr(moco, name) for name in names}
+    return {**arguments, "seed": config.seed, "roles": moco_roles(config, moco)}
+
+
+def require_parts(config: PretrainConfig) -> None:
+    """Raise ConfigurationError where an objective needs what this network or this distraction has not."""
+    method = config.objective
+    if not isinstance(method, WideMicroConfig):
+        return
+    if method.decomposes:
+        require_decomposition(config.backbone, method.saliency_layer, config.clip_frames, config.crop_px)
+    distraction = build_distraction(config)
+    if method.needs_donors and not (distraction and distraction.reads.partner):
+        wanted = "--static-weight 0" if method.static_weight else "--alpha 0 or --semi-negative still"
+        raise ConfigurationError(
+            f"--objective {method.name} compares clips with those whose background they have, but this "
+            "distraction takes nothing of another clip.",
+            f"Give --distraction fame --background still (or inter), or {wanted}.",
+        )
+
+
+def moco_roles(config: PretrainConfig, moco: MocoMethod) -> tuple[Role, ...]:
     """The views that MoCo wants with these switches; what asks and what answers draw a place for their keys.
 
     The extra negative is never distracted: it goes to the query encoder as it is (BE, section 3.1).

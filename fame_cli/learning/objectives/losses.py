@@ -1,6 +1,7 @@
 """The losses of the frameworks, as functions of embeddings alone."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ def info_nce(
     temperature: float,
     *,
     extra: Tensor | None = None,
+    extra_weights: Sequence[float] = (),
     excluded: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """InfoNCE with a queue of negatives (He et al. 2020, Eq. 1; FAME, Eq. 1), and its top-1 accuracy.
@@ -28,6 +30,7 @@ def info_nce(
         temperature: τ.
         extra: (B, E) cosines of each query with negatives of its own, such as another time of its video;
             −inf leaves one out.
+        extra_weights: factor of each of their E exponentials, above 0; all 1 where none are given.
         excluded: (B, K) bool, columns of the queue that are no negatives of a query: keys of its own video.
 
     Returns:
@@ -43,6 +46,9 @@ def info_nce(
         if extra is not None:
             negatives = torch.cat([negatives, extra.float()], dim=1)
         logits = torch.cat([positives, negatives], dim=1) / temperature
+        for column, weight in enumerate(reversed(extra_weights), start=1):
+            if weight != 1:
+                logits[:, -column] += math.log(weight)
         loss = functional.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
     hits = positives.detach() > negatives.detach().amax(dim=1, keepdim=True)
     return loss, hits.float().mean()

@@ -38,10 +38,12 @@ NO_VIDEO = -1
 class Direction:
     """One loss of a step: the queries of one view against keys that are known already."""
 
-    clips: Tensor
-    """(B, 3, T, H, W) of the queries."""
-    keys: Tensor
-    """(B, D), the positives row by row."""
+    query: View
+    """Asks: its clips become queries."""
+    key: View
+    """Answers: its keys are the positives."""
+    all_keys: Tensor
+    """(N, D) of the global batch, in its order."""
     queue: Tensor
     """(D, K), as it was before the keys of this step joined it."""
     own_video: Tensor
@@ -50,6 +52,16 @@ class Direction:
     """Clips of another time of each video, which the query encoder sees as well."""
     weight: float
     """Share of the step's loss."""
+
+    @property
+    def clips(self) -> Tensor:
+        """(B, 3, T, H, W) of the queries."""
+        return self.query.clips
+
+    @property
+    def keys(self) -> Tensor:
+        """(B, D), the positives row by row."""
+        return self.all_keys[own_rows(len(self.clips))]
 
 
 class MoCo(Objective):
@@ -102,21 +114,24 @@ class MoCo(Objective):
     ) -> None:
         super().__init__()
         self.roles = roles
+        self.embedding_dim = embedding_dim
         self.momentum = momentum
         self.temperature = temperature
         self.symmetric = symmetric
         self.batch_norm_clips = batch_norm_clips
-        negatives = int(any(role.name == "negative" for role in roles))
-        levels = [chance_level(queue_length, extra=negatives)]
-        levels += [chance_level(queue_length)] * symmetric
-        self.chance = sum(levels) / len(levels)
-        D = backbone.feature_dim
-        head_q = projection_head(D, embedding_dim) if head == "mlp" else nn.Linear(D, embedding_dim)
-        self.encoder_q = Encoder(backbone, head_q)
+        self.chance = self.chance_with(queue_length)
+        self.encoder_q = Encoder(backbone, build_head(head, backbone.feature_dim, embedding_dim))
         self.encoder_k = copy.deepcopy(self.encoder_q).requires_grad_(False)
         self.register_buffer("queue", random_queue(embedding_dim, queue_length, seed))
         self.register_buffer("queue_pointer", torch.zeros((), dtype=torch.long))
         self.register_buffer("queue_videos", torch.full((queue_length,), NO_VIDEO))
+
+    def chance_with(self, queue_length: int, extra: float = 0) -> float:
+        """Chance of the directions of a step, each with ``extra`` negatives more."""
+        negatives = int(any(role.name == "negative" for role in self.roles))
+        levels = [chance_level(queue_length, extra=negatives + extra)]
+        levels += [chance_level(queue_length, extra=extra)] * self.symmetric
+        return sum(levels) / len(levels)
 
     @property
     def backbone(self) -> Backbone:
@@ -138,18 +153,18 @@ class MoCo(Objective):
         pairs = [(query, key), (key, query)] if self.symmetric else [(query, key)]
         keys = [self.encode_keys(positive) for _, positive in pairs]
         queue, own_video = self.queue.clone(), self.of_own_video(query.videos, len(query.clips))
-        rows = own_rows(len(query.clips))
         directions = [
             Direction(
-                asking.clips,
-                found[rows],
+                asking,
+                answering,
+                found,
                 queue,
                 own_video,
                 # The gap is kept from the clips of "query"; those of "key" may show the same frames.
                 views.get("negative") if asking is query else None,
                 1 / len(pairs),
             )
-            for (asking, _), found in zip(pairs, keys, strict=True)
+            for (asking, answering), found in zip(pairs, keys, strict=True)
         ]
         # The order of the views: the keys of "query" first, where it has some.
         self.enqueue(torch.cat(keys[::-1]), query.videos)
@@ -164,17 +179,31 @@ class MoCo(Objective):
             parts = [self(direction) for direction in self.split(part)]
             loss = torch.stack([loss for loss, _ in parts]).sum()
             return loss, mean_figures([measured for _, measured in parts])
-        queries = self.encode_queries(part.clips)
-        extra = None
-        if part.negatives is not None:
-            extra = self.cosines_of_negatives(queries, part.negatives)
+        loss, figures = self.contrast(self.encode_queries(part.clips), part)
+        return part.weight * loss, figures
+
+    def contrast(self, queries: Tensor, part: Direction) -> tuple[Tensor, Figures]:
+        """InfoNCE of queries (B, D) against the keys of a direction, not yet weighted, and its figures."""
+        own = self.own_negatives(queries, part)
         loss, accuracy = info_nce(
-            queries, part.keys, part.queue, self.temperature, extra=extra, excluded=part.own_video
+            queries,
+            part.keys,
+            part.queue,
+            self.temperature,
+            extra=torch.cat([cosines for cosines, _ in own], dim=1) if own else None,
+            extra_weights=[weight for _, weight in own],
+            excluded=part.own_video,
         )
         figures = {"accuracy": accuracy}
         if part.negatives is not None and part.negatives.apart is not None:
             figures["negatives"] = part.negatives.apart.float().mean()
-        return part.weight * loss, figures
+        return loss, figures
+
+    def own_negatives(self, queries: Tensor, part: Direction) -> list[tuple[Tensor, float]]:
+        """Negatives of each query's own: its cosine (B, 1) with each, and the weight of that exponential."""
+        if part.negatives is None:
+            return []
+        return [(self.cosines_of_negatives(queries, part.negatives), 1.0)]
 
     def encode_queries(self, clips: Tensor) -> Tensor:
         """Queries (B, D) of clips (B, 3, T, H, W), group by group."""
@@ -185,7 +214,7 @@ class MoCo(Objective):
 
         The negatives go through the query encoder with gradient (BE: Wang et al. 2021, section 3.1).
         """
-        others = self.encode_queries(negatives.clips)
+        others = self.encode_queries(negatives.clips)[:, : queries.shape[1]]
         cosines = (queries.float() * others.float()).sum(dim=1, keepdim=True)
         if negatives.apart is None:
             return cosines
@@ -236,6 +265,14 @@ class MoCo(Objective):
             numbers = everyone.repeat(len(keys) // len(everyone))[-K:]
             self.queue_videos.index_copy_(0, positions, numbers)
         self.queue_pointer.add_(len(newest)).remainder_(K)
+
+
+def build_head(head: Head, feature_dim: int, embedding_dim: int) -> nn.Module:
+    return (
+        projection_head(feature_dim, embedding_dim)
+        if head == "mlp"
+        else nn.Linear(feature_dim, embedding_dim)
+    )
 
 
 def draw_place(generator: np.random.Generator) -> Mapping[str, Any]:
