@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def train(options: argparse.Namespace, run: Path, size: int, beta: str, group: int, seed: int) -> None:
-    if (run / "backbone.safetensors").exists():
+    if (run / "config.toml").exists():
+        fame("pretrain", "--resume", run, "--workers", 0)
         return
     fame(
         "pretrain", options.work, "-o", run, *clips(options), "--backbone", "small", "--batch-size", size,
         "--steps", options.samples // size, "--optimizer", "adamw", "--learning-rate", options.learning_rate,
         "--queue-length", options.queue_length, "--beta", beta, "--batch-norm-clips", group, "--seed", seed,
         "--flip-probability", options.flip_probability, "--workers", 0,
-        *(["--resume"] if run.exists() else []),
     )  # fmt: skip
 
 

@@ -54,8 +54,11 @@ class State:
     """Modification time of each signed shard."""
 
 
-def fame(stage: str, place: Path, *, resume: bool = False) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fame_cli", *STAGES[stage], *(["--resume"] if resume else [])]
+RESUME = ["pretrain", "--resume", "run", "--device", "cpu", "--checkpoint-seconds", "0"]
+
+
+def fame(place: Path, words: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fame_cli", *words]
     return subprocess.Popen(
         command,
         cwd=place,
@@ -68,8 +71,8 @@ def fame(stage: str, place: Path, *, resume: bool = False) -> subprocess.Popen[s
 
 def finish(stage: str, place: Path) -> str:
     """Run a command to its end, as its user would after a kill; returns what it said if it failed."""
-    resume = stage == "pretrain" and (place / "run" / "checkpoints" / "last.pt").exists()
-    running = fame(stage, place, resume=resume)
+    resume = stage == "pretrain" and (place / "run" / "config.toml").exists()
+    running = fame(place, RESUME if resume else STAGES[stage])
     said, _ = running.communicate()
     return f"exit code {running.returncode}: {said[-500:]}" if running.returncode else ""
 
@@ -116,7 +119,7 @@ def kill_once(stage: str, place: Path, after: float, whole: State) -> str:
     now = place / "now"  # always here: folders remember where their videos are
     shutil.rmtree(now)
     shutil.copytree(place / f"before {stage}", now)
-    running = fame(stage, now)
+    running = fame(now, STAGES[stage])
     time.sleep(after)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
