@@ -41,7 +41,7 @@ from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
 from fame_cli.visualization.curves import draw_bars, draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
-from fame_cli.visualization.masks import MaskExample, mask_sheet, merge_animation, share_held
+from fame_cli.visualization.masks import MaskExample, fit_mask, mask_sheet, merge_animation, share_held
 from fame_cli.visualization.pictures import save_gif, save_png
 from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
 from fame_cli.visualization.story import draw_story
@@ -241,7 +241,10 @@ def draw_pictures(
 
 
 def recall(example: MaskExample) -> float:
-    return 0.0 if example.true_mask is None else share_held(example.mask, example.true_mask)
+    """Share of what moves that a mask keeps."""
+    if example.true_mask is None:
+        return 0.0
+    return share_held(fit_mask(example.mask, example.true_mask), example.true_mask)
 
 
 def true_mask(demo: Demo, frames: FrameStore, video_index: int) -> NDArray[np.bool_]:

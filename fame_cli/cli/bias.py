@@ -19,10 +19,10 @@ from fame_cli.cli.evaluate import (
     refuse_wrong_folders,
 )
 from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import takes
+from fame_cli.cli.options import AsJson, takes
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption
-from fame_cli.cli.results import title
+from fame_cli.cli.results import summarise, title
 from fame_cli.config import BiasConfig
 from fame_cli.errors import ConfigurationError
 
@@ -99,6 +99,7 @@ def bias(
     statistics_store: StatisticsStoreName = None,
     device: Device = "auto",
     workers: Workers = None,
+    as_json: AsJson = False,
 ) -> int:
     """Bias report: one classifier meets test clips whose background, foreground or order was changed.
 
@@ -114,6 +115,7 @@ def bias(
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
     from fame_cli.evaluation.bias.judge import read_finetuned
+    from fame_cli.evaluation.bias.report import bias_path
     from fame_cli.evaluation.evaluation import Evaluation, clip_options
     from fame_cli.evaluation.leak import refuse_leak
     from fame_cli.evaluation.splits import choose_videos
@@ -144,6 +146,9 @@ def bias(
     setting = replace(setting, finetuned=finetuned)
     results = [report(one, complete, setting) for one in evaluations]
     show([one.run.resolve().name for one in evaluations], results)
+    if as_json:
+        paths = [bias_path(one, complete, setting) for one in evaluations]
+        console.say_json([summarise(*made) for made in zip(results, paths, strict=True)])
     console.say(f"Pairing of videos and backgrounds, for --pairing on other machines: {path}")
     return 0
 

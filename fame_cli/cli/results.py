@@ -40,6 +40,7 @@ def show_result(result: "Result") -> None:
 def summarise(result: "Result", path: Path) -> dict[str, Any]:
     """A result as plain values, without what it has of each video, and where all of it is."""
     values = asdict(result)
+    values["bias"].pop("hits", None)
     return {"path": str(path), **{name: values[name] for name in values if name not in OF_EACH_VIDEO}}
 
 

@@ -80,10 +80,11 @@ def source(container: InputContainer) -> Source:
     declared, shown = declared_frames(container, stream, believable_rate(rate))
     if shown < declared:
         notes.append(f"edit list: about {shown} of {declared} frames are shown")
-    aspect = believable_aspect(float(stream.sample_aspect_ratio or 1), stream.codec_context.width)
+    # A Fraction or, since PyAV 19, a class of PyAV's own: both have these two.
+    shape = stream.sample_aspect_ratio or Fraction(1)
+    aspect = believable_aspect(shape.numerator / shape.denominator, stream.codec_context.width)
     if aspect != 1:
-        wide, high = stream.sample_aspect_ratio.as_integer_ratio()  # type: ignore[union-attr]
-        notes.append(f"pixel aspect {wide}:{high}")
+        notes.append(f"pixel aspect {shape.numerator}:{shape.denominator}")
 
     def seek(seconds: float) -> Iterator[Picture]:
         unit = stream.time_base or Fraction(1, av.time_base)

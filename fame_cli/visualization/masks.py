@@ -110,7 +110,7 @@ def merge_animation(examples: Sequence[MergeExample]) -> RGB:
 def cut_out(picture: Picture, mask: Picture) -> RGB:
     """The picture (H, W, 3) where the mask (h, w) is 1, an even gray where it is 0."""
     rgb = to_rgb(picture)
-    return np.where(_fit_to(mask, rgb)[..., None], rgb, np.uint8(GROUND))
+    return np.where(fit_mask(mask, rgb)[..., None], rgb, np.uint8(GROUND))
 
 
 def share_held(mask: Picture, true_mask: Picture) -> float:
@@ -130,7 +130,7 @@ def _mask_row(example: MaskExample, frames_shown: int) -> SheetRow:
     kept = [
         _kept_tile(middle, mask, example.true_mask) for mask in (example.mask, *example.variants.values())
     ]
-    truth = [] if example.true_mask is None else [_fit_to(example.true_mask, middle)]
+    truth = [] if example.true_mask is None else [fit_mask(example.true_mask, middle)]
     return SheetRow(example.caption, [strip(example.frames, frames_shown), *maps, kept[0], *truth, *kept[1:]])
 
 
@@ -138,16 +138,16 @@ def _kept_tile(frame: RGB, mask: Picture, true_mask: Picture | None) -> Tile:
     picture = cut_out(frame, mask)
     if true_mask is None:
         return Tile(picture)
-    truth = _fit_to(true_mask, frame)
+    truth = fit_mask(true_mask, frame)
     outlines, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     # White on black, so that it is seen on any picture.
     cv2.drawContours(picture, outlines, -1, (0, 0, 0), 3)
     cv2.drawContours(picture, outlines, -1, (255, 255, 255), 1)
-    return Tile(picture, f"{share_held(_fit_to(mask, frame), truth):.0%} of true mask")
+    return Tile(picture, f"{share_held(fit_mask(mask, frame), truth):.0%} of true mask")
 
 
-def _fit_to(mask: Picture, frame: RGB) -> NDArray[np.bool_]:
-    """The mask as booleans at the size of the frame."""
+def fit_mask(mask: Picture, frame: Picture) -> NDArray[np.bool_]:
+    """The mask as booleans at the size of the frame, or of another mask."""
     height, width = frame.shape[:2]
     binary = (mask > 0).astype(np.uint8)
     return cv2.resize(binary, (width, height), interpolation=cv2.INTER_NEAREST) > 0

@@ -86,7 +86,7 @@ def test_two_runs_side_by_side_and_what_becomes_of_their_reports(
     first = invoke("bias", work, run, "--against", other, *TINY)
     assert first.exit_code == 0, first.output
     for words in (
-        "on stripes (SCUBA)",
+        "on stripes",
         "run │ other │ difference",
         "Masks: fame, plain motion, β 0.5; they keep 50.0 % of the frame",
         "right on",

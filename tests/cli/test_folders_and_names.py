@@ -69,7 +69,7 @@ def test_output_names_a_folder_everywhere(tmp_path: Path, work: Path) -> None:
 def test_work_among_the_videos_is_told_and_in_their_place_refused(tmp_path: Path) -> None:
     (tmp_path / "a.avi").write_text("no video")
     assert "is the folder of the videos" in fame(2, "extract", tmp_path, "-o", tmp_path)
-    assert "lies inside" in fame(1, "extract", tmp_path, "-o", tmp_path / "work", "-j", 1)
+    assert "is inside" in fame(1, "extract", tmp_path, "-o", tmp_path / "work", "-j", 1)
 
 
 def test_nothing_in_a_name_reaches_the_terminal(tmp_path: Path, work: Path) -> None:

@@ -94,7 +94,10 @@ def in_shell(shell: str, script: str, folder: Path) -> list[str]:
 
 
 COMPLETED = [
-    ("pretrain work --recipe ucf101-r2", ["ucf101-r2plus1d-fame", "ucf101-r2plus1d-moco"]),
+    (
+        "pretrain work --recipe ucf101-r2",
+        ["ucf101-r2plus1d-fame", "ucf101-r2plus1d-moco", "ucf101-r2plus1d-wide-micro"],
+    ),
     ("pretrain work --objective b", ["byol"]),
     ("pretrain --resume w", ["w-run"]),
     ("masks w", ["w-work"]),

@@ -204,7 +204,7 @@ def test_the_small_encoder_tells_a_clip_from_the_same_clip_played_backwards() ->
     assert (forwards - backwards).norm() > 0.01 * forwards.norm()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"swin3d_t", "mvit_v2_s"}))
 def test_stages_end_with_the_feature_map_and_shrink_on_the_way(name: BackboneName) -> None:
     torch.manual_seed(0)
     backbone = build_backbone(name).eval()

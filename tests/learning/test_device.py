@@ -18,7 +18,7 @@ def test_auto_is_the_first_gpu_or_else_the_cpu() -> None:
 def test_device_that_cannot_be_used_is_named_with_a_way_out(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"--device {name} cannot be used") as told:
         choose_device(name)
-    assert told.value.hint == "Use --device cpu, or auto."
+    assert told.value.hint.startswith("Use --device cpu, or auto.")
 
 
 def test_on_a_cpu_no_process_loads_beside_the_step() -> None:

@@ -123,7 +123,7 @@ def test_a_step_keeps_no_graph_alive_in_its_figures(monkeypatch: pytest.MonkeyPa
             loss = self.layer(views["only"].clips).square().mean()
             return loss, {"doubled": 2 * loss.double(), "loss": loss.new_tensor(99.0)}
 
-    monkeypatch.setattr(training, "build_objective", lambda _: Careless())
+    monkeypatch.setattr(training, "build_objective", lambda *_: Careless())
     learner = Training(CONFIG, torch.device("cpu"))
     found = learner.step({"only": View(torch.ones(3, 2))}, 0, 1, 0.1)
     assert not any(value.requires_grad for value in found.values())

@@ -290,7 +290,7 @@ def test_work_without_its_source_is_listed_anew(tmp_path: Path, videos: Path) ->
     done("extract", videos, "-o", tmp_path / "work", "-j", 1)
     (tmp_path / "work" / "source.json").unlink()
     assert "source.json is missing" in refused(4, "masks", tmp_path / "work")
-    assert "listed anew" in done("extract", videos, "-o", tmp_path / "work", "-j", 1)
+    assert "Rebuilding the list of videos" in done("extract", videos, "-o", tmp_path / "work", "-j", 1)
     assert (tmp_path / "work" / "source.json").exists()
 
 

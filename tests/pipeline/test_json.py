@@ -74,6 +74,7 @@ def test_every_command_with_figures_or_state_prints_json_alone(
         "eval finetune": ["eval", "finetune", work, run, *finetune],
         "eval retrieval": ["eval", "retrieval", work, run, *CHEAP],
         "eval knn": ["eval", "knn", work, run, *CHEAP],
+        "eval bias": ["eval", "bias", work, run, *CHEAP, "--epochs", 1],
         "eval masks": [
             *("eval", "masks", "--truth", make_truth(tmp_path / "truth"), "-o", tmp_path / "scores"),
             *("--clip-frames", 4, "-j", 1),
@@ -102,6 +103,9 @@ def test_every_command_with_figures_or_state_prints_json_alone(
         assert result["protocol"] == protocol
         assert 0 <= result["figures"][figure]["percent"] <= 100
         assert json.loads(Path(result["path"]).read_text())["figures"] == result["figures"]
+    [report] = said["eval bias"]
+    assert report["figures"]["scuba_stripes"]["videos"] > 0
+    assert "hits" not in report["bias"]
     assert 0 <= said["eval masks"]["settings"][0]["mean"]["auc"] <= 1
     [row] = said["compare"]["rows"]
     assert row["figures"]["top1"]["mean"] == said["eval knn"]["figures"]["top1"]["percent"]
