@@ -320,7 +320,8 @@ def work_of_recipes(videos: Path) -> Path:
 
 
 WITH_ITS_OWN_NETWORK = ("ucf101-i3d-fame", "ucf101-r2plus1d-fame")
-"""The others train the small one: each network trains in tests of its own, and takes up to half a minute here."""
+"""The others train the small one: each network trains in tests of its own, which here takes up to half a
+minute."""
 
 
 @pytest.mark.parametrize("name", sorted({*shipped_recipes()} - {*BE, *PRETEXT}) + BE_TRAINED)
