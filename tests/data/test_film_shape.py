@@ -20,6 +20,8 @@ from fame_cli.data.orientation import WORDS, Orientation, of_matrix, of_rotation
 from fame_cli.data.picture import believable_aspect, whole
 from fame_cli.data.pyav_reader import PyavPicture, halve
 
+pytestmark = pytest.mark.libraries
+
 STRAIGHT = [(x, 0, 0, y) for x, y in product((1, -1), repeat=2)]
 ACROSS = [(0, y, x, 0) for x, y in product((1, -1), repeat=2)]
 MATRICES = STRAIGHT + ACROSS

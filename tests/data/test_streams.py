@@ -18,6 +18,8 @@ from fame_cli.data.picture import NoVideoError, Picture, Source
 from fame_cli.data.sources.folder import index_folder
 from fame_cli.errors import InputError
 
+pytestmark = pytest.mark.libraries
+
 RED = (220, 20, 20)
 NONE, DEFAULT, COVER = Disposition(0), Disposition.default, Disposition.attached_pic
 SMALL = moving_square(4, RED, seed=1, size=(64, 48))
