@@ -19,7 +19,7 @@ def demo(
         bool, typer.Option("--quick", help="Only see that everything works here, within a minute.")
     ] = False,
 ) -> int:
-    """Show background bias, before and after: 5 to 10 minutes on two cores, no download, no GPU.
+    """Show background bias, before and after, within minutes on two cores: no download, no GPU.
 
     Generates a small set of videos, runs every stage on it for MoCo and for MoCo+FAME, and writes
     report.html. If it is interrupted, the same command resumes.
