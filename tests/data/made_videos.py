@@ -8,7 +8,6 @@ from typing import Any
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 UPRIGHT = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 TURNED = {
@@ -68,8 +67,8 @@ def with_matrix(video: Path, matrix: Sequence[int], target: Path) -> Path:
     return target
 
 
-def encode_streams(path: Path, *streams: tuple[np.ndarray, str, Disposition]) -> Path:
-    """A file of several video streams: the frames (T, H, W, 3) RGB, codec and disposition of each."""
+def encode_streams(path: Path, *streams: tuple[np.ndarray, str, int]) -> Path:
+    """A file of several video streams: frames (T, H, W, 3) RGB, codec and disposition (as a number) each."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         made = []
