@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
-from types import FrameType
+from types import FrameType, TracebackType
 
 from fame_cli.streams import ENDING_SIGNALS
 
@@ -55,11 +55,23 @@ def leave_interrupts_to_the_parent(parent_ends: Event, _worker: int) -> None:
     def end_with_the_parent(_number: int, _frame: FrameType | None) -> None:
         if parent_ends.is_set():
             os._exit(0)
-        # The parent may stop in the middle of what a thread here sends to it: that is no error to print.
         sys.excepthook = lambda *_: None
 
     for number in ENDING_SIGNALS:
         signal.signal(number, end_with_the_parent)
+    sys.excepthook = print_unless_the_parent_stopped
+
+
+def print_unless_the_parent_stopped(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Print an error of a thread as Python does, unless the other end of a connection was given up.
+
+    A thread here sends the parent what it asked for, and the parent may stop in the middle of that, even
+    before the signal that stopped it is seen here: that is no error to print.
+    """
+    if not isinstance(error, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, traceback)
 
 
 @functools.cache
