@@ -16,7 +16,7 @@ A section's options are flat on the command line and in ``from_options`` (``--ob
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from fame_cli.errors import ConfigurationError
@@ -178,6 +178,11 @@ def fields_of(config_type: type[Configuration]) -> tuple[Field | SectionField, .
 
     Raises TypeError, for the programmer, where a field says neither its Option nor its Section.
     """
+    return read_fields(config_type)  # type: ignore[arg-type]  # mypy takes the hash of instances for theirs
+
+
+@cache  # a command line is made of all options of all methods, each looked up by name many times
+def read_fields(config_type: Any) -> tuple[Field | SectionField, ...]:
     # A subclass may have said another default and no more: the nearest class that says an Option counts.
     hints = [get_type_hints(owner, include_extras=True) for owner in config_type.__mro__]
     found: list[Field | SectionField] = []
