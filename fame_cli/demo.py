@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fame_cli.advice import command
 from fame_cli.config import (
     EvaluationConfig,
     ExtractConfig,
@@ -28,6 +29,7 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.statistics import StatisticsStore
 from fame_cli.data.synthetic import make_video_set, read_truth
 from fame_cli.evaluation import classify, retrieval
+from fame_cli.evaluation.bias.differences import with_interval
 from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
 from fame_cli.evaluation.results import Result
 from fame_cli.evaluation.splits import choose_videos
@@ -37,13 +39,16 @@ from fame_cli.learning.run import RunFolder
 from fame_cli.method import FameConfig, MocoConfig
 from fame_cli.stage import Workers
 from fame_cli.visualization import examples
+from fame_cli.visualization.bars import draw_bars
 from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
-from fame_cli.visualization.curves import draw_bars, draw_curves
+from fame_cli.visualization.curves import draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
 from fame_cli.visualization.masks import MaskExample, fit_mask, mask_sheet, merge_animation, share_held
 from fame_cli.visualization.pictures import save_gif, save_png
-from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
+from fame_cli.visualization.provenance import provenance
+from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report, written_by
+from fame_cli.visualization.run_report import CURVES_CAPTION, HARDER
 from fame_cli.visualization.story import draw_story
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
@@ -121,7 +126,12 @@ def make_demo(demo: Demo) -> Path:
     results = evaluate_all(demo, stores)
     draw_pictures(demo, stores, statistics, results)
     report = demo.folder / "report.html"
-    write_report(report, "FAME: the background bias, and how it goes", sections(demo, results))
+    write_report(
+        report,
+        "FAME: background bias, before and after",
+        sections(demo, results),
+        written_by(command("demo", "-o", demo.folder)),
+    )
     return report
 
 
@@ -232,8 +242,12 @@ def draw_pictures(
         text: {method: top1(by_set[name]) for method, by_set in results.items()}
         for name, text in SETS.items()
     }
+    intervals = {
+        text: {method: by_set[name].figures["top1"].interval for method, by_set in results.items()}
+        for name, text in SETS.items()
+    }
     chance = next(iter(results.values()))["neutral"].figures["top1"].chance
-    draw_bars(bars, demo.picture("results.png"), chance=chance)
+    draw_bars(bars, demo.picture("results.png"), chance=chance, intervals=intervals)
     misled = {method: top1(by_set["biased"]) for method, by_set in results.items()}
     # Of a few, the clip whose mask keeps most of what moves: the picture explains the merge.
     clearest = max(zip(masks, merges, strict=False), key=lambda pair: recall(pair[0]))[1]
@@ -265,7 +279,10 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
         f" The networks learned for {demo.epochs} epoch from {demo.pretrain_videos} videos, which shows that "
         "everything works here and nothing else: leave out --quick to see what the method does."
     )
-    rows = [[method, *(f"{top1(by_set[name]):.1f}" for name in SETS)] for method, by_set in results.items()]
+    rows = [
+        [method, *(with_interval(by_set[name].figures["top1"]) for name in SETS)]
+        for method, by_set in results.items()
+    ]
     return [
         Section(
             "What came out",
@@ -279,8 +296,18 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                     demo.picture("story.png"),
                     "MoCo+FAME learns from merged clips, where the background identifies nothing.",
                 ),
-                PagePicture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
-                Table(["", *SETS.values()], rows, "Top-1 accuracy in percent, one seed."),
+                PagePicture(
+                    demo.picture("results.png"),
+                    "Top-1 accuracy of the linear probe. Compare the two groups: a network that goes by the "
+                    "background does well at the left and loses most at the right. Thin lines: 95 % "
+                    "intervals. Dashed: what guessing gives.",
+                    chart=True,
+                ),
+                Table(
+                    ["", *SETS.values()],
+                    rows,
+                    "Top-1 accuracy in percent with its 95 % interval over test videos, one seed.",
+                ),
             ],
         ),
         Section(
@@ -301,26 +328,64 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                 ),
             ],
         ),
-        Section("What the masks keep", [PagePicture(demo.picture("masks.png"), "Seed, soft mask and mask.")]),
+        Section(
+            "What the masks keep",
+            [
+                PagePicture(
+                    demo.picture("masks.png"),
+                    "From the left: a clip, where it changes (seed), where its colours are those of what "
+                    "changes (soft mask), and the half that is kept. Most of what moves should be in it; the "
+                    "rest will be the background of another video.",
+                )
+            ],
+        ),
         Section(
             "What the network is shown",
-            [PagePicture(demo.picture("merge.gif"), "Foreground, background, both.")],
+            [
+                PagePicture(
+                    demo.picture("merge.gif"),
+                    "The motion at the left on the background in the middle gives the clip at the right, "
+                    "which is to be recognised as the one at the left.",
+                )
+            ],
         ),
-        Section("How it learned", [PagePicture(demo.picture("curves.png"), "The dashed line is guessing.")]),
+        Section(
+            "How they learned",
+            [PagePicture(demo.picture("curves.png"), f"{CURVES_CAPTION} {HARDER}", chart=True)],
+        ),
+        Section("How they were made", made(demo)),
         Section(
             "Where the networks look",
-            [PagePicture(demo.picture("cam.png"), "Test videos whose background misleads.")],
+            [
+                PagePicture(
+                    demo.picture("cam.png"),
+                    "Test videos whose background misleads. The second figure is of the true sprite: the "
+                    "higher it is above that of an even map, the more a network looks at what moves. FAME's "
+                    "own mask keeps half of the frame, so an even map has 50 % in it.",
+                )
+            ],
         ),
         Section(
             "What they find alike",
             [
-                PagePicture(demo.picture(f"retrieval {method}.png"), f"Retrieval by {method}.")
+                PagePicture(
+                    demo.picture(f"retrieval {method}.png"),
+                    f"Retrieval by {method}: green has the motion of the query, red another one.",
+                )
                 for method in METHODS
             ],
         ),
         Section("What lies where", [Code(layout())]),
         Section("On your own videos", [Code(describe_own_videos())]),
     ]
+
+
+def made(demo: Demo) -> list[Table | Text]:
+    """When, on what and in how long the networks were trained."""
+    known = {method: provenance(RunFolder(demo.run(method))) for method in METHODS}
+    names = [name for name in next(iter(known.values())) if name not in ("method", "command")]
+    rows = [[name, *(known[method].get(name, "") for method in METHODS)] for name in names]
+    return [Table(["", *METHODS], rows), Text("Of each, fame report RUN tells the rest.")]
 
 
 def layout() -> str:
