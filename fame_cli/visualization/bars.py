@@ -58,13 +58,18 @@ def draw_bars(
         for group, place, height in zip(groups, places, heights[number], strict=True):
             ends = (intervals or {}).get(group, {}).get(run)
             tops.append(draw_value(axes, place, height, ends))
+    labels = [textwrap.fill(printable(name), 18) for name in groups]
+    if levels and len(set(levels.values())) == 1:
+        chance, levels = next(iter(levels.values())), None
     if chance is not None:
         draw_chance(axes, {chance})
-    if levels is not None:
+    if levels:
         draw_levels(axes, [levels[name] for name in groups])
+        # Beneath, where no line or bar can cross it.
+        labels = [f"{label}\nchance {levels[name]:.4g}" for label, name in zip(labels, groups, strict=True)]
     axes.set_ylim(0, 1.12 * max(*tops, chance or 0.0, *(levels or {}).values(), 1e-9))
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.set_xticks(range(len(groups)), [textwrap.fill(printable(name), 18) for name in groups])
+    axes.set_xticks(range(len(groups)), labels)
     for label in axes.get_xticklabels():
         label.set_parse_math(False)
     axes.tick_params(axis="x", length=0)
@@ -85,17 +90,7 @@ def draw_value(axes: Axes, place: float, height: float, ends: tuple[float, float
 
 
 def draw_levels(axes: Axes, levels: list[float]) -> None:
-    """A short dashed line through each group at the value that guessing gives there, written beside it."""
+    """A short dashed line through each group at the value that guessing gives there."""
     for number, level in enumerate(levels):
         ends = (number - 0.44, number + 0.44)
         axes.plot(ends, (level, level), color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
-        # At the end of the line, beside the bars.
-        axes.annotate(
-            f"chance\n{level:.4g}",
-            (ends[1], level),
-            (2, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=CHANCE_COLOR,
-        )

@@ -22,12 +22,13 @@ figure { margin: 18px 0 24px; min-width: 0; }
 .open img { display: block; max-width: 100%; height: auto; }
 .close { display: none; }
 .frame:target { position: fixed; inset: 0; z-index: 1; overflow: auto; padding: 12px;
-  background: var(--paper); }
+  background: var(--paper); outline: none; }
 .frame:target .close { display: block; position: sticky; left: 0; width: fit-content; margin: 0 0 10px;
   padding: 6px 14px; background: var(--panel); border: 1px solid var(--line); border-radius: 8px; }
 .frame:target .open { max-width: none; min-width: min(100%, 2 * var(--large)); cursor: default; }
 .frame:target img { max-width: none; width: max(var(--large), min(100vw - 60px, 2 * var(--large))); }
 body:has(.frame:target) { overflow: hidden; }
+.told { color: var(--faint); margin: 18px 0 0; }
 .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 0 20px; }
 figcaption, caption { color: var(--faint); max-width: 80ch; margin-top: 6px; text-align: left;
   white-space: pre-line; overflow-wrap: anywhere; }
@@ -40,6 +41,7 @@ tbody th, td:not(.number) { overflow-wrap: anywhere; min-width: 6ch; }
 tr > :first-child { padding-left: 0; }
 thead th { border-bottom: 2px solid var(--faint); }
 tbody th { font-weight: 500; }
+thead .long { display: inline-block; min-width: 12ch; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 12px 14px;

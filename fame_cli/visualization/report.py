@@ -25,8 +25,7 @@ NUMBER = re.compile(rf"{_ONE}( ?± ?{_ONE})?( ?%)?( – {_ONE})?( \({_ONE}( ?–
 """A number with its exponent, spread or unit, an interval, both, or the sign that there is none."""
 MANY_COLUMNS = 4
 """From this many on, a table is a list on a phone."""
-
-
+LONG_WORD = 20
 AGAIN = "Draw it again, then the report."
 
 
@@ -61,9 +60,10 @@ class PagePicture:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Pictures beside each other, as many as there is room for."""
+    """Pictures beside each other, as many as there is room for, with what is to be seen in all of them."""
 
     pictures: Sequence[PagePicture]
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def _block(block: Block, numbers: Iterator[int]) -> str:
             return _picture(block, next(numbers))
         case SideBySide():
             figures = "\n".join(_picture(picture, next(numbers)) for picture in block.pictures)
-            return f'<div class="side">\n{figures}\n</div>'
+            told = f'<p class="told">{_safe(block.caption)}</p>' if block.caption else ""
+            return f'{told}<div class="side">\n{figures}\n</div>'
         case Code():
             return f'<pre tabindex="0"><code>{_safe(block.text.strip())}</code></pre>'
 
@@ -130,7 +131,7 @@ def _table(table: Table) -> str:
     caption = f"<caption>{_safe(table.caption)}</caption>" if table.caption else ""
     kinds = ["", *(_kind([row[number] for row in table.rows]) for number in range(1, len(table.columns)))]
     head = "".join(
-        f'<th scope="col"{kind}>{_safe(name)}</th>' for name, kind in zip(table.columns, kinds, strict=True)
+        f'<th scope="col"{kind}>{_head(name)}</th>' for name, kind in zip(table.columns, kinds, strict=True)
     )
     rows = "\n".join(
         f'<tr><th scope="row">{_safe(row[0])}</th>'
@@ -146,6 +147,12 @@ def _table(table: Table) -> str:
         f'<div class="wide{many}" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def _head(name: str) -> str:
+    """The head of a column; a word that is long, such as a run's name, may be broken anywhere."""
+    is_long = max(map(len, name.split()), default=0) > LONG_WORD
+    return f'<span class="long">{_safe(name)}</span>' if is_long else _safe(name)
 
 
 def _kind(cells: Sequence[str]) -> str:

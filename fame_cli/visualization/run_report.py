@@ -27,8 +27,8 @@ from fame_cli.visualization.result_blocks import as_text, evaluation, overview, 
 from fame_cli.visualization.run_pictures import galleries
 
 
-def report_run(run: Path, path: Path) -> None:
-    """Write the page about a RUN folder to ``path``.
+def report_run(run: Path, path: Path, name: str = "") -> None:
+    """Write the page about a RUN folder to ``path``; ``name`` is its title instead of the folder's name.
 
     Raises ArtefactError where the folder holds neither a pretraining nor a result.
     """
@@ -46,7 +46,7 @@ def report_run(run: Path, path: Path) -> None:
     sections += list(galleries(run / "pictures"))
     if pretrained:
         sections.append(Section("Configuration", list(configuration(folder))))
-    write_report(path, run.resolve().name, sections, written_by(command("report", run)))
+    write_report(path, name or run.resolve().name, sections, written_by(command("report", run)))
 
 
 def require_run(run: Path) -> None:

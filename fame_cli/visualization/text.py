@@ -1,5 +1,6 @@
 """Text on pictures: measured, wrapped, shortened and drawn, in a font that carries more than Latin."""
 
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -71,9 +72,12 @@ def split_letters(text: str) -> list[str]:
 
 
 def wrap(
-    text: str, width_px: int, size_px: int, most: int, *, bold: bool = False, at: Cut = "end"
+    text: str, width_px: int, size_px: int, most: int, *, bold: bool = False, at: Cut | None = None
 ) -> list[str]:
-    """Wrap at spaces into at most ``most`` lines; a line that is still too wide is cut there."""
+    """Wrap at spaces into at most ``most`` lines.
+
+    A line that is still too wide is cut at ``at``: by default in the middle where it is the path of a file.
+    """
     lines: list[str] = []
     for part in printable(text).splitlines():
         line = ""
@@ -86,7 +90,11 @@ def wrap(
         lines.append(line)
     if len(lines) > most:
         lines[most - 1 :] = [" ".join(lines[most - 1 :])]
-    return [shorten(line, width_px, size_px, bold=bold, at=at) for line in lines]
+    return [shorten(line, width_px, size_px, bold=bold, at=at or cut_of(line)) for line in lines]
+
+
+def cut_of(line: str) -> Cut:
+    return "middle" if "/" in line or re.search(r"\.\w{2,4}$", line) else "end"
 
 
 def write(

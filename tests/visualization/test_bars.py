@@ -64,7 +64,14 @@ def test_each_group_can_have_a_chance_of_its_own(tmp_path: Path, drawn: list[Fig
     draw_bars({"a": {"x": 50.0}, "b": {"x": 90.0}}, tmp_path / "bars.png", levels={"a": 12.5, "b": 62.5})
     (axes,) = drawn[0].axes
     assert [np.asarray(line.get_ydata()).tolist() for line in axes.lines] == [[12.5, 12.5], [62.5, 62.5]]
-    assert [text.get_text() for text in axes.texts][2:] == ["chance\n12.5", "chance\n62.5"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a\nchance 12.5", "b\nchance 62.5"]
+
+
+def test_one_chance_of_all_groups_is_one_line(tmp_path: Path, drawn: list[Figure]) -> None:
+    draw_bars({"a": {"x": 50.0}, "b": {"x": 90.0}}, tmp_path / "bars.png", levels={"a": 12.5, "b": 12.5})
+    (axes,) = drawn[0].axes
+    assert len(axes.lines) == 1
+    assert [text.get_text() for text in axes.texts][-1] == "chance\n12.5"
 
 
 def test_names_of_groups_and_runs_are_shown_as_they_are(tmp_path: Path) -> None:
