@@ -375,7 +375,7 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                 for method in METHODS
             ],
         ),
-        Section("What lies where", [Code(layout())]),
+        Section("What lies where", [layout_table()]),
         Section("On your own videos", [Code(describe_own_videos())]),
     ]
 
@@ -386,6 +386,12 @@ def made(demo: Demo) -> list[Table | Text]:
     names = [name for name in next(iter(known.values())) if name not in ("method", "command")]
     rows = [[name, *(known[method].get(name, "") for method in METHODS)] for name in names]
     return [Table(["", *METHODS], rows), Text("Of each, fame report RUN tells the rest.")]
+
+
+def layout_table() -> Table:
+    """``layout`` as a table, whose lines can be broken on a phone."""
+    rows = [(line[:30].rstrip(), line[30:]) for line in layout().splitlines()]
+    return Table(["", ""], rows)
 
 
 def layout() -> str:

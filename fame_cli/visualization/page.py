@@ -37,11 +37,11 @@ figcaption, caption { color: var(--faint); max-width: 80ch; margin-top: 6px; tex
 caption { margin-bottom: 6px; }
 table { border-collapse: collapse; margin: 12px 0 20px; }
 th, td { padding: 6px 14px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-tbody th, td:not(.number) { overflow-wrap: anywhere; min-width: 6ch; }
+td:not(.number) { overflow-wrap: anywhere; min-width: 6ch; }
 tr > :first-child { padding-left: 0; }
 thead th { border-bottom: 2px solid var(--faint); }
-tbody th { font-weight: 500; }
-thead .long { display: inline-block; min-width: 12ch; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; white-space: pre-wrap; }
+th .long { display: inline-block; min-width: 12ch; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 12px 14px;

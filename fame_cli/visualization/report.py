@@ -134,7 +134,7 @@ def _table(table: Table) -> str:
         f'<th scope="col"{kind}>{_head(name)}</th>' for name, kind in zip(table.columns, kinds, strict=True)
     )
     rows = "\n".join(
-        f'<tr><th scope="row">{_safe(row[0])}</th>'
+        f'<tr><th scope="row">{_head(row[0])}</th>'
         + "".join(
             f'<td{kind} data-column="{_safe(name)}">{_safe(cell)}</td>'
             for cell, kind, name in zip(row[1:], kinds[1:], table.columns[1:], strict=True)
@@ -150,7 +150,7 @@ def _table(table: Table) -> str:
 
 
 def _head(name: str) -> str:
-    """The head of a column; a word that is long, such as a run's name, may be broken anywhere."""
+    """The head of a column or row; a word that is long, such as a run's name, may be broken anywhere."""
     is_long = max(map(len, name.split()), default=0) > LONG_WORD
     return f'<span class="long">{_safe(name)}</span>' if is_long else _safe(name)
 
