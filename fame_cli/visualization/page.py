@@ -43,7 +43,6 @@ thead th { border-bottom: 2px solid var(--faint); }
 tbody th { font-weight: 500; white-space: pre-wrap; }
 th .long { display: inline-block; min-width: 12ch; overflow-wrap: anywhere; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.number { white-space: nowrap; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 12px 14px;
   white-space: pre-wrap; overflow-wrap: anywhere;
   font: 14px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }

@@ -136,7 +136,7 @@ def _table(table: Table) -> str:
     rows = "\n".join(
         f'<tr><th scope="row">{_head(row[0])}</th>'
         + "".join(
-            f'<td{kind} data-column="{_safe(name)}">{_safe(cell)}</td>'
+            f'<td{kind} data-column="{_safe(name)}">{_number(cell) if kind else _safe(cell)}</td>'
             for cell, kind, name in zip(row[1:], kinds[1:], table.columns[1:], strict=True)
         )
         + "</tr>"
@@ -153,6 +153,11 @@ def _head(name: str) -> str:
     """The head of a column or row; a word that is long, such as a run's name, may be broken anywhere."""
     is_long = max(map(len, name.split()), default=0) > LONG_WORD
     return f'<span class="long">{_safe(name)}</span>' if is_long else _safe(name)
+
+
+def _number(cell: str) -> str:
+    """A number; its interval may stand below it, but neither is broken."""
+    return _safe(cell.strip()).replace(" ", "&nbsp;").replace("&nbsp;(", " (")
 
 
 def _kind(cells: Sequence[str]) -> str:

@@ -47,7 +47,8 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if data.strip():
-            self.text.append((self.open[-1], data.strip()))
+            inside = [tag for tag in self.open if tag != "span"]
+            self.text.append((inside[-1], data.strip().replace("\N{NO-BREAK SPACE}", " ")))
 
     def texts(self, tag: str) -> list[str]:
         return [text for inside, text in self.text if inside == tag]
