@@ -57,6 +57,7 @@ def extract(
         float | None,
         own_number(
             "hold_out",
+            float,
             Option(
                 "Where videos have no splits: share of them to test on, drawn by their names; whole groups "
                 "where videos come in groups.",
