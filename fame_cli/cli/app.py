@@ -13,6 +13,7 @@ from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
+from fame_cli.cli.embed import embed
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -108,6 +109,8 @@ command(
     "fame eval masks --truth DAVIS -o scores --variant fame --variant seed",
     group=evaluations,
 )
+
+command(embed, "fame embed work run -o features.parquet")
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 
