@@ -19,6 +19,7 @@ from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
+from fame_cli.cli.run import run
 from fame_cli.cli.status import status
 from fame_cli.cli.verify import verify
 from fame_cli.cli.voice import VOICE
@@ -85,6 +86,7 @@ def command(function: object, example: str, name: str | None = None, group: type
     group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guard(function))
 
 
+command(run, "fame run videos/ -o out --compare moco")
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
 command(status, "fame status work")
