@@ -41,6 +41,8 @@ class Plan:
     """Options of the pretraining that are laid over the recipe's, by name."""
     compare: str | None = None
     finetune: bool = False
+    on_cpu: bool = False
+    """Whether it is known to learn on a CPU."""
     learn_on: Sequence[object] = ()
     """Options of commands that learn, as words."""
     extract_on: Sequence[object] = ()
@@ -96,9 +98,11 @@ class Plan:
         )
 
     def pretraining(self, run: PlannedRun) -> Step:
-        note = ""
+        notes = []
         if "batch_size" in run.options and "batch_size" not in (self.chosen or {}):
-            note = f"There are {self.count_videos()} videos to learn from: a batch is smaller than usual."
+            notes.append(f"There are {self.count_videos()} videos to learn from, so batches are smaller.")
+        if self.on_cpu and run.config.backbone != "small":
+            notes.append(f"No GPU: {run.config.backbone} takes long on a CPU, --backbone small does not.")
         ready = has_finished(self.work / "frames")
         if run.reads_maps:
             ready = ready and has_finished(self.work / "statistics")
@@ -109,7 +113,7 @@ class Plan:
                 *("pretrain", self.work, start, run.folder, *run.words, *self.frames_words()),
                 *(*(self.statistics_words() if run.reads_maps else []), *self.learn_on),
             ],
-            note,
+            " ".join(notes),
             can_forecast=ready,
         )
 

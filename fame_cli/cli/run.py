@@ -95,6 +95,7 @@ def run(
         chosen,
         compare,
         finetune,
+        is_cpu(device),
         learn_on=as_words({"device": device, "workers": workers}, device="auto"),
         extract_on=as_words({"jobs": jobs}),
     )
@@ -128,6 +129,15 @@ def refuse_wrong_folders(data: Path, output: Path) -> None:
                     "Give the folder of the videos, and -o for a folder that receives work/ and runs/.",
                 )
     place_note(data, output)
+
+
+def is_cpu(device: str) -> bool:
+    """Whether a network will be trained on a CPU, as far as that is known here."""
+    if device != "auto":
+        return device == "cpu"
+    from fame_cli.learning.device import choose_device
+
+    return choose_device(device).type == "cpu"
 
 
 def index_data(
