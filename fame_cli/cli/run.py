@@ -13,14 +13,13 @@ from fame_cli.cli.completion import complete_names, list_paths
 from fame_cli.cli.extract import HOLD_OUT, AnnotationsOption, Data, OfficialSplit, Source
 from fame_cli.cli.options import hands_on, output_folder, own_number
 from fame_cli.cli.plan import Plan
-from fame_cli.cli.planned_run import DISTRACTIONS, OBJECTIVES
+from fame_cli.cli.planned_run import DISTRACTIONS, OBJECTIVES, options_as_words
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.steps import forecast, take
 from fame_cli.cli.workers import Jobs
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import DONE, SOME_INPUTS_FAILED, ConfigurationError
-from fame_cli.option import as_text, option_name
 
 if TYPE_CHECKING:
     from fame_cli.data.sources.check import Indexed
@@ -162,8 +161,4 @@ def index_data(
 def as_words(options: Mapping[str, Any], **defaults: Any) -> list[object]:
     """Options as on the command line, but for those that are not given or have their default."""
     said = {name: value for name, value in options.items() if value not in (None, defaults.get(name))}
-    return [
-        word
-        for name, value in said.items()
-        for word in (option_name(name), value if isinstance(value, Path) else as_text(value))
-    ]
+    return options_as_words(said)

@@ -180,7 +180,7 @@ def test_a_step_that_fails_ends_it_with_its_own_message_and_exit_code() -> None:
     said = refused(2, "run", data, "-o", "out", "--recipe", "small.toml", "--device", "cpu", "-j", 1)
     assert "only 3 videos" in said
     assert "Step 3 of 4 ended with exit code 2: fame pretrain out/work -o out/runs/small" in said
-    assert "the same command goes on from there" in said
+    assert "give the whole command again to go on" in said
     assert not Path("out/report.html").exists()
 
 
