@@ -2,10 +2,9 @@
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
@@ -21,6 +20,7 @@ from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
 from fame_cli.cli.run import run
 from fame_cli.cli.status import status
+from fame_cli.cli.usage import CheckedCommand, CheckedGroup
 from fame_cli.cli.verify import verify
 from fame_cli.cli.voice import VOICE
 from fame_cli.errors import FameError
@@ -28,6 +28,7 @@ from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
+    cls=CheckedGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -70,16 +71,6 @@ def options(
     VOICE.quiet, VOICE.verbose = quiet, verbose
 
 
-class CheckedCommand(TyperCommand):
-    """A command whose options are refused in the words of all errors, with their exit codes."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, VOICE.take(args))
-        except FameError as error:
-            raise typer.Exit(console.explain(error)) from error
-
-
 def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:
     """Add a command with an example under its help."""
     assert callable(function)
@@ -93,19 +84,21 @@ command(status, "fame status work")
 command(verify, "fame verify work")
 command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size 64 --epochs 200")
 
-recipes = typer.Typer(help="Recipes: the options behind each row of the paper's tables.")
+recipes = typer.Typer(cls=CheckedGroup, help="Recipes: the options behind each row of the paper's tables.")
 app.add_typer(recipes, name="recipes")
 recipes.callback(invoke_without_command=True)(list_by_default)
 command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
 
-benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine does.")
+benchmarks = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Measure what this machine does.")
 app.add_typer(benchmarks, name="benchmark")
 command(benchmark.train, "fame benchmark train work --backbone r2plus1d_18", group=benchmarks)
 
 command(doctor, "fame doctor work")
 command(demo, "fame demo -o demo")
 
-evaluations = typer.Typer(no_args_is_help=True, help="Evaluate a representation on labelled videos.")
+evaluations = typer.Typer(
+    cls=CheckedGroup, no_args_is_help=True, help="Evaluate a representation on labelled videos."
+)
 app.add_typer(evaluations, name="eval")
 command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluations)
 command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
@@ -122,7 +115,7 @@ command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --pro
 
 command(report, "fame report run")
 
-pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
+pictures = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Draw pictures of data and results.")
 app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)

@@ -55,7 +55,7 @@ HOLD_OUT = Option(
     above=0,
     at_most=0.9,
 )
-HoldOut = Annotated[float | None, own_number("hold_out", HOLD_OUT, metavar="SHARE")]
+HoldOut = Annotated[float | None, own_number("hold_out", float, HOLD_OUT, metavar="SHARE")]
 Data = Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")]
 
 

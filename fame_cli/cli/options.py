@@ -211,11 +211,13 @@ def choice(name: str, kind: Any, help: str, **more: Any) -> Any:
     return typer.Option(field.flag, parser=field.check, metavar=metavar, help=help_of(field), **more)
 
 
-def own_number(name: str, option: Option, **more: Any) -> Any:
-    """An option of a command's own that is a number within bounds."""
-    field = Field(name, float, None, option)
-    help = f"{option.help} [{option.range}]"
-    return typer.Option(field.flag, parser=lambda text: field.check(field.parse(text)), help=help, **more)
+def own_number(name: str, kind: type, option: Option, *flags: str, **more: Any) -> Any:
+    """An option of a command's own that is a number (int or float) within bounds."""
+    field = Field(name, kind, None, option)
+    more.setdefault("metavar", option.unit.upper() or "N")
+    return typer.Option(
+        field.flag, *flags, parser=lambda text: field.check(field.parse(text)), help=help_of(field), **more
+    )
 
 
 def repeatable(config_type: type[Configuration], name: str) -> Any:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from fame_cli import stage
 from fame_cli.advice import stages
-from fame_cli.cli.planned_run import PlannedRun, options_as_words, plan_compared, plan_run, recipe_table
+from fame_cli.cli.baseline import plan_compared
+from fame_cli.cli.evaluable import find_obstacle
+from fame_cli.cli.planned_run import PlannedRun, options_as_words, plan_run, recipe_table
 from fame_cli.cli.report import PAGE
 from fame_cli.cli.status import fitting_batch
 from fame_cli.cli.steps import Step
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 PROTOCOLS = {"linear": "Linear probe", "retrieval": "Retrieval", "knn": "Nearest neighbours"}
 """Evaluations that take little time beside a pretraining, with their titles."""
 FINETUNE = {"finetune": "Finetune"}
-GALLERY = ("cam.*", "retrieval.*")
-"""Pictures of ``fame visualize`` that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -142,34 +142,21 @@ class Plan:
                 *("eval", "bias", self.work, run.folder, *against, *self.evaluation_words("bias")),
                 *self.statistics_words(),
             ],
+            can_forecast=all(run.is_finished for run in self.runs),
         )
 
     def pages(self) -> Iterator[Step]:
         """Everything that is known of each network, to be read."""
         run, *others = self.runs
-        there = describe_current(self.output / PAGE, run)
-        yield Step(f"A page about {run.name}", ["report", run.folder, "-o", self.output], is_there=there)
+        yield page([run], self.output)
         for other in others:
-            there = describe_current(other.folder / PAGE, other)
-            yield Step(f"A page about {other.name}", ["report", other.folder], is_there=there)
+            yield page([other], other.folder)
 
     def result_of(self, run: PlannedRun, protocol: str) -> Path:
-        """The file of an evaluation, or its RUN where there is none yet.
-
-        A folder does not do for a comparison: the bias report leaves a linear probe of its own there.
-        """
-        from fame_cli.evaluation.results import read_result
-
+        """The file of an evaluation, as far as it is there."""
         clips = {name: getattr(run.config, name) for name in EvaluationConfig.defaults_shown}
         table = {**recipe_table(self.recipe, protocol), "test_split": self.test_split}
-        wanted = TABLES[protocol].from_dict({**clips, **table})
-        paths = sorted(
-            (run.folder / "results").glob(f"{protocol}-*.json"), key=lambda path: path.stat().st_mtime
-        )
-        for path in reversed(paths):
-            if TABLES[protocol].from_dict(read_result(path).configuration) == wanted:
-                return path
-        return run.folder
+        return run.find_result(protocol, TABLES[protocol].from_dict({**clips, **table}))
 
     @cached_property
     def runs(self) -> list[PlannedRun]:
@@ -187,9 +174,8 @@ class Plan:
         """What masks are made from: of the clips that are learned from."""
         config = self.runs[0].config
         wanted: dict[str, Any] = {"clip_frames": config.clip_frames, "frame_stride": config.frame_stride}
-        hues = {run.config.hue for run in self.runs if run.config.hue} if self.needs_masks else set()
-        if len(hues) == 1:
-            wanted["hue"] = hues.pop()
+        for hue in [run.config.hue for run in self.runs if run.config.hue][:1]:
+            wanted["hue"] = hue
         return StatisticsConfig.from_dict({**recipe_table(self.recipe, "masks"), **wanted})
 
     @property
@@ -199,24 +185,7 @@ class Plan:
     @cached_property
     def without_evaluation(self) -> str:
         """Why nothing can be evaluated, with what to do about it; empty where something can."""
-        labelled = [video for video in self.videos if video.label]
-        if not labelled:
-            return (
-                "No video has a label, so probe, retrieval and bias report are left out. They need class "
-                "folders, DATA/class/video.mp4, or --source and --annotations."
-            )
-        splits = {video.split for video in labelled}
-        if "train" not in splits or self.test_split not in splits:
-            return (
-                f"There are labelled videos of {', '.join(map(repr, sorted(splits)))} alone: probe, "
-                "retrieval and bias report are left out. They need some to learn from and others to test on."
-            )
-        if len({video.label for video in labelled if video.split == "train"}) < 2:
-            return (
-                f"All videos to learn from are of the class {labelled[0].label!r}: probe, retrieval and bias "
-                "report are left out. They need two classes."
-            )
-        return ""
+        return find_obstacle(self.videos, self.test_split)
 
     @property
     def test_split(self) -> str:
@@ -262,14 +231,15 @@ class Plan:
         return ["--statistics-store", statistics_folder(self.work, self.frames.name, self.statistics).name]
 
 
-def describe_current(page: Path, run: PlannedRun) -> str:
-    """That a page needs not be written anew; nothing where it does."""
-    shown = [run.folder / "metrics.jsonl", *(run.folder / "results").glob("*.json")]
-    drawn = [path for name in GALLERY for path in (run.folder / "pictures").glob(name)]
-    times = [path.stat().st_mtime for path in (*shown, *drawn) if path.exists()]
-    if page.exists() and times and page.stat().st_mtime > max(times):
-        return f"{page} is newer than all that it shows"
-    return ""
+def page(runs: Sequence[PlannedRun], folder: Path) -> Step:
+    """A page about some runs, unless one is there that is newer than all that it shows."""
+    path = folder / PAGE
+    current = path.exists() and path.stat().st_mtime > max(run.changed for run in runs)
+    return Step(
+        f"A page about {' and '.join(run.name for run in runs)}",
+        ["report", *(run.folder for run in runs), *(["-o", folder] if folder != runs[0].folder else [])],
+        is_there=f"{path} is newer than all that it shows" if current else "",
+    )
 
 
 def has_finished(kind: Path) -> bool:

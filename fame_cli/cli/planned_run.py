@@ -1,6 +1,5 @@
-"""A pretraining that is planned, and the one that it is compared with."""
+"""A pretraining that is planned: what ``fame pretrain`` is asked for, and what is there of it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fame_cli.config import PretrainConfig
-from fame_cli.configuration import nest, overlay, sections_of
-from fame_cli.errors import ConfigurationError
-from fame_cli.method import MocoMethod, NoDistraction
-from fame_cli.option import did_you_mean, option_name
-from fame_cli.recipe import read_recipe, shipped_recipes
+from fame_cli.configuration import Configuration, nest, overlay
+from fame_cli.option import option_name
+from fame_cli.recipe import read_recipe
 
 TITLES = {"moco": "MoCo", "simclr": "SimCLR", "byol": "BYOL", "fame": "FAME"}
 """Names of methods as their papers write them."""
-OBJECTIVES, DISTRACTIONS = (
-    sections_of(PretrainConfig)[name].choice.choices for name in ("objective", "distraction")
-)
-SHARED = ("split", "clip_frames", "frame_stride", "epochs", "steps", "batch_size", "seed")
-"""Options that two pretrainings have in common for their results to be comparable."""
+DRAWN = ("cam.*", "retrieval.*")
+"""Pictures that ``fame visualize`` adds to a page."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,26 @@ class PlannedRun:
 
         return RunFolder(self.folder).config.exists() and not self.is_finished
 
+    def find_result(self, protocol: str, wanted: Configuration) -> Path:
+        """The newest result of an evaluation by these options, or the folder where there is none yet.
+
+        A folder does not do for a comparison: the bias report leaves a linear probe of its own there.
+        """
+        from fame_cli.evaluation.results import read_result
+
+        paths = (self.folder / "results").glob(f"{protocol}-*.json")
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+            if type(wanted).from_dict(read_result(path).configuration) == wanted:
+                return path
+        return self.folder
+
+    @property
+    def changed(self) -> float:
+        """When anything last changed that a page shows, in seconds since 1970; 0 where there is nothing."""
+        shown = [self.folder / "metrics.jsonl", *(self.folder / "results").glob("*.json")]
+        shown += [path for kind in DRAWN for path in (self.folder / "pictures").glob(kind)]
+        return max((path.stat().st_mtime for path in shown if path.exists()), default=0)
+
 
 def recipe_table(recipe: str | None, table: str) -> Mapping[str, Any]:
     """What a recipe says of a command; nothing without a recipe."""
@@ -80,64 +94,6 @@ def plan_run(runs: Path, recipe: str | None, options: Mapping[str, Any]) -> Plan
     """The pretraining that is asked for, in a folder named after its recipe, or else after its method."""
     unnamed = PlannedRun(runs, recipe, options)
     return replace(unnamed, folder=runs / (name_of_recipe(recipe) if recipe else title_of(unnamed.config)))
-
-
-def plan_compared(run: PlannedRun, wanted: str) -> PlannedRun:
-    """What a pretraining is compared with: on the same clips, for as many steps, by the same seed.
-
-    Args:
-        run: the pretraining.
-        wanted: an objective, which then learns without distraction from otherwise the same options; a
-            distraction, under which everything else is the same; or a recipe.
-
-    Raises ConfigurationError where there is no such thing, or it is the same.
-    """
-    runs = run.folder.parent
-    if wanted in OBJECTIVES or wanted in DISTRACTIONS:
-        unnamed = replace(run, folder=runs, options={**run.options, **variation(run.config, wanted)})
-        other = replace(unnamed, folder=runs / title_of(unnamed.config))
-    else:
-        require_recipe(wanted)
-        alone = PlannedRun(runs / name_of_recipe(wanted), wanted, run.options).config
-        shared = {name: getattr(run.config, name) for name in SHARED}
-        differing = {name: value for name, value in shared.items() if getattr(alone, name) != value}
-        other = PlannedRun(runs / name_of_recipe(wanted), wanted, {**run.options, **differing})
-    if plain(other.config) == plain(run.config):
-        raise ConfigurationError(
-            f"--compare {wanted} is what is pretrained anyway.", "Leave it out, or compare with another."
-        )
-    if other.folder == run.folder:
-        raise ConfigurationError(
-            f"--compare {wanted} would be a second run of the name {run.name}.",
-            "Give the options of one of them as a recipe FILE of another name.",
-        )
-    return other
-
-
-def variation(config: PretrainConfig, method: str) -> dict[str, Any]:
-    """The options that make a pretraining one by another objective or another distraction."""
-    if method in DISTRACTIONS:
-        return {"distraction": method}
-    changed: dict[str, Any] = {} if config.objective.name == method else {"objective": method}
-    same = config.objective if not changed else None
-    if isinstance(same, MocoMethod) and same.extra_negative != "none":
-        changed["extra_negative"] = "none"  # it belongs to BE, not to the plain objective
-    return {**changed, "distraction": "none"}
-
-
-def require_recipe(wanted: str) -> None:
-    if wanted not in shipped_recipes() and not os.path.exists(wanted):
-        methods = [*OBJECTIVES, *DISTRACTIONS]
-        near = did_you_mean(wanted, [*methods, *shipped_recipes()])
-        raise ConfigurationError(
-            f"--compare {wanted} is neither a method nor a recipe.",
-            f"{near} Methods: {', '.join(methods)}. Recipes: fame recipes.".strip(),
-        )
-
-
-def plain(config: PretrainConfig) -> PretrainConfig:
-    """The same with one way of saying that nothing is distracted."""
-    return config if config.merges else replace(config, distraction=NoDistraction())
 
 
 def name_of_recipe(recipe: str) -> str:

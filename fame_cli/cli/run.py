@@ -9,11 +9,12 @@ import typer
 
 from fame_cli.advice import source_of
 from fame_cli.cli import console
+from fame_cli.cli.baseline import DISTRACTIONS, OBJECTIVES
 from fame_cli.cli.completion import complete_names, list_paths
 from fame_cli.cli.extract import HOLD_OUT, AnnotationsOption, Data, OfficialSplit, Source
 from fame_cli.cli.options import hands_on, output_folder, own_number
 from fame_cli.cli.plan import Plan
-from fame_cli.cli.planned_run import DISTRACTIONS, OBJECTIVES, options_as_words
+from fame_cli.cli.planned_run import options_as_words
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.steps import forecast, take
@@ -69,7 +70,11 @@ def run(
     hold_out: Annotated[
         float | None,
         own_number(
-            "hold_out", HOLD_OUT, metavar="SHARE", show_default=f"{HELD_OUT} of videos with labels alone"
+            "hold_out",
+            float,
+            HOLD_OUT,
+            metavar="SHARE",
+            show_default=f"{HELD_OUT} where labelled videos have none",
         ),
     ] = None,
     device: Device = "auto",

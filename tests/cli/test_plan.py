@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fame_cli.cli.baseline import plan_compared
 from fame_cli.cli.plan import Plan
-from fame_cli.cli.planned_run import plan_compared, plan_run
+from fame_cli.cli.planned_run import plan_run
 from fame_cli.data.manifest import Manifest, Video
 from fame_cli.errors import ConfigurationError
 
@@ -85,7 +86,7 @@ def test_validation_videos_stand_in_where_there_are_none_to_test_on() -> None:
 def test_what_cannot_be_evaluated_is_left_out_with_its_reason() -> None:
     for plan, reason in (
         (plan_of(("", ""), ("", "")), "No video has a label"),
-        (plan_of(("a", "train"), ("b", "train")), "labelled videos of 'train' alone"),
+        (plan_of(("a", "train"), ("b", "train")), "labelled videos of split 'train' alone"),
         (plan_of(("a", "train"), ("a", "test")), "of the class 'a'"),
     ):
         assert reason in plan.without_evaluation
