@@ -19,6 +19,7 @@ from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
+from fame_cli.cli.run import run
 from fame_cli.cli.status import status
 from fame_cli.cli.usage import CheckedCommand, CheckedGroup
 from fame_cli.cli.verify import verify
@@ -62,8 +63,8 @@ def options(
 ) -> None:
     """Learn video representations without background bias: foreground-background merging (FAME).
 
-    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it has finished; run a command again and it resumes where it stopped.
+    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize; or all
+    of it by run. Every stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
@@ -77,6 +78,7 @@ def command(function: object, example: str, name: str | None = None, group: type
     group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guard(function))
 
 
+command(run, "fame run videos/ -o out --compare moco")
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
 command(status, "fame status work")
