@@ -2,10 +2,9 @@
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from fame_cli import streams
 from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
@@ -14,12 +13,15 @@ from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
+from fame_cli.cli.embed import embed
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
+from fame_cli.cli.run import run
 from fame_cli.cli.status import status
+from fame_cli.cli.usage import CheckedCommand, CheckedGroup
 from fame_cli.cli.verify import verify
 from fame_cli.cli.voice import VOICE
 from fame_cli.errors import FameError
@@ -27,6 +29,7 @@ from fame_cli.limits import require_current_folder, require_memory
 
 app = typer.Typer(
     name="fame",
+    cls=CheckedGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -60,23 +63,13 @@ def options(
 ) -> None:
     """Learn video representations without background bias: foreground-background merging (FAME).
 
-    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it has finished; run a command again and it resumes where it stopped.
+    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize; or all
+    of it by run. Every stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
     VOICE.reset()
     VOICE.quiet, VOICE.verbose = quiet, verbose
-
-
-class CheckedCommand(TyperCommand):
-    """A command whose options are refused in the words of all errors, with their exit codes."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, VOICE.take(args))
-        except FameError as error:
-            raise typer.Exit(console.explain(error)) from error
 
 
 def command(function: object, example: str, name: str | None = None, group: typer.Typer = app) -> None:
@@ -85,25 +78,28 @@ def command(function: object, example: str, name: str | None = None, group: type
     group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guard(function))
 
 
+command(run, "fame run videos/ -o out --compare moco")
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
 command(status, "fame status work")
 command(verify, "fame verify work")
 command(pretrain, "fame pretrain work -o run --backbone r2plus1d_18 --batch-size 64 --epochs 200")
 
-recipes = typer.Typer(help="Recipes: the options behind each row of the paper's tables.")
+recipes = typer.Typer(cls=CheckedGroup, help="Recipes: the options behind each row of the paper's tables.")
 app.add_typer(recipes, name="recipes")
 recipes.callback(invoke_without_command=True)(list_by_default)
 command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
 
-benchmarks = typer.Typer(no_args_is_help=True, help="Measure what this machine does.")
+benchmarks = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Measure what this machine does.")
 app.add_typer(benchmarks, name="benchmark")
 command(benchmark.train, "fame benchmark train work --backbone r2plus1d_18", group=benchmarks)
 
 command(doctor, "fame doctor work")
 command(demo, "fame demo -o demo")
 
-evaluations = typer.Typer(no_args_is_help=True, help="Evaluate a representation on labelled videos.")
+evaluations = typer.Typer(
+    cls=CheckedGroup, no_args_is_help=True, help="Evaluate a representation on labelled videos."
+)
 app.add_typer(evaluations, name="eval")
 command(evaluate.linear, "fame eval linear work run --epochs 100", group=evaluations)
 command(evaluate.finetune, "fame eval finetune work run --epochs 150", group=evaluations)
@@ -116,11 +112,13 @@ command(
     group=evaluations,
 )
 
+command(embed, "fame embed work run -o features.parquet")
+
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 
 command(report, "fame report run")
 
-pictures = typer.Typer(no_args_is_help=True, help="Draw pictures of data and results.")
+pictures = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Draw pictures of data and results.")
 app.add_typer(pictures, name="visualize")
 command(visualize.masks, "fame visualize masks work --count 8 --beta 0.5", group=pictures)
 command(visualize.merge, "fame visualize merge work --count 6", group=pictures)

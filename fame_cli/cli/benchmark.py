@@ -8,9 +8,10 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, StatisticsStoreName
-from fame_cli.cli.options import AsJson, takes
+from fame_cli.cli.options import AsJson, own_number, takes
 from fame_cli.cli.pretrain import Compile, Device, MemoryFormatOption, Workers
 from fame_cli.config import PretrainConfig
+from fame_cli.option import Option
 
 
 @takes(PretrainConfig, leave_out=("split", "epochs", "steps"))
@@ -19,7 +20,7 @@ def train(
     work: Annotated[
         Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Steps to time.", min=1, metavar="N")] = 20,
+    steps: Annotated[int, own_number("steps", int, Option("Steps to time.", at_least=1))] = 20,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
     device: Device = "auto",

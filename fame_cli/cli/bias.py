@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
+from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.cli.evaluate import (
     AllowLeak,
     BackboneOption,
@@ -19,7 +20,7 @@ from fame_cli.cli.evaluate import (
     refuse_wrong_folders,
 )
 from fame_cli.cli.masks import Frames, StatisticsStoreName, Work
-from fame_cli.cli.options import AsJson, takes
+from fame_cli.cli.options import AsJson, DryRun, takes
 from fame_cli.cli.pretrain import Device, Workers
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.results import summarise, title
@@ -95,6 +96,7 @@ def bias(
     truth: Truth = None,
     pairing: PairingFile = None,
     allow_leak: AllowLeak = False,
+    dry_run: DryRun = False,
     frames: Frames = None,
     statistics_store: StatisticsStoreName = None,
     device: Device = "auto",
@@ -114,6 +116,7 @@ def bias(
 
     from fame_cli.data.frames import open_frame_store
     from fame_cli.data.manifest import read_manifest
+    from fame_cli.evaluation.bias.forecast import forecast_bias
     from fame_cli.evaluation.bias.judge import read_finetuned
     from fame_cli.evaluation.bias.report import bias_path
     from fame_cli.evaluation.evaluation import Evaluation, clip_options
@@ -141,9 +144,13 @@ def bias(
         evaluations.append(replace(evaluation, run=against, weights=other))
     for one in evaluations:
         refuse_leak(one, allow_leak)
-    path, pairs = find_pairing(work, videos, pairing, config.seed)
+    path, pairs = find_pairing(work, videos, pairing, config.seed, keep=not dry_run)
     setting = make_setting(work, store, complete, pairs, masks, truth, statistics_store)
     setting = replace(setting, finetuned=finetuned)
+    if dry_run:
+        for one in evaluations:
+            tell_forecast(forecast_bias(one, complete, setting), "it is once a report like it is done.")
+        return 0
     results = [report(one, complete, setting) for one in evaluations]
     show([one.run.resolve().name for one in evaluations], results)
     if as_json:
@@ -166,14 +173,20 @@ def refuse_wrong_pair(work: Path, against: Path | None, classifier: Path | None)
 
 
 def find_pairing(
-    work: Path, videos: "LabelledVideos", given: Path | None, seed: int
+    work: Path, videos: "LabelledVideos", given: Path | None, seed: int, *, keep: bool
 ) -> "tuple[Path, Pairing]":
-    """The pairing that is given, or that of WORK for these test videos, and its file."""
-    from fame_cli.evaluation.bias.pairing import keep_pairing, pairing_path, read_pairing, require_videos
+    """The pairing that is given, or that of WORK for these test videos, and its file; ``keep`` writes it."""
+    from fame_cli.evaluation.bias.pairing import (
+        draw_pairing,
+        keep_pairing,
+        pairing_path,
+        read_pairing,
+        require_videos,
+    )
 
     if given is None:
         path = pairing_path(work, videos, seed)
-        pairs = keep_pairing(path, videos, seed)
+        pairs = keep_pairing(path, videos, seed) if keep or path.exists() else draw_pairing(videos, seed)
     else:
         path, pairs = given, read_pairing(given)
     require_videos(pairs, videos, path)

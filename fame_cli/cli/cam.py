@@ -9,7 +9,7 @@ import typer
 
 from fame_cli.cli import console
 from fame_cli.cli.masks import Frames, Work
-from fame_cli.cli.options import choice, takes
+from fame_cli.cli.options import choice, own_number, takes
 from fame_cli.cli.visualize import (
     ANIMATION_FPS,
     Count,
@@ -22,6 +22,7 @@ from fame_cli.cli.visualize import (
 )
 from fame_cli.config import MaskConfig
 from fame_cli.errors import ConfigurationError
+from fame_cli.option import Option
 
 if TYPE_CHECKING:
     from fame_cli.data.frames import FrameStore
@@ -47,7 +48,10 @@ Truth = Annotated[
     ),
 ]
 Measured = Annotated[
-    int, typer.Option(help="Videos to measure activation on, those drawn among them.", metavar="N", min=1)
+    int,
+    own_number(
+        "measured", int, Option("Videos to measure activation on, those drawn among them.", at_least=1)
+    ),
 ]
 
 

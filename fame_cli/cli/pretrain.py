@@ -10,12 +10,12 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName
-from fame_cli.cli.options import DryRun, takes
+from fame_cli.cli.options import DryRun, own_number, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
-from fame_cli.option import printable
+from fame_cli.option import Option, printable
 
 if TYPE_CHECKING:
     from fame_cli.data.frames import FrameStore
@@ -44,11 +44,11 @@ Device = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        help="Processes that load clips.",
+    own_number(
+        "workers",
+        int,
+        Option("Processes that load clips.", at_least=0),
         show_default="0 on a CPU, up to 8 on a GPU",
-        min=0,
-        metavar="N",
         rich_help_panel="Machine",
     ),
 ]
@@ -88,7 +88,12 @@ def pretrain(
     memory_format: MemoryFormatOption = "auto",
     checkpoint_seconds: Annotated[
         float,
-        typer.Option(help="Time between checkpoints.", min=0, metavar="SECONDS", rich_help_panel="Machine"),
+        own_number(
+            "checkpoint_seconds",
+            float,
+            Option("Time between checkpoints.", unit="seconds", at_least=0),
+            rich_help_panel="Machine",
+        ),
     ] = 60,
 ) -> int:
     """Pretrain a backbone by contrasting clips that keep their foreground on the background of others.

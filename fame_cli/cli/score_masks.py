@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fame_cli.cli import console
-from fame_cli.cli.options import AsJson, output_folder, repeatable, takes
+from fame_cli.cli.options import AsJson, output_folder, own_number, repeatable, takes
 from fame_cli.cli.workers import Jobs, available_cores
+from fame_cli.option import Option
 from fame_cli.segmentation.protocol import MaskProtocol, MaskSetting
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def masks(
     hue: Hues = None,
     count: Annotated[
         int,
-        typer.Option(help="Sequences in the picture, the worst and the best.", metavar="N", min=1, max=64),
+        own_number(
+            "count", int, Option("Sequences in the picture, the worst and the best.", at_least=1, at_most=64)
+        ),
     ] = 8,
     jobs: Jobs = None,
     as_json: AsJson = False,

@@ -9,9 +9,10 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.completion import complete_run
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName, Work
-from fame_cli.cli.options import choice, output_folder, takes
+from fame_cli.cli.options import choice, output_folder, own_number, takes
 from fame_cli.config import DistractionsConfig, MaskConfig, Motion
 from fame_cli.errors import ConfigurationError
+from fame_cli.option import Option
 
 if TYPE_CHECKING:
     from fame_cli.data.frames import FrameStore
@@ -35,10 +36,13 @@ Videos = Annotated[
     typer.Option("--video", help="Video to show, by its id or a part of it (repeatable).", metavar="ID"),
 ]
 Count = Annotated[
-    int, typer.Option(help="Videos to show, spread over the manifest.", metavar="N", min=1, max=64)
+    int, own_number("count", int, Option("Videos to show, spread over the manifest.", at_least=1, at_most=64))
 ]
 SizePx = Annotated[
-    int, typer.Option(help="Side of the square that clips are drawn at.", metavar="PIXELS", min=32)
+    int,
+    own_number(
+        "size_px", int, Option("Side of the square that clips are drawn at.", unit="pixels", at_least=32)
+    ),
 ]
 ANIMATION_FPS = 8
 
@@ -143,10 +147,11 @@ def retrieval(
     run: Run,
     output: Output = None,
     count: Annotated[
-        int, typer.Option(help="Queries to show, spread over the result.", metavar="N", min=1, max=64)
+        int,
+        own_number("count", int, Option("Queries to show, spread over the result.", at_least=1, at_most=64)),
     ] = 8,
     neighbours: Annotated[
-        int, typer.Option(help="Nearest videos of each query.", metavar="N", min=1, max=10)
+        int, own_number("neighbours", int, Option("Nearest videos of each query.", at_least=1, at_most=10))
     ] = 6,
     frames: Frames = None,
 ) -> int:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from fame_cli.cli.options import choice
+from fame_cli.cli.options import choice, own_number
 from fame_cli.errors import ConfigurationError
 from fame_cli.lock import Slice
+from fame_cli.option import Option
 from fame_cli.workers import Backend, Workers
 
 
@@ -19,13 +20,12 @@ def available_cores() -> int:
 
 Jobs = Annotated[
     int | None,
-    typer.Option(
-        "--jobs",
+    own_number(
+        "jobs",
+        int,
+        Option("Worker processes.", at_least=1),
         "-j",
-        min=1,
-        help="Worker processes.",
         show_default="all cores",
-        metavar="N",
         rich_help_panel="Machine",
     ),
 ]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fame_cli.data.views import MEAN, STD
 from fame_cli.errors import ArtefactError, ConfigurationError
-from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.backbones.backbone import Backbone
 
 NETWORK = "network."
 """Before the names of a network's entries inside its wrapper, where nobody sees it."""

@@ -168,3 +168,19 @@ def test_masks_that_are_missing_and_wrong_files_are_told(work: Path, run: Path, 
         invoke("bias", work, tmp_path / "new", "--weights", "own"), 2
     )
     shutil.rmtree(tmp_path / "masks")
+
+
+def test_dry_run_tells_and_writes_nothing(work: Path, run: Path) -> None:
+    pairings = work / "pairings"
+    shutil.rmtree(pairings, ignore_errors=True)
+    said = " ".join(invoke("bias", work, run, *TINY, "--device", "cpu", "--dry-run").output.split())
+    assert "4 test videos as they are and altered in 12 ways" in said
+    assert "Time: not known yet; it is once a report like it is done." in said
+    assert not pairings.exists()
+    assert [path.name for path in run.iterdir()] == ["backbone.safetensors"]
+    assert invoke("bias", work, run, *TINY, "--device", "cpu").exit_code == 0
+    said = " ".join(invoke("bias", work, run, *TINY, "--device", "cpu", "--dry-run").output.split())
+    assert "(it is done)" in said
+    assert "Nothing is left to do." in said
+    longer = ("--clips", "2", "--epochs", "1", "--batch-size", "4")
+    assert "Time: about" in invoke("bias", work, run, *longer, "--device", "cpu", "--dry-run").output

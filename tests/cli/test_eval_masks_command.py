@@ -131,7 +131,7 @@ def test_wrong_input_is_named_with_its_exit_code(truth: Path, tmp_path: Path) ->
     assert "--beta is 0.0; expected above 0" in refused(2, "--truth", truth, *out, "--beta", 0)
     (truth / "other" / "c" / "masks" / "00004.png").write_text("no image")
     assert "00004.png is not a readable image" in refused(3, "--truth", truth, *out, *SMALL)
-    assert "Missing option" in refused(2, *out)
+    assert "missing option" in refused(2, *out)
     assert not (tmp_path / "out").exists()
 
 

@@ -72,6 +72,7 @@ def test_every_command_with_figures_or_state_prints_json_alone(
         "recipes show": ["recipes", "show", "ucf101-r2plus1d-fame"],
         "eval linear": ["eval", "linear", work, run, *linear],
         "eval finetune": ["eval", "finetune", work, run, *finetune],
+        "embed": ["embed", work, run, "-o", tmp_path / "features.npz", *CHEAP],
         "eval retrieval": ["eval", "retrieval", work, run, *CHEAP],
         "eval knn": ["eval", "knn", work, run, *CHEAP],
         "eval bias": ["eval", "bias", work, run, *CHEAP, "--epochs", 1],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from fame_cli.learning.backbones import Backbone, initialise_convolutions
+from fame_cli.learning.backbones.backbone import Backbone, initialise_convolutions
 
 WIDTHS = {
     "conv1": (3, 64),

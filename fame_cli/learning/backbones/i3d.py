@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fame_cli.learning.backbones import Backbone, initialise_convolutions
+from fame_cli.learning.backbones.backbone import Backbone, initialise_convolutions
 
 Triple = tuple[int, int, int]
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.models import video
 
-from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.backbones.backbone import Backbone
 
 
 class MViT(Backbone):

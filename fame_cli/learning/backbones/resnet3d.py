@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models import video
 from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple, VideoResNet
 
-from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.backbones.backbone import Backbone
 
 ResNetName = Literal["r2plus1d_18", "r3d_18", "r3d_34"]
 

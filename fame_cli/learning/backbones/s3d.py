@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor
 from torchvision.models import video
 
-from fame_cli.learning.backbones import Backbone, initialise_convolutions
+from fame_cli.learning.backbones.backbone import Backbone, initialise_convolutions
 
 STAGE_ENDS = (0, 3, 6, 12, 15)
 """The last layers before the maps shrink, and the last of all."""

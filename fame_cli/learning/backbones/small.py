@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from fame_cli.learning.backbones import Backbone, initialise_convolutions
+from fame_cli.learning.backbones.backbone import Backbone, initialise_convolutions
 
 
 class Small(Backbone):

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torchvision.models.video.swin_transformer import SwinTransformer3d
 
-from fame_cli.learning.backbones import Backbone
+from fame_cli.learning.backbones.backbone import Backbone
 
 
 class Swin3D(Backbone):
