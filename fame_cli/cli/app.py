@@ -55,10 +55,10 @@ def options(
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors (anywhere).")
+        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors (anywhere).")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also what was chosen for you (anywhere).")
+        bool, typer.Option("--verbose", "-v", help="Print also what was chosen for you (anywhere).")
     ] = False,
 ) -> None:
     """Learn video representations without background bias: foreground-background merging (FAME).

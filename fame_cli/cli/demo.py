@@ -25,7 +25,7 @@ def demo(
     device: Device = "auto",
     jobs: Jobs = None,
     small: Annotated[
-        bool, typer.Option("--quick", help="Only see that everything works here, within a minute.")
+        bool, typer.Option("--quick", help="Only check that everything works here, within a minute.")
     ] = False,
 ) -> int:
     """Show background bias, before and after, within minutes on two cores: no download, no GPU.

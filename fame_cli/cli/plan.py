@@ -58,6 +58,7 @@ class Plan:
         plan = self.refreshed()
         if not plan.without_evaluation:
             yield from plan.evaluations()
+            yield from plan.pictures()
         yield from plan.pages()
 
     def learning(self) -> Iterator[Step]:
@@ -144,6 +145,15 @@ class Plan:
             ],
             can_forecast=all(run.is_finished for run in self.runs),
         )
+
+    def pictures(self) -> Iterator[Step]:
+        """Where the networks look, and what each takes for alike, for the pages."""
+        folders = [run.folder for run in self.runs]
+        where = ["visualize", "cam", self.work, *folders, "--split", self.test_split, *self.frames_words()]
+        yield picture("Where each network looks", where, self.runs, "cam.png")
+        for run in self.runs:
+            alike = ["visualize", "retrieval", self.work, run.folder]
+            yield picture(f"Nearest videos: {run.name}", alike, [run], "retrieval.png")
 
     def pages(self) -> Iterator[Step]:
         """Everything that is known of each network, to be read; of two, one more that compares them."""
@@ -233,6 +243,13 @@ class Plan:
         from fame_cli.data.statistics import statistics_folder
 
         return ["--statistics-store", statistics_folder(self.work, self.frames.name, self.statistics).name]
+
+
+def picture(title: str, words: Sequence[object], runs: Sequence[PlannedRun], name: str) -> Step:
+    """A picture about some runs in the folder of the first, unless one is newer than all their results."""
+    path = runs[0].folder / "pictures" / name
+    current = path.exists() and path.stat().st_mtime > max(run.evaluated for run in runs)
+    return Step(title, words, is_there=f"{path} is newer than all results" if current else "")
 
 
 def page(runs: Sequence[PlannedRun], folder: Path) -> Step:

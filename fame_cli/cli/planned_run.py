@@ -1,6 +1,6 @@
 """A pretraining that is planned: what ``fame pretrain`` is asked for, and what is there of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -76,9 +76,17 @@ class PlannedRun:
     @property
     def changed(self) -> float:
         """When anything last changed that a page shows, in seconds since 1970; 0 where there is nothing."""
-        shown = [self.folder / "metrics.jsonl", *(self.folder / "results").glob("*.json")]
-        shown += [path for kind in DRAWN for path in (self.folder / "pictures").glob(kind)]
-        return max((path.stat().st_mtime for path in shown if path.exists()), default=0)
+        drawn = [path for kind in DRAWN for path in (self.folder / "pictures").glob(kind)]
+        return max(self.evaluated, last_written([self.folder / "metrics.jsonl", *drawn]))
+
+    @property
+    def evaluated(self) -> float:
+        """When a result was last written, in seconds since 1970; 0 where there is none."""
+        return last_written((self.folder / "results").glob("*.json"))
+
+
+def last_written(paths: Iterable[Path]) -> float:
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0)
 
 
 def recipe_table(recipe: str | None, table: str) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ def refuse_wrong_folders(data: Path, output: Path) -> None:
         raise ConfigurationError(
             "fame run is one process; torchrun began several.",
             "Begin it without torchrun. For several GPUs, give torchrun the fame pretrain that it prints, "
-            "and run it again: it goes on from there.",
+            "and run it again: it continues from there.",
         )
     for folder, name in ((data, "DATA"), (output, "-o")):
         for is_one, kind in ((is_work, "WORK"), (is_run, "RUN")):

@@ -118,7 +118,7 @@ def advise_run(run: Path, state: str) -> str:
     except ArtefactError as error:
         return f"{error.message} {error.hint}"
     if state == "stopped":
-        return f"To go on: {resume_command(run)}"
+        return f"To resume: {resume_command(run)}"
     return f"To evaluate it: {command('eval', 'linear', Path(to_disk(work)), run)}" if work else ""
 
 

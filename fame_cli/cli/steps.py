@@ -50,7 +50,7 @@ def take(steps: Steps) -> int:
             stopped = "was interrupted" if code == INTERRUPTED else f"ended with exit code {code}"
             said = f"Step {number} of {total} {stopped}:\n    {step.command}"
             console.err.print(console.escape_markup(said))
-            console.err.print("What is finished is kept: give the whole command again to go on.")
+            console.err.print("What is finished is kept: run the same command again to continue.")
             return code
     return outcome
 

@@ -58,7 +58,15 @@ def names_of(commands: list[list[str]]) -> list[str]:
 
 def written(folder: Path) -> dict[Path, int]:
     """When whatever took time was last written."""
-    kinds = ("*.h5", "*.safetensors", "results/*.json", "report.html", "comparison.html")
+    kinds = (
+        "*.h5",
+        "*.safetensors",
+        "results/*.json",
+        "cam.png",
+        "retrieval.png",
+        "report.html",
+        "comparison.html",
+    )
     return {path: path.stat().st_mtime_ns for kind in kinds for path in folder.rglob(kind)}
 
 
@@ -87,7 +95,7 @@ def test_labelled_videos_without_splits_come_to_a_page_of_two_networks(place: Pa
     assert names_of(commands) == [
         *("extract", "masks", "pretrain", "pretrain"),
         *("eval linear", "eval retrieval", "eval knn") * 2,
-        *("compare", "compare", "compare", "eval bias", "report", "report", "report"),
+        *("compare", "compare", "compare", "eval bias", *["visualize"] * 3, "report", "report", "report"),
     ]
     assert commands[0] == ["extract", "my videos", "-o", "out/work", "--hold-out", "0.2", "--jobs", "1"]
     asked = (place / "out/runs/MoCo/config.toml").read_text()
@@ -99,6 +107,8 @@ def test_labelled_videos_without_splits_come_to_a_page_of_two_networks(place: Pa
     assert said.endswith("All is done. Open out/comparison.html\n")
     assert Path("out/comparison.html").exists()
     assert Path("out/runs/MoCo/report.html").exists()
+    assert {path.parts[2] for path in Path("out").glob("runs/*/pictures/retrieval.png")} == {"small", "MoCo"}
+    assert Path("out/runs/small/pictures/cam.png").exists()
 
     before = written(place / "out")
     again = fame(0, *words)
@@ -196,7 +206,7 @@ def test_a_step_that_fails_ends_it_with_its_own_message_and_exit_code() -> None:
     said = refused(2, "run", data, "-o", "out", "--recipe", "small.toml", "--device", "cpu", "-j", 1)
     assert "only 3 videos" in said
     assert "Step 3 of 4 ended with exit code 2: fame pretrain out/work -o out/runs/small" in said
-    assert "give the whole command again to go on" in said
+    assert "run the same command again to continue" in said
     assert not Path("out/report.html").exists()
 
 
