@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,8 @@ from fame_cli.errors import DONE, SOME_INPUTS_FAILED
 if TYPE_CHECKING:
     from fame_cli.data.sources.catalogue import Dataset
     from fame_cli.data.sources.completeness import Inspection
+
+LISTS_SHOWN = 6
 
 Name = Annotated[
     str,
@@ -75,6 +78,7 @@ def show_dataset(name: Name, as_json: AsJson = False) -> int:
         "videos": [dataset.videos],
         "splits": [dataset.splits],
         "size": [dataset.size],
+        "lists": [abridge(dataset.all_lists)],
         "files": [f"{file}  {address}".rstrip() for file, address in dataset.files.items()],
         "unpack": [dataset.unpack],
         "layout": dataset.layout,
@@ -153,6 +157,12 @@ def write_annotations(name: Name, folder: Folder, annotations: Lists = None) -> 
     return DONE
 
 
+def abridge(names: Sequence[str]) -> str:
+    if len(names) > LISTS_SHOWN:
+        return f"{', '.join(names[:LISTS_SHOWN])} … ({len(names)} files)"
+    return ", ".join(names) or "none needed"
+
+
 def commands_of(dataset: "Dataset") -> list[str]:
     """What checks a folder of the dataset and reads it."""
     check = f"fame datasets check {dataset.name} FOLDER"
@@ -168,7 +178,7 @@ def commands_of(dataset: "Dataset") -> list[str]:
 
 
 def as_plain(dataset: "Dataset") -> dict[str, object]:
-    return {**asdict(dataset), "commands": commands_of(dataset)}
+    return {**asdict(dataset), "lists": dataset.all_lists, "commands": commands_of(dataset)}
 
 
 def as_plain_inspection(found: "Inspection") -> dict[str, object]:

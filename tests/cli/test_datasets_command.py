@@ -44,10 +44,13 @@ def test_one_dataset_is_shown_whole() -> None:
     result = fame("datasets", "show", "HMDB-51")
     assert result.exit_code == 0
     assert "terms     Creative Commons Attribution 4.0\n" in result.output
+    assert "lists     brush_hair_test_split1.txt, cartwheel_test_split1.txt" in result.output
     assert "          test_train_splits.rar  http://serre-lab" in result.output
     assert "fame extract FOLDER -o work --source hmdb51 --split 1\n" in result.output
     shown = json.loads(fame("datasets", "show", "hmdb51", "--json").stdout)
     assert shown["numbered_splits"] == [1, 2, 3]
+    assert len(shown["lists"]) == 51 * 3
+    assert "wave_test_split3.txt" in shown["lists"]
     assert shown["commands"][0] == "fame datasets check hmdb51 FOLDER"
 
 

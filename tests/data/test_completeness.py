@@ -188,6 +188,7 @@ def test_something_something_takes_the_class_from_the_template(tmp_path: Path) -
         '[{"id": "7", "template": "Pushing [something]"}, {"id": "8", "template": "Pushing [something]"}]'
     )
     write(tmp_path / "labels", {"train.json": train, "validation.json": validation})
+    write(tmp_path / "labels", {"Diving48_V2_train.json": "[1]"})  # another dataset's, in the same folder
     touch(tmp_path / "20bn-something-something-v2", "12.webm", "7.webm")
     found = look("Something-Something V2", tmp_path)
     assert findings(found) == {"missing": ("8.webm",)}

@@ -45,6 +45,26 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     """Only where the names of its lists or archives are made of them."""
 
+    def list_names(self, split: int | None) -> list[str]:
+        """The lists of a split, each with the other names it is known by after a ``|``."""
+        return [
+            name.format(split=split, class_name=class_name)
+            for name in self.lists
+            for class_name in (self.class_names if "{class_name}" in name else ("",))
+        ]
+
+    @property
+    def all_lists(self) -> list[str]:
+        """The lists of all splits, in words."""
+        return [
+            spell_out(name) for split in self.numbered_splits or (None,) for name in self.list_names(split)
+        ]
+
+
+def spell_out(name: str) -> str:
+    """The names of a list in words; patterns are left to those who have such files."""
+    return " or ".join(choice for choice in name.split("|") if "*" not in choice)
+
 
 HMDB51_CLASSES = """
     brush_hair cartwheel catch chew clap climb climb_stairs dive draw_sword dribble drink eat fall_floor

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fame_cli.advice import command
 from fame_cli.data.manifest import Video
-from fame_cli.data.sources.catalogue import Dataset
+from fame_cli.data.sources.catalogue import Dataset, spell_out
 from fame_cli.data.sources.check import Finding, Indexed, NoMatchError, match
 from fame_cli.data.sources.files import VideoFile, find_videos, is_folder, list_videos
 from fame_cli.data.sources.index import index_source
@@ -165,15 +165,6 @@ def take_contents(folder: Path) -> Contents:
     return contents
 
 
-def list_names(dataset: Dataset, split: int | None) -> list[str]:
-    """The lists of a split, each with the other names that it is known by after a ``|``."""
-    return [
-        name.format(split=split, class_name=class_name)
-        for name in dataset.lists
-        for class_name in (dataset.class_names if "{class_name}" in name else ("",))
-    ]
-
-
 def is_among(name: str, files: Collection[str]) -> bool:
     """Whether a list is there, by one of its names."""
     return any(
@@ -186,7 +177,7 @@ def find_lists(
     dataset: Dataset, folder: Path, contents: Contents, splits: Sequence[int | None]
 ) -> Path | None:
     """The folder with most of a dataset's lists, in or beside the folder of videos."""
-    names = [name for split in splits for name in list_names(dataset, split)]
+    names = [name for split in splits for name in dataset.list_names(split)]
     places = dict(contents.lists)
     above = folder.absolute().parent
     for place in (above, *(above / name for name in FOLDERS_BESIDE)):
@@ -204,7 +195,7 @@ def absent_lists(dataset: Dataset, lists: Path | None, split: int | None) -> lis
         raise InputError(
             f"cannot read {lists}: {error.strerror}.", "Give the folder of the lists: --annotations FOLDER"
         ) from error
-    return [name for name in list_names(dataset, split) if not is_among(name, files)]
+    return [name for name in dataset.list_names(split) if not is_among(name, files)]
 
 
 def index_split(dataset: Dataset, folder: Path, lists: Path | None, split: int | None) -> Indexed:
@@ -254,11 +245,6 @@ def lists_missing(dataset: Dataset, absent: Mapping[int | None, Sequence[str]]) 
     names = dict.fromkeys(spell_out(name) for names in absent.values() for name in names)
     hint = f"Get them from {dataset.page}, or say where they are: --annotations FOLDER."
     return Finding("list", "official lists that were not found", tuple(names), hint)
-
-
-def spell_out(name: str) -> str:
-    """The names of a list in words; patterns are left to those who have such files."""
-    return " or ".join(choice for choice in name.split("|") if "*" not in choice)
 
 
 def without_class(found: Indexed, lists: Path | None) -> Finding:

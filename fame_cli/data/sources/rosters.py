@@ -55,8 +55,9 @@ def something_something(lists: Path) -> Annotations:
     """Something-Something V2 by its JSON lists; the class is the template without its brackets."""
     return gather(
         video
-        for split, ending in (("train", "train.json"), ("val", "validation.json"))
-        for path in sorted(lists.glob(f"*{ending}"))
+        for split, name in (("train", "train.json"), ("val", "validation.json"))
+        for prefix in ("", "something-something-v2-")
+        if (path := lists / f"{prefix}{name}").exists()
         for video in read_templates(path, split)
     )
 
