@@ -86,7 +86,6 @@ def test_check_of_a_whole_dataset_ends_with_0(tmp_path: Path) -> None:
     assert json.loads(fame("datasets", "check", "weizmann", tmp_path, "--json").stdout)["complete"]
 
 
-@pytest.mark.libraries
 def test_printed_list_is_what_extract_reads(kth: Path, tmp_path: Path) -> None:
     result = fame("datasets", "annotations", "kth", kth)
     assert result.exit_code == 0
