@@ -11,6 +11,7 @@ from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.bias import bias
 from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
+from fame_cli.cli.datasets import check_dataset, list_datasets_by_default, show_dataset, write_annotations
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
 from fame_cli.cli.embed import embed
@@ -89,6 +90,18 @@ recipes = typer.Typer(cls=CheckedGroup, help="Recipes: the options behind each r
 app.add_typer(recipes, name="recipes")
 recipes.callback(invoke_without_command=True)(list_by_default)
 command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
+
+datasets = typer.Typer(cls=CheckedGroup, help="Datasets: where each is, its terms, and what a folder lacks.")
+app.add_typer(datasets, name="datasets")
+datasets.callback(invoke_without_command=True)(list_datasets_by_default)
+command(show_dataset, "fame datasets show ucf101", name="show", group=datasets)
+command(check_dataset, "fame datasets check ucf101 ucf101/", name="check", group=datasets)
+command(
+    write_annotations,
+    "fame datasets annotations kth kth/ > kth.csv",
+    name="annotations",
+    group=datasets,
+)
 
 benchmarks = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Measure what this machine does.")
 app.add_typer(benchmarks, name="benchmark")
