@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 # What makes a command small enough for a test; nothing else is added to what the README says.
 SMALLER = {
+    "embed": "--clips 2 --device cpu",
     "run": "--recipe small.toml --steps 2 --device cpu",
     "pretrain": "--backbone small --crop-px 32 --batch-size 4 --queue-length 16 --steps 2 --device cpu",
     "eval linear": "--epochs 2 --clips 2 --device cpu",
