@@ -23,6 +23,7 @@ def provenance(folder: RunFolder) -> dict[str, str]:
     Raises ArtefactError where a file of the run cannot be read.
     """
     asked, machine = folder.read(), folder.read_environment()
+    batch_size = PretrainConfig.from_dict(asked["pretrain"]).batch_size
     lines = log_lines(folder.folder / "log.txt")
     devices = [match[1] for _, told in lines if (match := ON_DEVICE.match(told))]
     device = ", ".join(dict.fromkeys(devices))
@@ -31,7 +32,7 @@ def provenance(folder: RunFolder) -> dict[str, str]:
         "command": pretrain_command(folder.folder, asked),
         "begun": lines[0][0] if lines else "",
         "finished": next((time for time, told in reversed(lines) if told.startswith("finished")), ""),
-        "steps took": duration(seconds_of(folder.read_metrics(), asked["pretrain"]["batch_size"])),
+        "steps took": duration(seconds_of(folder.read_metrics(), batch_size)),
         "device": f"{device} ({machine['gpu']})" if machine.get("gpu") and device != "cpu" else device,
         "versions": ", ".join(
             f"{name} {machine[name]}" for name in ("fame", "torch", "python") if name in machine
