@@ -1,0 +1,77 @@
+"""The commands of the study: one training for each method and split, and what it is tested on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.command import fame
+from fame_cli.advice import command
+
+METHODS: dict[str, Sequence[object]] = {
+    "untrained": (),
+    "MoCo": ("--distraction", "none"),
+    "MoCo+FAME": (),
+    "MoCo+seed": ("--variant", "seed"),
+    "MoCo+BE": ("--distraction", "frame-intra", "--extra-negative", "intra-video"),
+    "wide-micro": ("--objective", "wide-micro", "--background", "still"),
+}
+"""What ``fame pretrain`` is given beside what all are given; nothing is trained of the first."""
+
+CLIPS = ("--clip-frames", 8, "--frame-stride", 4)
+CROP = ("--crop-px", 64)
+TRAINING = (
+    *("--backbone", "small", *CLIPS, *CROP, "--batch-size", 32, "--queue-length", 256),
+    *("--optimizer", "adamw", "--learning-rate", 0.001),
+)
+UNTRAINED = ("--weights", "random", "--backbone", "small", *CLIPS, *CROP)
+FRAMES = ("--short-side-px", 80)
+PROBE = ("--train-on", "features", "--clips", 5)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where the clips are, and where everything goes."""
+
+    ucf: Path
+    lists: Path
+    weizmann: Path
+    out: Path
+    steps: int
+
+    def work(self, split: int) -> Path:
+        return self.out / f"ucf-{split}"
+
+    @property
+    def wall(self) -> Path:
+        """WORK of Weizmann, where all stand before one wall."""
+        return self.out / "weizmann"
+
+    def run(self, method: str, split: int) -> Path:
+        """RUN of a method on a split, whose number is the seed too."""
+        return self.out / "runs" / f"{method}-{split}"
+
+    def carry_out(self, method: str, split: int) -> None:
+        """Train a method and test it, as far as that is not done."""
+        work, run = self.work(split), self.run(method, split)
+        seed, weights = ("--seed", split), UNTRAINED if method == "untrained" else ()
+        if not weights and not (run / "backbone.safetensors").exists():
+            start = "--resume" if (run / "config.toml").exists() else "-o"
+            options = (*TRAINING, *METHODS[method], "--steps", self.steps, *seed)
+            do("pretrain", work, start, run, *(options if start == "-o" else ()))
+        do("eval", "linear", work, run, *PROBE, *seed, *weights)
+        do("eval", "knn", work, run, "--clips", 5, *seed, *weights)
+        do("eval", "bias", work, run, "--clips", 2, *seed, *weights)
+        if not (run / "weizmann.npz").exists():
+            do("embed", self.wall, run, "-o", run / "weizmann.npz", "--clips", 5, *seed, *weights)
+
+    def prepare(self, split: int) -> None:
+        """Frames of both sets, and what masks are made from."""
+        source = ("--source", "ucf101", "--annotations", self.lists, "--split", split)
+        do("extract", self.ucf, "-o", self.work(split), *FRAMES, *source)
+        do("masks", self.work(split), *CLIPS)
+        do("extract", self.weizmann, "-o", self.wall, *FRAMES)
+
+
+def do(*words: object) -> None:
+    print(command(*words), flush=True)
+    fame(*words)

@@ -1,0 +1,139 @@
+"""What came out: a figure for each method and test, and its paired difference to the baseline."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.real.probe import nearest_person_left_out, ridge_person_left_out
+from benchmarks.real.runs import Study
+from fame_cli.disk import write_json, write_text
+from fame_cli.evaluation.compare import find_results
+from fame_cli.evaluation.interval import difference_interval
+from fame_cli.visualization.charts import CHANCE_COLOR, colors_of, new_figure, save_figure
+
+BASELINE = "MoCo"
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Whether each test video was answered rightly, or how often over the trainings that met it."""
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    """What videos of one film, or of one person, share."""
+    hits: Array
+    chance: float
+    """In percent."""
+
+    @property
+    def percent(self) -> float:
+        return 100 * float(self.hits.mean())
+
+    def over(self, other: "Answers") -> tuple[float, float, float]:
+        """The difference in points, and the ends of its 95 % interval: paired, over groups."""
+        assert self.names == other.names
+        differences = self.hits - other.hits
+        return tuple(
+            100 * value
+            for value in (float(differences.mean()), *difference_interval(differences, self.groups))
+        )
+
+
+def of_results(runs: Sequence[Path], protocol: str, test: str = "") -> Answers:
+    """Answers on the test videos of each split; of a bias report those of one of its tests."""
+    names, groups, hits, chances = [], [], [], []
+    for split, run in enumerate(runs):
+        (result,) = find_results(run, protocol)
+        right = result.bias["hits"][test] if test else [video.right for video in result.predictions]
+        for video, hit in zip(result.predictions, right, strict=True):
+            if hit is not None:
+                names.append(f"{split} {video.id}")
+                groups.append(video.source)
+                hits.append(float(hit))
+        chances.append(result.figures[test or "top1"].chance)
+    return Answers(tuple(names), tuple(groups), np.array(hits), float(np.mean(chances)))
+
+
+def of_wall(runs: Sequence[Path], probe: Callable[[Array, Array, Array], Array]) -> Answers:
+    """Answers on Weizmann, each person tested by what the others show: the mean over trainings."""
+    tables = [np.load(run / "weizmann.npz") for run in runs]
+    hits = [probe(table["features"], table["label"], table["group"]) for table in tables]
+    ids, people = tables[0]["id"].tolist(), tables[0]["group"].tolist()
+    return Answers(
+        tuple(ids), tuple(people), np.mean(hits, axis=0), 100 / len(set(tables[0]["label"].tolist()))
+    )
+
+
+TESTS: dict[str, Callable[[Sequence[Path]], Answers]] = {
+    "UCF101, linear": lambda runs: of_results(runs, "linear"),
+    "UCF101, neighbours": lambda runs: of_results(runs, "knn"),
+    "one frame": lambda runs: of_results(runs, "bias", "one_frame"),
+    "background only": lambda runs: of_results(runs, "bias", "background_median"),
+    "other-class background": lambda runs: of_results(runs, "bias", "swap_other"),
+    "contrasted": lambda runs: of_results(runs, "bias", "contrasted_scenes"),
+    "Weizmann, linear": lambda runs: of_wall(runs, ridge_person_left_out),
+    "Weizmann, neighbours": lambda runs: of_wall(runs, nearest_person_left_out),
+}
+
+
+def write_table(study: Study, methods: Iterable[str], splits: Iterable[int]) -> str:
+    """Write ``table.json``, ``table.md`` and ``plot.png``; returns the Markdown."""
+    numbers = list(splits)
+    found = {
+        method: {test: answer([study.run(method, n) for n in numbers]) for test, answer in TESTS.items()}
+        for method in methods
+    }
+    baseline = found.get(BASELINE)
+    rows = [["method", *TESTS], ["---", *["---:"] * len(TESTS)]]
+    rows.append(["chance", *(f"{answers.chance:.1f}" for answers in next(iter(found.values())).values())])
+    records = []
+    for method, tests in found.items():
+        row = [method]
+        for test, answers in tests.items():
+            record: dict[str, object] = {
+                "method": method,
+                "test": test,
+                "percent": answers.percent,
+                "videos": len(answers.names),
+            }
+            text = f"{answers.percent:.1f}"
+            if baseline and method != BASELINE:
+                record["over_baseline"] = points = answers.over(baseline[test])
+                text += " ({:+.1f}; {:+.1f} to {:+.1f})".format(*points)
+            records.append(record)
+            row.append(text)
+        rows.append(row)
+    table = "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    write_json(study.out / "table.json", {"splits": numbers, "steps": study.steps, "cells": records})
+    write_text(study.out / "table.md", table)
+    if baseline and len(found) > 1:
+        draw_differences(study.out / "plot.png", found, baseline)
+    return table
+
+
+def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline: dict[str, Answers]) -> None:
+    """A row a test: the difference of each method to the baseline, with its interval."""
+    methods = [method for method in found if method != BASELINE]
+    figure = new_figure(9.5, 1.6 + 0.75 * len(TESTS))
+    axes = figure.subplots()
+    for number, (method, color) in enumerate(zip(methods, colors_of(methods), strict=True)):
+        for row, test in enumerate(TESTS):
+            mean, low, high = found[method][test].over(baseline[test])
+            height = row + 0.15 * (number - (len(methods) - 1) / 2)
+            axes.plot([low, high], [height, height], color=color, linewidth=2, alpha=0.55)
+            axes.plot([mean], [height], "o", color=color, markersize=6, label="" if row else method)
+    axes.axvline(0, color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
+    axes.set_yticks(
+        range(len(TESTS)), [f"{test}\n({BASELINE} {baseline[test].percent:.1f} %)" for test in TESTS]
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel(f"points over {BASELINE}, with 95 % intervals over groups")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=len(methods), frameon=False)
+    save_figure(figure, path)
