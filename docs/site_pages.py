@@ -82,7 +82,8 @@ def example_page(path: Path) -> str:
 def notebook_cells(text: str) -> Iterator[str]:
     for cell in json.loads(text)["cells"]:
         source = "".join(cell["source"])
-        yield source if cell["cell_type"] == "markdown" else code_block(source, "python")
+        language = "bash" if source.startswith("%%bash") else "python"
+        yield source if cell["cell_type"] == "markdown" else code_block(source, language)
 
 
 def code_block(text: str, language: str) -> str:
