@@ -1,10 +1,10 @@
 """The demo: the background bias seen, and seen to go, on videos made on the spot.
 
-Every step is one of the toolkit's own stages on made videos, so the demo can be stopped and started like
-them; and its folder shows a newcomer how WORK and RUN are laid out.
+Its networks are pretrained as by ``fame run`` and evaluated by ``fame eval`` (``cli/demo.py``); here are the
+videos, the recipe and the page. Its folder shows a newcomer how WORK and RUN are laid out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,38 +12,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fame_cli.config import (
-    EvaluationConfig,
-    ExtractConfig,
-    LinearConfig,
-    PretrainConfig,
-    RetrievalConfig,
-    StatisticsConfig,
-)
-from fame_cli.data import statistics as statistics_room
+from fame_cli.advice import command
+from fame_cli.config import EvaluationConfig, LinearConfig, PretrainConfig, RetrievalConfig, StatisticsConfig
 from fame_cli.data.clips import clip_indices, clip_span, even_starts
-from fame_cli.data.frames import FrameStore, extract
-from fame_cli.data.manifest import combine, write_manifest
-from fame_cli.data.sources.folder import index_folder
-from fame_cli.data.statistics import StatisticsStore
+from fame_cli.data.frames import FrameStore, open_frame_store
+from fame_cli.data.manifest import read_manifest
+from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 from fame_cli.data.synthetic import make_video_set, read_truth
-from fame_cli.evaluation import classify, retrieval
-from fame_cli.evaluation.evaluation import Evaluation, Phase, Weights, random_weights, read_weights
+from fame_cli.disk import write_text
+from fame_cli.errors import ArtefactError
+from fame_cli.evaluation.bias.differences import with_interval
+from fame_cli.evaluation.evaluation import Phase
 from fame_cli.evaluation.results import Result
-from fame_cli.evaluation.splits import choose_videos
-from fame_cli.learning.device import choose_device
-from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.run import RunFolder
 from fame_cli.method import FameConfig, MocoConfig
-from fame_cli.stage import Workers
+from fame_cli.recipe import Recipe
 from fame_cli.visualization import examples
+from fame_cli.visualization.bars import draw_bars
 from fame_cli.visualization.cam import cam_sheet
 from fame_cli.visualization.cam_models import cam_example, read_cam_model, read_made_truth
-from fame_cli.visualization.curves import draw_bars, draw_curves
+from fame_cli.visualization.curves import draw_curves
 from fame_cli.visualization.gallery import retrieval_gallery
 from fame_cli.visualization.masks import MaskExample, fit_mask, mask_sheet, merge_animation, share_held
 from fame_cli.visualization.pictures import save_gif, save_png
-from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
+from fame_cli.visualization.provenance import provenance
+from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report, written_by
+from fame_cli.visualization.run_report import CURVES_CAPTION, HARDER
 from fame_cli.visualization.story import draw_story
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
@@ -70,26 +64,34 @@ EVALUATION = EvaluationConfig(
 LINEAR = LinearConfig(**EVALUATION, train_on="features")
 RETRIEVAL = RetrievalConfig(**EVALUATION)
 
-METHODS = {"MoCo": PRETRAIN.with_options(beta=1.0), "MoCo+FAME": PRETRAIN}
+METHODS = ("MoCo", "MoCo+FAME")
+"""As ``fame run --compare moco`` names the baseline, and the recipe's file the method."""
+UNTRAINED = "untrained"
 SETS = {"neutral": "background tells nothing", "biased": "background misleads"}
 
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo's folder and how it is worked on."""
+    """The demo's folder and how much is done in it."""
 
     folder: Path
-    phase: Phase
-    jobs: int
-    device: str
     pretrain_videos: int = 960
     labelled_per_motion: tuple[int, int] = (40, 28)
     """Videos of each motion in each labelled set, to learn from and to test on."""
     epochs: int = PRETRAIN.epochs
     linear: LinearConfig = LINEAR
 
+    @property
+    def recipe(self) -> Path:
+        """The file with every option of it."""
+        return self.folder / f"{METHODS[-1]}.toml"
+
+    def videos(self, name: str) -> Path:
+        return self.folder / "videos" / name
+
     def work(self, name: str) -> Path:
-        return self.folder / "work" / name
+        """WORK of a set of videos; that of the videos to learn from is where ``fame run`` has it."""
+        return self.folder / ("work" if name == "pretrain" else f"work-{name}")
 
     def run(self, method: str) -> Path:
         return self.folder / "runs" / method
@@ -104,9 +106,9 @@ def quick(demo: Demo) -> Demo:
     return replace(demo, pretrain_videos=64, labelled_per_motion=(7, 7), epochs=1, linear=linear)
 
 
-def make_demo(demo: Demo) -> Path:
-    """Run every stage, as far as it is not done, and write the report; returns its path."""
-    with demo.phase("making videos", "videos") as tell:
+def make_videos(demo: Demo, phase: Phase) -> None:
+    """Draw the videos, as far as they are not there, and write the recipe."""
+    with phase("making videos", "videos") as tell:
         make_video_set(
             demo.folder / "videos",
             pretrain_videos=demo.pretrain_videos,
@@ -114,78 +116,58 @@ def make_demo(demo: Demo) -> Path:
             test_per_motion=demo.labelled_per_motion[1],
             progress=lambda done, total: tell(done, total, ""),
         )
-    stores = {name: extract_set(demo, name) for name in ("pretrain", *SETS)}
-    statistics = compute_statistics(demo, stores["pretrain"])
-    for method, config in METHODS.items():
-        learn(demo, method, replace(config, epochs=demo.epochs), stores["pretrain"], statistics)
-    results = evaluate_all(demo, stores)
+    tables = {
+        "masks": StatisticsConfig(CLIP_FRAMES, FRAME_STRIDE, hop_frames=1),
+        "pretrain": replace(PRETRAIN, epochs=demo.epochs),
+        "linear": demo.linear,
+        "retrieval": RETRIEVAL,
+    }
+    recipe = Recipe(
+        name="",
+        title="MoCo+FAME on the videos of the demo",
+        pretrained_on="videos/pretrain",
+        rows=(),
+        notes=(),
+        tables={name: config.to_dict() for name, config in tables.items()},
+    )
+    write_text(demo.recipe, recipe.as_toml())
+
+
+def make_page(demo: Demo) -> Path:
+    """Draw the pictures and write the report of what the commands left; returns its path."""
+    stores = {name: open_frames(demo.work(name)) for name in ("pretrain", *SETS)}
+    statistics = open_statistics_store(demo.work("pretrain"), stores["pretrain"], CLIP_FRAMES, FRAME_STRIDE)
+    results = read_results(demo, stores)
     draw_pictures(demo, stores, statistics, results)
     report = demo.folder / "report.html"
-    write_report(report, "FAME: the background bias, and how it goes", sections(demo, results))
+    write_report(
+        report,
+        "FAME: background bias, before and after",
+        sections(demo, results),
+        written_by(command("demo", "-o", demo.folder)),
+    )
     return report
 
 
-def extract_set(demo: Demo, name: str) -> FrameStore:
-    """One of the three video sets as WORK folder: ``fame extract``."""
-    work = demo.work(name)
-    work.mkdir(parents=True, exist_ok=True)
-    manifest = combine(work, index_folder((demo.folder / "videos" / name).absolute()))
-    with demo.phase(f"extracting {name}", "videos") as tell:
-        report, manifest = extract(
-            work, manifest, ExtractConfig(), Workers(demo.jobs), lambda done, total: tell(done, total, "")
-        )
-    write_manifest(work, manifest)
-    return FrameStore(report.folder, manifest)
+def open_frames(work: Path) -> FrameStore:
+    return open_frame_store(work, read_manifest(work))
 
 
-def compute_statistics(demo: Demo, frames: FrameStore) -> StatisticsStore:
-    """The statistics of the videos to learn from: ``fame masks``."""
-    config = StatisticsConfig(CLIP_FRAMES, FRAME_STRIDE, hop_frames=1)
-    with demo.phase("statistics", "videos") as tell:
-        report = statistics_room.compute(
-            demo.work("pretrain"),
-            frames,
-            config,
-            Workers(demo.jobs),
-            lambda done, total: tell(done, total, ""),
-        )
-    return StatisticsStore(report.folder, frames)
+def read_results(demo: Demo, stores: Mapping[str, FrameStore]) -> dict[str, dict[str, Result]]:
+    """The linear probes of all weights on both labelled sets, by method and set."""
+    return {
+        method: {name: read_probe(demo, method, stores[name]) for name in SETS}
+        for method in (UNTRAINED, *METHODS)
+    }
 
 
-def learn(
-    demo: Demo, method: str, config: PretrainConfig, frames: FrameStore, statistics: StatisticsStore
-) -> None:
-    """One pretraining: ``fame pretrain``."""
-    with demo.phase(f"pretraining {method}", "steps") as tell:
-        pretrain(
-            demo.run(method),
-            frames,
-            statistics if config.merges else None,
-            config,
-            resume=True,
-            device=demo.device,
-            workers=1,  # the small network leaves time to load the next batch beside it
-            tell=lambda at: tell(at.step, at.total_steps, f"loss {at.loss:.2f} (chance {at.chance:.2f})"),
-        )
-
-
-def evaluate_all(demo: Demo, stores: dict[str, FrameStore]) -> dict[str, dict[str, Result]]:
-    """Linear probes of all weights on both labelled sets, by method and set; and a retrieval of each."""
-    weights = {"untrained": random_weights(PRETRAIN.backbone, seed=0)}
-    weights |= {method: read_weights(demo.run(method) / "backbone.safetensors") for method in METHODS}
-    results: dict[str, dict[str, Result]] = {method: {} for method in weights}
-    for method, evaluated in weights.items():
-        for name in SETS:
-            evaluation = make_evaluation(demo, method, evaluated, stores[name])
-            results[method][name] = classify.linear(evaluation, demo.linear)
-        if method in METHODS:
-            retrieval.retrieval(make_evaluation(demo, method, evaluated, stores["neutral"]), RETRIEVAL)
-    return results
-
-
-def make_evaluation(demo: Demo, method: str, weights: Weights, frames: FrameStore) -> Evaluation:
-    videos = choose_videos(frames, EVALUATION["train_split"], EVALUATION["test_split"])
-    return Evaluation(demo.run(method), videos, weights, choose_device(demo.device), progress=demo.phase)
+def read_probe(demo: Demo, method: str, frames: FrameStore) -> Result:
+    """The linear probe of a method on a set; whoever tries more with its RUN may leave others there."""
+    for _, result in reversed(examples.own_results(demo.run(method), "linear")):
+        same_options = LinearConfig.from_dict(result.configuration) == demo.linear
+        if same_options and result.frames["fingerprint"] == frames.fingerprint:
+            return result
+    raise ArtefactError(f"{demo.run(method)} lacks the demo's linear probe.", "Run fame demo again.")
 
 
 def top1(result: Result) -> float:
@@ -213,7 +195,7 @@ def draw_pictures(
     ]
     save_gif(demo.picture("merge.gif"), merge_animation(merges), fps=6)
     models = [read_cam_model(demo.run(method), biased) for method in METHODS]
-    truth = read_made_truth(demo.folder / "videos" / "truth" / "biased")
+    truth = read_made_truth(demo.videos("truth") / "biased")
     native = replace(options, size_px=CROP_PX)
     looks = [
         cam_example(biased, video_index, models, native, truth)
@@ -232,8 +214,12 @@ def draw_pictures(
         text: {method: top1(by_set[name]) for method, by_set in results.items()}
         for name, text in SETS.items()
     }
+    intervals = {
+        text: {method: by_set[name].figures["top1"].interval for method, by_set in results.items()}
+        for name, text in SETS.items()
+    }
     chance = next(iter(results.values()))["neutral"].figures["top1"].chance
-    draw_bars(bars, demo.picture("results.png"), chance=chance)
+    draw_bars(bars, demo.picture("results.png"), chance=chance, intervals=intervals)
     misled = {method: top1(by_set["biased"]) for method, by_set in results.items()}
     # Of a few, the clip whose mask keeps most of what moves: the picture explains the merge.
     clearest = max(zip(masks, merges, strict=False), key=lambda pair: recall(pair[0]))[1]
@@ -250,7 +236,7 @@ def recall(example: MaskExample) -> float:
 def true_mask(demo: Demo, frames: FrameStore, video_index: int) -> NDArray[np.bool_]:
     """(H, W): the pixels that the sprite covers at any time of the clip that a scene shows."""
     video = frames.videos[video_index]
-    truth = read_truth(demo.folder / "videos" / "truth" / "pretrain" / Path(video.path).with_suffix(".png"))
+    truth = read_truth(demo.videos("truth") / "pretrain" / Path(video.path).with_suffix(".png"))
     start = int(even_starts(video.frame_count, clip_span(CLIP_FRAMES, FRAME_STRIDE), 1)[0])
     masks = truth[clip_indices(start, CLIP_FRAMES, FRAME_STRIDE, video.frame_count)]
     return np.asarray(masks.any(axis=0))
@@ -265,7 +251,10 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
         f" The networks learned for {demo.epochs} epoch from {demo.pretrain_videos} videos, which shows that "
         "everything works here and nothing else: leave out --quick to see what the method does."
     )
-    rows = [[method, *(f"{top1(by_set[name]):.1f}" for name in SETS)] for method, by_set in results.items()]
+    rows = [
+        [method, *(with_interval(by_set[name].figures["top1"]) for name in SETS)]
+        for method, by_set in results.items()
+    ]
     return [
         Section(
             "What came out",
@@ -279,8 +268,18 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                     demo.picture("story.png"),
                     "MoCo+FAME learns from merged clips, where the background identifies nothing.",
                 ),
-                PagePicture(demo.picture("results.png"), "Top-1 accuracy of the linear probe."),
-                Table(["", *SETS.values()], rows, "Top-1 accuracy in percent, one seed."),
+                PagePicture(
+                    demo.picture("results.png"),
+                    "Top-1 accuracy of the linear probe. Compare the two groups: a network that goes by the "
+                    "background does well at the left and loses most at the right. Thin lines: 95 % "
+                    "intervals. Dashed: what guessing gives.",
+                    chart=True,
+                ),
+                Table(
+                    ["", *SETS.values()],
+                    rows,
+                    "Top-1 accuracy in percent with its 95 % interval over test videos, one seed.",
+                ),
             ],
         ),
         Section(
@@ -301,35 +300,81 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                 ),
             ],
         ),
-        Section("What the masks keep", [PagePicture(demo.picture("masks.png"), "Seed, soft mask and mask.")]),
+        Section(
+            "What the masks keep",
+            [
+                PagePicture(
+                    demo.picture("masks.png"),
+                    "From the left: a clip, where it changes (seed), where its colours are those of what "
+                    "changes (soft mask), and the half that is kept. Most of what moves should be in it; the "
+                    "rest will be the background of another video.",
+                )
+            ],
+        ),
         Section(
             "What the network is shown",
-            [PagePicture(demo.picture("merge.gif"), "Foreground, background, both.")],
+            [
+                PagePicture(
+                    demo.picture("merge.gif"),
+                    "The motion at the left on the background in the middle gives the clip at the right, "
+                    "which is to be recognised as the one at the left.",
+                )
+            ],
         ),
-        Section("How it learned", [PagePicture(demo.picture("curves.png"), "The dashed line is guessing.")]),
+        Section(
+            "How they learned",
+            [PagePicture(demo.picture("curves.png"), f"{CURVES_CAPTION} {HARDER}", chart=True)],
+        ),
+        Section("How they were made", made(demo)),
         Section(
             "Where the networks look",
-            [PagePicture(demo.picture("cam.png"), "Test videos whose background misleads.")],
+            [
+                PagePicture(
+                    demo.picture("cam.png"),
+                    "Test videos whose background misleads. The second figure is of the true sprite: the "
+                    "higher it is above that of an even map, the more a network looks at what moves. FAME's "
+                    "own mask keeps half of the frame, so an even map has 50 % in it.",
+                )
+            ],
         ),
         Section(
             "What they find alike",
             [
-                PagePicture(demo.picture(f"retrieval {method}.png"), f"Retrieval by {method}.")
+                PagePicture(
+                    demo.picture(f"retrieval {method}.png"),
+                    f"Retrieval by {method}: green has the motion of the query, red another one.",
+                )
                 for method in METHODS
             ],
         ),
-        Section("What lies where", [Code(layout())]),
+        Section("What lies where", [layout_table()]),
         Section("On your own videos", [Code(describe_own_videos())]),
     ]
+
+
+def made(demo: Demo) -> list[Table | Text]:
+    """When, on what and in how long the networks were trained."""
+    known = {method: provenance(RunFolder(demo.run(method))) for method in METHODS}
+    names = [name for name in next(iter(known.values())) if name not in ("method", "command")]
+    rows = [[name, *(known[method].get(name, "") for method in METHODS)] for name in names]
+    return [Table(["", *METHODS], rows), Text("Of each, fame report RUN tells the rest.")]
+
+
+def layout_table() -> Table:
+    """``layout`` as a table, whose lines can be broken on a phone."""
+    rows = [(line[:30].rstrip(), line[30:]) for line in layout().splitlines()]
+    return Table(["", ""], rows)
 
 
 def layout() -> str:
     return """\
 videos/                       the made videos: pretrain/, neutral/, biased/, and truth/ with their true masks
-work/pretrain/                a WORK folder
+MoCo+FAME.toml                every option of it, as a recipe
+work/                         a WORK folder, of the videos to learn from
   manifest.csv                every video: path, label, split, size, frames, status
   frames/short128-q95-…/      its frames as JPEG, packed in shards; stage.json says how they were made
   statistics/t8-s2-hop1-…/    seed, colour bins and colour counts of every clip
+work-neutral/, work-biased/   the same of the labelled videos
 runs/MoCo+FAME/               a RUN folder
   config.toml                 every option of the pretraining
   metrics.jsonl, tensorboard/ loss, accuracy and learning rate of every step
@@ -341,7 +386,4 @@ pictures/                     the pictures of this page"""
 
 def describe_own_videos() -> str:
     return """\
-fame extract VIDEOS -o work
-fame masks work
-fame pretrain work -o run
-fame eval linear work run"""
+fame run VIDEOS -o out --compare moco"""

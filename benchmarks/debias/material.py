@@ -166,6 +166,7 @@ def compute_stores(material: Material, root: Path, rows: Sequence[Row], jobs: in
     csv.writer(text).writerows([("path", "label", "split"), *rows])
     write_text(work / "videos.csv", text.getvalue())
     manifest = combine(work, index_table(root.absolute(), work / "videos.csv"))
+    write_manifest(work, manifest)  # first, so that an interrupted extraction is continued
     with phase("extracting", "videos") as tell:
         report, manifest = extract(
             work, manifest, ExtractConfig(), Workers(jobs), lambda done, total: tell(done, total, "")

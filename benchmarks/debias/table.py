@@ -9,8 +9,7 @@ from pathlib import Path
 from fame_cli.disk import write_json, write_text
 from fame_cli.evaluation.compare import percent
 from fame_cli.evaluation.results import Figure
-from fame_cli.visualization.charts import COLORS, new_figure, save_figure
-from fame_cli.visualization.curves import CHANCE_COLOR
+from fame_cli.visualization.charts import CHANCE_COLOR, COLORS, new_figure, save_figure
 
 BASELINE = "MoCo"
 

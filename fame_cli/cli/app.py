@@ -11,13 +11,16 @@ from fame_cli.cli import benchmark, console, evaluate, score_masks, visualize
 from fame_cli.cli.bias import bias
 from fame_cli.cli.cam import cam, saliency
 from fame_cli.cli.compare import compare
+from fame_cli.cli.datasets import check_dataset, list_datasets_by_default, show_dataset, write_annotations
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
+from fame_cli.cli.embed import embed
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
 from fame_cli.cli.recipes import list_by_default, show_recipe
 from fame_cli.cli.report import report
+from fame_cli.cli.run import run
 from fame_cli.cli.status import status
 from fame_cli.cli.usage import CheckedCommand, CheckedGroup
 from fame_cli.cli.verify import verify
@@ -53,16 +56,16 @@ def options(
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=tell_version),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors (anywhere).")
+        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors (anywhere).")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also what was chosen for you (anywhere).")
+        bool, typer.Option("--verbose", "-v", help="Print also what was chosen for you (anywhere).")
     ] = False,
 ) -> None:
     """Learn video representations without background bias: foreground-background merging (FAME).
 
-    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize. Every
-    stage keeps what it has finished; run a command again and it resumes where it stopped.
+    From a folder of videos to an evaluated representation: extract, masks, pretrain, eval, visualize; or all
+    of it by run. Every stage keeps what it has finished; run a command again and it resumes where it stopped.
     """
     if debug:
         os.environ["FAME_DEBUG"] = "1"
@@ -76,6 +79,7 @@ def command(function: object, example: str, name: str | None = None, group: type
     group.command(name, cls=CheckedCommand, epilog=f"Example:  {example}")(console.guard(function))
 
 
+command(run, "fame run videos/ -o out --compare moco")
 command(extract, "fame extract videos/ -o work --short-side-px 128")
 command(masks, "fame masks work --clip-frames 16 --frame-stride 2")
 command(status, "fame status work")
@@ -86,6 +90,18 @@ recipes = typer.Typer(cls=CheckedGroup, help="Recipes: the options behind each r
 app.add_typer(recipes, name="recipes")
 recipes.callback(invoke_without_command=True)(list_by_default)
 command(show_recipe, "fame recipes show ucf101-i3d-fame", name="show", group=recipes)
+
+datasets = typer.Typer(cls=CheckedGroup, help="Datasets: where each is, its terms, and what a folder lacks.")
+app.add_typer(datasets, name="datasets")
+datasets.callback(invoke_without_command=True)(list_datasets_by_default)
+command(show_dataset, "fame datasets show ucf101", name="show", group=datasets)
+command(check_dataset, "fame datasets check ucf101 ucf101/", name="check", group=datasets)
+command(
+    write_annotations,
+    "fame datasets annotations kth kth/ > kth.csv",
+    name="annotations",
+    group=datasets,
+)
 
 benchmarks = typer.Typer(cls=CheckedGroup, no_args_is_help=True, help="Measure what this machine does.")
 app.add_typer(benchmarks, name="benchmark")
@@ -108,6 +124,8 @@ command(
     "fame eval masks --truth DAVIS -o scores --variant fame --variant seed",
     group=evaluations,
 )
+
+command(embed, "fame embed work run -o features.parquet")
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 

@@ -18,7 +18,7 @@ from fame_cli.option import Option
 def train(
     config: PretrainConfig,
     work: Annotated[
-        Path | None, typer.Argument(help="Learn from its videos; without it, from noise that need not load.")
+        Path | None, typer.Argument(help="Train on its videos; without it, on noise, which needs no loading.")
     ] = None,
     steps: Annotated[int, own_number("steps", int, Option("Steps to time.", at_least=1))] = 20,
     frames: Frames = None,

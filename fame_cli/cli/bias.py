@@ -53,7 +53,7 @@ Truth = Annotated[
     Path | None,
     typer.Option(
         "--truth",
-        help="Folder of true masks, by which to measure how much background the masks leak.",
+        help="Folder of true masks, to measure how much background the masks leak.",
         metavar="DIR",
         rich_help_panel="Foreground",
     ),
@@ -62,7 +62,7 @@ PairingFile = Annotated[
     Path | None,
     typer.Option(
         "--pairing",
-        help="Which video meets which background, of an earlier report.",
+        help="Backgrounds that an earlier report paired with the videos.",
         metavar="FILE",
         show_default="drawn by --seed, kept in WORK/pairings",
         rich_help_panel="Data",

@@ -36,7 +36,7 @@ Protocol = Annotated[
     choice(
         "protocol",
         Literal["linear", "finetune"],
-        help="Evaluation whose classifier is asked.",
+        help="Evaluation whose classifier is used.",
         show_default="the last one",
     ),
 ]

@@ -1,6 +1,7 @@
 """``fame compare``: results of several runs as one table."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -55,16 +56,9 @@ def compare(
     from fame_cli.evaluation.compare import compare, find_results
     from fame_cli.evaluation.tables import as_csv, as_latex, as_markdown, as_plain
 
-    given = [split_name(run) for run in runs]
-    places = Counter(path.resolve() for _, path in given)
-    if again := [str(path) for path, count in places.items() if count > 1]:
-        raise ConfigurationError(f"{again[0]} is named twice.", "A result is no repetition of itself.")
-    # Folders of one name are rows of their own; repetitions share a NAME= that somebody gave them.
-    unnamed = Counter(path.name for (_, path), run in zip(given, runs, strict=True) if path == Path(run))
     named: dict[str, list[Path]] = {}
-    for (name, path), run in zip(given, runs, strict=True):
-        row = str(path) if path == Path(run) and unnamed[name] > 1 else name
-        named.setdefault(row, []).append(path)
+    for name, path in name_rows(runs):
+        named.setdefault(name, []).append(path)
     groups = [
         (name, [result for path in paths for result in find_results(path, protocol)])
         for name, paths in named.items()
@@ -85,6 +79,23 @@ def compare(
         case "csv":
             console.output(as_csv(comparison).rstrip())
     return 0
+
+
+def name_rows(runs: Sequence[str]) -> list[tuple[str, Path]]:
+    """Name and path of each [NAME=]RUN; raises ConfigurationError where one is named twice.
+
+    Folders of one name are rows of their own, named by their paths; repetitions share a NAME= that somebody
+    gave them.
+    """
+    given = [split_name(run) for run in runs]
+    places = Counter(path.resolve() for _, path in given)
+    if again := [str(path) for path, count in places.items() if count > 1]:
+        raise ConfigurationError(f"{again[0]} is named twice.", "A result is no repetition of itself.")
+    unnamed = Counter(path.name for (_, path), run in zip(given, runs, strict=True) if path == Path(run))
+    return [
+        (str(path) if path == Path(run) and unnamed[name] > 1 else name, path)
+        for (name, path), run in zip(given, runs, strict=True)
+    ]
 
 
 def split_name(run: str) -> tuple[str, Path]:

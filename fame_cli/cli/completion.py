@@ -1,4 +1,4 @@
-"""What a shell offers for a word that is being typed: recipes, folders of the right kind, choices."""
+"""What a shell offers for a word that is being typed: recipes, datasets, folders, choices."""
 
 import glob
 import os
@@ -23,6 +23,12 @@ def complete_recipe(incomplete: str) -> list[str]:
     from fame_cli.recipe import shipped_recipes
 
     return complete_names(shipped_recipes())(incomplete) + list_paths(incomplete)
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    from fame_cli.data.sources.catalogue import DATASETS
+
+    return complete_names(DATASETS)(incomplete)
 
 
 def complete_run(incomplete: str) -> list[str]:

@@ -62,6 +62,12 @@ def say(message: str) -> None:
         (err if VOICE.as_json else out).print(escape_markup(message))
 
 
+def heading(text: str) -> None:
+    """A line above what belongs together, on standard output; not with --quiet."""
+    if not VOICE.quiet:
+        (err if VOICE.as_json else out).print(f"[bold]{escape_markup(text)}[/bold]")
+
+
 def detail(message: str) -> None:
     """A line for those who asked for more with --verbose, on standard error."""
     if VOICE.verbose:

@@ -18,7 +18,7 @@ SIGNS |= {"problem": "[bold red]problem[/bold red]"}
 
 def doctor(
     work: Annotated[
-        Path, typer.Argument(help="Folder whose disk is looked at; it need not be there yet.", metavar="WORK")
+        Path, typer.Argument(help="Folder whose disk is checked; it need not exist yet.", metavar="WORK")
     ] = Path("."),
     as_json: AsJson = False,
 ) -> int:

@@ -86,7 +86,7 @@ KeepOnly = Annotated[
     Path | None,
     typer.Option(
         "--keep-only",
-        help="Blank all that masks do not keep, in every video: a folder of masks or boxes of any source "
+        help="Blank everything outside the masks, in every video: a folder of masks or boxes of any source "
         "(docs/keep-only.md).",
         metavar="MASKS",
         rich_help_panel="Data",

@@ -23,50 +23,52 @@ if TYPE_CHECKING:
 
 FAILURES_SHOWN = 10
 
+Source = Annotated[
+    SourceName,
+    choice(
+        "source",
+        SourceName,
+        help="What tells the class and split of a video: its folders (folder), or the annotations of "
+        "ucf101, hmdb51, diving48, kinetics or csv.",
+        metavar="NAME",
+    ),
+]
+AnnotationsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--annotations",
+        help="ucf101, hmdb51, diving48: folder of the official lists. kinetics: CSV file or folder of "
+        "them, or none to go by folders. csv: CSV file with the columns path, label, split.",
+        show_default="in or beside DATA",
+        metavar="PATH",
+    ),
+]
+OfficialSplit = Annotated[
+    int | None,
+    typer.Option(
+        "--split", help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"
+    ),
+]
+HOLD_OUT = Option(
+    "Where videos have no splits: share of them to test on, drawn by their names; whole groups where videos "
+    "come in groups.",
+    above=0,
+    at_most=0.9,
+)
+HoldOut = Annotated[float | None, own_number("hold_out", float, HOLD_OUT, metavar="SHARE")]
+Data = Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")]
+
 
 @takes(ExtractConfig)
 def extract(
     config: ExtractConfig,
-    data: Annotated[Path, typer.Argument(help="Folder of videos.", metavar="DATA")],
+    data: Data,
     work: Annotated[Path, output_folder("Folder for the results.", "WORK")],
     recipe: RecipeOption = None,  # noqa: ARG001
-    source: Annotated[
-        SourceName,
-        choice(
-            "source",
-            SourceName,
-            help="What tells the class and split of a video: its folders (folder), or the annotations of "
-            "ucf101, hmdb51, diving48, kinetics or csv.",
-            metavar="NAME",
-        ),
-    ] = "folder",
-    annotations: Annotated[
-        Path | None,
-        typer.Option(
-            help="ucf101, hmdb51, diving48: folder of the official lists. kinetics: CSV file or folder of "
-            "them, or none to go by folders. csv: CSV file with the columns path, label, split.",
-            show_default="in or beside DATA",
-            metavar="PATH",
-        ),
-    ] = None,
-    split: Annotated[
-        int | None,
-        typer.Option(help="Official split, 1, 2 or 3 (ucf101, hmdb51).", show_default="1", metavar="N"),
-    ] = None,
-    hold_out: Annotated[
-        float | None,
-        own_number(
-            "hold_out",
-            float,
-            Option(
-                "Where videos have no splits: share of them to test on, drawn by their names; whole groups "
-                "where videos come in groups.",
-                above=0,
-                at_most=0.9,
-            ),
-            metavar="SHARE",
-        ),
-    ] = None,
+    source: Source = "folder",
+    annotations: AnnotationsOption = None,
+    split: OfficialSplit = None,
+    hold_out: HoldOut = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare annotations with the files on disk, then exit.")
     ] = False,

@@ -19,7 +19,7 @@ StatisticsStoreName = Annotated[
     str | None,
     typer.Option(
         "--statistics-store",
-        help="Statistics to read, a folder in WORK/statistics, or how its name begins.",
+        help="Statistics to read, a folder in WORK/statistics, or the start of its name.",
         show_default="the only one of such clips",
         metavar="NAME",
         rich_help_panel="Data",
@@ -30,7 +30,7 @@ StatisticsMotion = Annotated[
     choice(
         "motion",
         Motion,
-        help="Read statistics that were computed so, where there are several.",
+        help="Statistics to read, by how they were computed, if there are several.",
         rich_help_panel="Data",
         show_default="whichever there are",
     ),
@@ -43,7 +43,7 @@ Frames = Annotated[
     str | None,
     typer.Option(
         "--frames",
-        help="Frame store to read, a folder in WORK/frames, or how its name begins.",
+        help="Frame store to read, a folder in WORK/frames, or the start of its name.",
         show_default="the only one",
         metavar="NAME",
         rich_help_panel="Data",

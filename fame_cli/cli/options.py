@@ -11,7 +11,8 @@ code that checks a recipe too (``option.py``), so both are refused in the same w
 import functools
 import inspect
 import os
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,11 +95,48 @@ def takes(config_type: type[Configuration], leave_out: Container[str] = ()) -> C
                 console.detail(f"{option_name(name)} {as_text(value)}")
             return command(config=config, **values)
 
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return run
+        return with_parameters(run, parameters)
 
     return decorate
+
+
+def hands_on(
+    config_type: type[Configuration], names: Container[str], group: str, default: str
+) -> Callable[[Command], Command]:
+    """Give a command options of a configuration that another command carries out.
+
+    Its parameter ``chosen`` gets by name what was given; what is not given is up to the other command.
+    """
+    fields = [
+        replace(field, default_shown=default, option=replace(field.option, group=group))
+        for field in options_of(config_type)
+        if field.name in names
+    ]
+
+    def decorate(command: Command) -> Command:
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            if parameter.name == "chosen":
+                parameters += map(parameter_of, fields)
+            else:
+                parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+        @functools.wraps(command)
+        def run(**values: Any) -> int:
+            given = {field.name: values.pop(field.name, None) for field in fields}
+            chosen = {name: value for name, value in given.items() if value is not None}
+            return command(chosen=chosen, **values)
+
+        return with_parameters(run, parameters)
+
+    return decorate
+
+
+def with_parameters(run: Command, parameters: Sequence[inspect.Parameter]) -> Command:
+    """Let a function's signature be one of these parameters, which typer reads."""
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def lay_defaults(context: typer.Context, values: Mapping[str, Any], *, lowest: bool = False) -> None:

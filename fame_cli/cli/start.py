@@ -50,8 +50,8 @@ Resume = Annotated[
     Path | None,
     typer.Option(
         "--resume",
-        help="Go on with a run that was stopped, all options as it was begun; or with a finished one, given "
-        "more --epochs or --steps. With WORK, begin it if there is none yet.",
+        help="Resume a stopped run with all its options; or continue a finished one with "
+        "more --epochs or --steps. With WORK, start it if there is none yet.",
         metavar="RUN",
         is_eager=True,
         callback=use_run,
@@ -60,13 +60,13 @@ Resume = Annotated[
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Remove the run that -o names, with its results, and begin anew.")
+    bool, typer.Option("--overwrite", help="Delete the run that -o names, with its results, and start over.")
 ]
 InitFrom = Annotated[
     Path | None,
     typer.Option(
         "--init-from",
-        help="Begin with these weights: a finished RUN, or a file of this toolkit, torchvision, MoCo, FAME "
+        help="Start from these weights: a finished RUN, or a file of this toolkit, torchvision, MoCo, FAME "
         "or BE (docs/library.md).",
         metavar="FILE|RUN",
         show_default="random weights",
@@ -96,16 +96,16 @@ def choose_start(
     if output is not None:
         raise ConfigurationError(
             f"-o {output} does not go with --resume {resume}, which names the run already.",
-            "Leave out -o to go on with that run, or --resume to begin another.",
+            "Leave out -o to resume that run, or --resume to start another.",
         )
     return work_of(resume, work, config), resume
 
 
 def require_one_start(resume: Path | None, overwrite: bool, init_from: Path | None) -> None:
     starts = {
-        "--resume goes on with a run": resume is not None,
-        "--overwrite removes one and begins anew": overwrite,
-        "--init-from begins a new one with weights": init_from is not None,
+        "--resume continues a run": resume is not None,
+        "--overwrite deletes one and starts over": overwrite,
+        "--init-from starts a new one from weights": init_from is not None,
     }
     given = [what for what, wanted in starts.items() if wanted]
     if len(given) > 1:
@@ -125,9 +125,9 @@ def work_of(run: Path, given: Path | None, config: PretrainConfig) -> Path:
         if given is None:
             raise ArtefactError(
                 f"{run} is not the folder of a run: it has no {CONFIG_FILE}.",
-                f"Check the name, or begin a run there: fame pretrain WORK -o {run}",
+                f"Check the name, or start a run there: fame pretrain WORK -o {run}",
             )
-        console.say(f"There is no run in {run} yet: it begins.")
+        console.say(f"There is no run in {run} yet: starting one.")
         return given
     folder = RunFolder(run)
     asked = folder.read()

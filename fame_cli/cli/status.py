@@ -118,7 +118,7 @@ def advise_run(run: Path, state: str) -> str:
     except ArtefactError as error:
         return f"{error.message} {error.hint}"
     if state == "stopped":
-        return f"To go on: {resume_command(run)}"
+        return f"To resume: {resume_command(run)}"
     return f"To evaluate it: {command('eval', 'linear', Path(to_disk(work)), run)}" if work else ""
 
 
@@ -219,8 +219,13 @@ def next_command(inventory: "Inventory") -> str:
     counts = inventory.video_counts()
     videos = sum(counts["train" if "train" in counts else ""][status] for status in ("ok", "partial"))
     if 2 <= videos < PretrainConfig().batch_size:
-        words += ["--batch-size", 2 ** (videos.bit_length() - 1)]
+        words += ["--batch-size", fitting_batch(videos)]
     return command("pretrain", inventory.work, "-o", "run", *named, *words)
+
+
+def fitting_batch(videos: int) -> int:
+    """The largest power of two that is not more than there are videos."""
+    return 1 << (videos.bit_length() - 1)
 
 
 def advise(inventory: "Inventory", state: "StageState") -> str:

@@ -92,16 +92,17 @@ def computation(work: Path, frames: FrameStore, config: StatisticsConfig) -> tup
                 task=StatisticsTask(shard_path(frames.folder, name), counts, config),
             )
         )
-    return statistics_folder(work, frames, config), shards
+    return statistics_folder(work, frames.folder.name, config), shards
 
 
 def count_clips(summaries: Iterable[Summary]) -> int:
     return sum(summary["clips"] for summary in summaries)
 
 
-def statistics_folder(work: Path, frames: FrameStore, config: StatisticsConfig) -> Path:
+def statistics_folder(work: Path, frames: str, config: StatisticsConfig) -> Path:
+    """The folder of the statistics of a frame store, given by its name."""
     name = f"t{config.clip_frames}-s{config.frame_stride}-hop{config.hop_frames}"
-    return stage.stage_folder(work / "statistics", name, config.to_dict(), frames.folder.name)
+    return stage.stage_folder(work / "statistics", name, config.to_dict(), frames)
 
 
 @dataclass(frozen=True)

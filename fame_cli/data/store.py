@@ -52,7 +52,7 @@ def find_named(parent: Path, wanted: str, option: str) -> Path:
     fitting = [name for name in there if wanted and name.startswith(wanted)]
     if len(fitting) > 1:
         raise ConfigurationError(
-            f"{option} {wanted}: that is how several begin: {', '.join(fitting)}.", "Give more of the name."
+            f"{option} {wanted}: several names start with it: {', '.join(fitting)}.", "Give more of the name."
         )
     if not fitting:
         have = ", ".join(there) or "nothing"

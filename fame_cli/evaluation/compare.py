@@ -16,7 +16,7 @@ from fame_cli.evaluation.comparable import (
     require_comparable,
 )
 from fame_cli.evaluation.interval import Interval
-from fame_cli.evaluation.pair import paired_difference
+from fame_cli.evaluation.pair import PairedDifference, paired_difference
 from fame_cli.evaluation.results import Result, leak_mark, read_result
 
 
@@ -89,13 +89,22 @@ class Comparison:
         ]
 
     @property
+    def differences(self) -> list[tuple[str, PairedDifference]]:
+        """By how much each row is better than the first, with its name, where both are single results.
+
+        Rows that were not tested on the same videos as the first are left out.
+        """
+        first, *others = self.groups
+        pairs = [(first, other) for other in others if len(first.results) == len(other.results) == 1]
+        found = [(other.name, paired_difference(one.results[0], other.results[0])) for one, other in pairs]
+        return [(name, difference) for name, difference in found if difference]
+
+    @property
     def difference(self) -> str:
         """How far apart two results on the same test videos are, in a sentence; "" of anything else."""
-        if len(self.groups) != 2 or any(len(group.results) != 1 for group in self.groups):
+        if len(self.groups) != 2:
             return ""
-        first, second = self.groups
-        found = paired_difference(first.results[0], second.results[0])
-        return found.describe(first.name, second.name) if found else ""
+        return "".join(found.describe(self.groups[0].name, name) for name, found in self.differences)
 
     @property
     def columns(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Features of the evenly spread clips of videos, kept on disk (``RUN/features/``): a stage like any other.
 
-A shard holds the features of all usable labelled videos of its slice of the manifest, whatever their split,
+A shard holds the features of all usable videos of its slice of the manifest, whatever their label and split,
 so that another split or protocol needs only what is not there yet.
 """
 
@@ -109,13 +109,13 @@ def compute_features(
 
 
 def plan_shards(evaluation: Evaluation, options: dict[str, Any], video_indices: Sequence[int]) -> list[Shard]:
-    """The shards that hold a wanted video, each with all usable labelled videos of its slice."""
+    """The shards that hold a wanted video, each with all usable videos of its slice."""
     wanted = {shard_name(video_index) for video_index in video_indices}
     shards = []
     for number, (name, videos) in enumerate(shard_slices(evaluation.videos.frames.videos)):
         if name in wanted:
             first = number * VIDEOS_PER_SHARD
-            task = tuple(first + row for row, video in enumerate(videos) if video.usable and video.label)
+            task = tuple(first + row for row, video in enumerate(videos) if video.usable)
             shards.append(Shard(shard_title(name), fingerprint([options, task]), len(task), task))
     return shards
 

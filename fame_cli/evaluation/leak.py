@@ -25,7 +25,7 @@ def refuse_leak(evaluation: Evaluation, allowed: bool) -> None:
     raise ConfigurationError(
         found,
         "A test on them tells nothing of unseen videos. Pretrain without them (--split), name "
-        "another --test-split, or go on all the same with --allow-leak, and the result will say so.",
+        "another --test-split, or --allow-leak to continue anyway; the result will say so.",
     )
 
 

@@ -30,12 +30,12 @@ def begin_leg(folder: RunFolder, config: PretrainConfig, steps_per_epoch: int) -
         raise ConfigurationError(
             f"{folder.folder} is finished after {before} steps; --epochs {config.epochs} and --steps "
             f"{config.steps} make {total}.",
-            f"Give more to go on: {command('pretrain', '--resume', folder.folder, '--steps', 2 * before)}",
+            f"Give more to continue: {command('pretrain', '--resume', folder.folder, '--steps', 2 * before)}",
         )
     if not folder.checkpoint.exists():
         raise ArtefactError(
-            f"{folder.checkpoint} is missing: without it the run cannot go on.",
-            f"Copy it back, or begin another from its weights with --init-from {folder.folder}",
+            f"{folder.checkpoint} is missing: the run cannot be resumed without it.",
+            f"Copy it back, or start another from its weights with --init-from {folder.folder}",
         )
     kept = folder.backbone.with_name(f"backbone-step{before}.safetensors")
     record.withdraw(folder.folder, folder.config, *folder.results_of_training)
@@ -45,9 +45,9 @@ def begin_leg(folder: RunFolder, config: PretrainConfig, steps_per_epoch: int) -
     legs = [*asked.get("legs", []), {"ended_at_step": before, **length_of(asked["pretrain"])}]
     folder.write_config({**asked, "pretrain": config.to_dict(), "legs": legs})
     return (
-        f"a new leg: the run had ended after {before} steps and goes on to {total}. The learning rate rises "
-        f"from 0 to what it is at step {before} of {total}, so the result is not that of one training of "
-        f"{total} steps. The backbone of before is kept as {kept.name}."
+        f"a new leg: the run had ended after {before} steps and continues to {total}. The learning rate "
+        f"rises from 0 to what it is at step {before} of {total}, so the result is not that of one training "
+        f"of {total} steps. The backbone of before is kept as {kept.name}."
     )
 
 

@@ -164,7 +164,7 @@ def pretrain(
         if not begun and any_rank(folder.writes and bool(folder.read_metrics())):
             raise ArtefactError(
                 f"{folder.checkpoint} is missing, but {folder.metrics.name} tells of steps that were done.",
-                "Copy it back, or begin another run with -o.",
+                "Copy it back, or start another run with -o.",
             )
         step = training.restore(folder.checkpoint) if begun else 0
         if folder.writes and not begun:

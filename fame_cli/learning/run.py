@@ -134,7 +134,7 @@ class RunFolder:
         if not (resume or self.backbone.exists()):
             raise ConfigurationError(
                 f"{self.folder} holds a run that is not finished.",
-                "Choose another folder with -o, begin it anew with --overwrite, or go on with it: "
+                "Choose another folder with -o, start over with --overwrite, or resume it: "
                 f"{resume_command(self.folder)}",
             )
         return longer
@@ -155,7 +155,7 @@ class RunFolder:
         """What to do where a run is asked for with other options, or (``longer``) another length alone."""
         if longer is None:
             return (
-                "Choose another folder with -o for another run, or leave out what differs and go on with "
+                "Choose another folder with -o for another run, or leave out what differs to resume "
                 f"this one: {resume_command(self.folder)}"
             )
         if self.backbone.exists():
@@ -271,7 +271,7 @@ class RunFolder:
         if measured.broken:
             raise ArtefactError(
                 f"{self.metrics}: line {measured.broken[0]} cannot be read.",
-                "Copy it back, or delete that line: the run then goes on without it.",
+                "Copy it back, or delete that line: the run then continues without it.",
             )
         rows = [row for row in measured.rows if row["step"] < first_step]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))

@@ -7,22 +7,21 @@ from matplotlib.axes import Axes
 
 from fame_cli.evaluation.bias.battery import TESTS
 from fame_cli.evaluation.results import Result
-from fame_cli.visualization.charts import colors_of, new_figure, save_figure
-from fame_cli.visualization.curves import CHANCE_COLOR, draw_legend
+from fame_cli.visualization.charts import CHANCE_COLOR, colors_of, draw_legend, new_figure, save_figure
 
 ROW_INCHES = 0.34
 ARROWS = {"higher": "higher is better ▸", "lower": "◂ lower is better", "neither": ""}
 
 
-def draw_bias_chart(runs: Mapping[str, Result], path: Path) -> None:
+def draw_bias_chart(runs: Mapping[str, Result], path: Path, methods: Mapping[str, str] | None = None) -> None:
     """Draw the figures of bias reports as dots with their 95 % intervals into a PNG, a colour a run.
 
     A short dashed line in each row is chance. Rows are in the order of the report; what is better is said at
-    the right.
+    the right. ``methods``: see ``colors_of``.
     """
     tests = [test for test in TESTS if any(test.name in result.figures for result in runs.values())]
     height = 1.6 + len(tests) * (ROW_INCHES + 0.12 * (len(runs) - 1))
-    figure, colors = new_figure(10.0, height), colors_of(list(runs))
+    figure, colors = new_figure(10.0, height), colors_of(list(runs), methods)
     axes = figure.subplots()
     for row, test in enumerate(tests):
         for number, result in enumerate(runs.values()):
@@ -38,7 +37,7 @@ def draw_bias_chart(runs: Mapping[str, Result], path: Path) -> None:
         )
         axes.text(101, row, ARROWS[test.better], va="center", fontsize=9, color=CHANCE_COLOR)
     dress(axes, [test.title for test in tests])
-    draw_legend(figure, list(runs))
+    draw_legend(figure, list(runs), colors)
     save_figure(figure, path)
 
 

@@ -104,7 +104,8 @@ def cam_sheet(examples: Sequence[CamExample], *, frames_shown: int = 2) -> RGB:
         _titles(examples[0]),
         heading="Where the network looks",
         explanation="Red: strong activation, gray: none; each map is scaled to the range of its own clip. "
-        "Beneath: how much of it lies inside what FAME keeps, and inside the true foreground if known.",
+        "Beneath: how much of it lies inside what FAME keeps, and inside the true foreground if known"
+        f"{_even(examples)}.",
     )
 
 
@@ -122,6 +123,16 @@ def cam_animation(examples: Sequence[CamExample]) -> RGB:
         ]
         sheets.append(draw_sheet(rows, titles))
     return np.stack(sheets)
+
+
+def _even(examples: Sequence[CamExample]) -> str:
+    """What share of an even map would be inside the masks: their share of the area, over all clips."""
+    areas: dict[str, list[float]] = {}
+    for example in examples:
+        for name, mask in example.masks.items():
+            areas.setdefault(name, []).append(float(np.mean(np.asarray(mask) > 0)))
+    told = " and ".join(f"{100 * np.mean(shares):.0f} % in {name}" for name, shares in areas.items())
+    return f"; an even map would have {told}" if told else ""
 
 
 def _films(example: CamExample) -> tuple[Picture, list[RGB]]:

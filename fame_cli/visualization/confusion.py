@@ -31,7 +31,7 @@ def draw_confusion(counts: NDArray[np.int64], names: Sequence[str], path: Path, 
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     bar = figure.colorbar(image, ax=axes, shrink=0.7)
     bar.set_label("% of the videos of the true class")
-    labels = [shorten(printable(name), NAME_WIDTH_PX, 14) for name in names]
+    labels = [shorten(printable(name), NAME_WIDTH_PX, 14, at="end") for name in names]
     size = 9 if K <= NUMBERED_CLASSES else max(4.0, min(9.0, 900 / K))
     axes.set_xticks(range(K), labels, rotation=90, fontsize=size)
     axes.set_yticks(range(K), labels, fontsize=size)

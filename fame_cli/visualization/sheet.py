@@ -63,12 +63,13 @@ def draw_sheet(
     """Draw rows of tiles, all scaled to one height, and return the sheet (H, W, 3).
 
     ``titles`` stand above the columns; ``heading`` and ``explanation`` above everything. Text that does not
-    fit is wrapped, then shortened in its middle. The size depends on texts and tile sizes alone, so sheets
+    fit is wrapped, then shortened: at its end, or in its middle where it names a video, as captions do. The
+    size depends on texts and tile sizes alone, so sheets
     of the frames of one clip can be played as an animation.
     """
     assert any(len(row.tiles) for row in rows), "a sheet has at least one tile"
     table = [[_scale_tile(tile, tile_height_px) for tile in row.tiles] for row in rows]
-    captions = [wrap(row.caption, CAPTION_WIDTH_PX, CAPTION_PX, 6) for row in rows]
+    captions = [wrap(row.caption, CAPTION_WIDTH_PX, CAPTION_PX, 6, at="middle") for row in rows]
     columns = _columns(table, captions)
     bands = [
         _text_band(heading, columns, HEADING_PX, INK),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from fame_cli.visualization.charts import colors_of, new_figure, save_figure
+from fame_cli.visualization.charts import CHANCE_COLOR, colors_of, new_figure, save_figure
 from fame_cli.visualization.masks import MergeExample, cut_out
 from fame_cli.visualization.pictures import RGB
 
@@ -46,10 +46,12 @@ def draw_accuracies(axes: Axes, accuracies: Mapping[str, float], chance: float) 
     rows = np.arange(len(names))[::-1]
     axes.barh(rows, values, 0.62, color=colors_of(names))
     for row, value in zip(rows, values, strict=True):
-        axes.annotate(f"{value:.0f} %", (value, row), (5, 0), textcoords="offset points", va="center")
-    axes.axvline(chance, color="#44444A", linestyle="--", linewidth=1.2)
+        note = axes.annotate(f"{value:.0f} %", (value, row), (5, 0), textcoords="offset points", va="center")
+        # Opaque, so that the line of guessing does not run through the figure.
+        note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
+    axes.axvline(chance, color=CHANCE_COLOR, linestyle="--", linewidth=1.2)
     axes.annotate(
-        "guessing", (chance, -0.6), (4, 0), textcoords="offset points", color="#44444A", va="center"
+        "guessing", (chance, -0.6), (4, 0), textcoords="offset points", color=CHANCE_COLOR, va="center"
     )
     axes.set_yticks(rows, [textwrap.fill(name, 14) for name in names])
     axes.set_xlim(0, 1.2 * max(values.max(), chance, 1))

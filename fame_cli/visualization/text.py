@@ -1,16 +1,25 @@
 """Text on pictures: measured, wrapped, shortened and drawn, in a font that carries more than Latin."""
 
+import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 from PIL import ImageDraw, ImageFont
 
 INK = (28, 28, 32)
 FAINT_INK = (92, 92, 100)
+
+JOINER = "\N{ZERO WIDTH JOINER}"
+
+Cut = Literal["middle", "end"]
+"""What of a text is left out where all of it has no room: of files and folders the middle, since many of a
+kind differ at their end; of classes and all else the end."""
 
 
 def printable(text: str) -> str:
@@ -33,23 +42,42 @@ def line_height(size_px: int) -> int:
     return round(1.35 * size_px)
 
 
-def shorten(text: str, width_px: int, size_px: int, *, bold: bool = False) -> str:
-    """One line of the text, without its middle if it is wider than ``width_px`` in letters of ``size_px``."""
+def shorten(text: str, width_px: int, size_px: int, *, bold: bool = False, at: Cut = "middle") -> str:
+    """One line of the text, with "…" for what has no room in ``width_px`` with letters of ``size_px``."""
     text = on_one_line(text)
     if text_width(text, size_px, bold=bold) <= width_px:
         return text
+    letters = split_letters(text)
 
     def cut(keep: int) -> str:
-        return text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :]
+        before = keep if at == "end" else (keep + 1) // 2
+        return "".join([*letters[:before], "…", *letters[len(letters) - keep + before :]])
 
     fitting = bisect_right(
-        range(len(text)), width_px, key=lambda keep: text_width(cut(keep), size_px, bold=bold)
+        range(len(letters)), width_px, key=lambda keep: text_width(cut(keep), size_px, bold=bold)
     )
     return cut(max(1, fitting - 1))
 
 
-def wrap(text: str, width_px: int, size_px: int, most: int, *, bold: bool = False) -> list[str]:
-    """Wrap at spaces into at most ``most`` lines; a line that is still too wide loses its middle."""
+def split_letters(text: str) -> list[str]:
+    """The letters of a text, each with the accents and joined signs that are written after it."""
+    letters: list[str] = []
+    for sign in text:
+        joins = unicodedata.combining(sign) or unicodedata.category(sign) in ("Mn", "Me", "Cf")
+        if letters and (joins or letters[-1].endswith(JOINER)):
+            letters[-1] += sign
+        else:
+            letters.append(sign)
+    return letters
+
+
+def wrap(
+    text: str, width_px: int, size_px: int, most: int, *, bold: bool = False, at: Cut | None = None
+) -> list[str]:
+    """Wrap at spaces into at most ``most`` lines.
+
+    A line that is still too wide is cut at ``at``: by default in the middle where it is the path of a file.
+    """
     lines: list[str] = []
     for part in printable(text).splitlines():
         line = ""
@@ -62,7 +90,11 @@ def wrap(text: str, width_px: int, size_px: int, most: int, *, bold: bool = Fals
         lines.append(line)
     if len(lines) > most:
         lines[most - 1 :] = [" ".join(lines[most - 1 :])]
-    return [shorten(line, width_px, size_px, bold=bold) for line in lines]
+    return [shorten(line, width_px, size_px, bold=bold, at=at or cut_of(line)) for line in lines]
+
+
+def cut_of(line: str) -> Cut:
+    return "middle" if "/" in line or re.search(r"\.\w{2,4}$", line) else "end"
 
 
 def write(

@@ -44,7 +44,7 @@ def invocations(text: str) -> Iterator[tuple[str, str]]:
     prose = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
     found += [("part", part) for part in re.findall(r"`([^`]+)`", prose)]
     for kind, code in found:
-        called = re.match(r"(?:fame|torchrun .*-m fame_cli) (.*)", " ".join(code.split()))
+        called = re.match(r"(?:fame|torchrun .*-m fame_cli) (.*?)(?: > \S+)?$", " ".join(code.split()))
         if called:
             yield kind, called[1]
 

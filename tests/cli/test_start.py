@@ -69,9 +69,9 @@ def test_stopped_run_goes_on_by_its_name_alone(
     fame(130, "pretrain", work, "-o", run, *BEGUN)
     stop_after(None)
     said = fame(2, "pretrain", work, "-o", run, *BEGUN)
-    assert "is not finished. Choose another folder with -o, begin it anew with --overwrite, or go" in said
-    assert said.endswith(f"go on with it: fame pretrain --resume {run}")
-    assert f"To go on: fame pretrain --resume {run}" in fame(0, "status", run)
+    assert "is not finished. Choose another folder with -o, start over with --overwrite, or resume" in said
+    assert said.endswith(f"resume it: fame pretrain --resume {run}")
+    assert f"To resume: fame pretrain --resume {run}" in fame(0, "status", run)
     fame(0, "pretrain", "--resume", run)
     assert losses(run) == losses(tmp_path / "straight")
     assert len(losses(run)) == 4
@@ -117,7 +117,7 @@ def test_finished_run_becomes_longer_as_a_leg_that_says_so(
     assert (run / "backbone.safetensors").read_bytes() == weights
     stop_after(7)
     said = fame(130, "pretrain", "--resume", run, "--epochs", 4)
-    assert "a new leg: the run had ended after 4 steps and goes on to 8" in said
+    assert "a new leg: the run had ended after 4 steps and continues to 8" in said
     assert "not that of one training of 8 steps" in said
     assert not (run / "backbone.safetensors").exists()
     stop_after(None)
@@ -174,8 +174,8 @@ def test_one_line_begins_a_run_and_goes_on_with_it(
 def test_starts_exclude_each_other_in_words(tmp_path: Path, work: Path) -> None:
     run = tmp_path / "run"
     for given, told in (
-        (["--resume", run, "--overwrite"], "--resume goes on with a run, --overwrite removes one"),
-        (["--resume", run, "--init-from", run], "--init-from begins a new one with weights: these exclude"),
+        (["--resume", run, "--overwrite"], "--resume continues a run, --overwrite deletes one"),
+        (["--resume", run, "--init-from", run], "--init-from starts a new one from weights: these exclude"),
         (["-o", run, "--overwrite", "--init-from", run], "these exclude each other. Give one of them."),
         (["-o", run, "--resume", run], "which names the run already"),
         ([], "-o, where the run goes, is missing. Begin a run: fame pretrain WORK -o RUN"),

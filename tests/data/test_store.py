@@ -40,7 +40,7 @@ def test_beginning_of_a_name_names_a_store_where_no_other_begins_so(tmp_path: Pa
         describe(tmp_path / name, complete=True)
     assert choose_store(tmp_path, "t16", "--frames", "").name == "t16-s2-c3"
     assert choose_store(tmp_path, "t4-s1", "--frames", "").name == "t4-s1-b2"
-    with pytest.raises(ConfigurationError, match="that is how several begin: t4-s1-b2, t4-s2-a1"):
+    with pytest.raises(ConfigurationError, match="several names start with it: t4-s1-b2, t4-s2-a1"):
         choose_store(tmp_path, "t4", "--frames", "")
     with pytest.raises(ConfigurationError, match="has no such folder"):
         choose_store(tmp_path, "", "--frames", "")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from docs.option_tables import commands_below
 from fame_cli.cli.app import app
+from fame_cli.data.sources.rosters import weizmann
 
 SMALL = [
     *("--backbone", "small", "--clip-frames", 4, "--crop-px", 32, "--batch-size", 4),
@@ -58,6 +59,14 @@ def make_truth(folder: Path) -> Path:
     return folder
 
 
+def make_weizmann(folder: Path) -> Path:
+    """A folder that holds all files of a small dataset."""
+    folder.mkdir()
+    for video in weizmann(folder).videos.values():
+        (folder / video.name).write_bytes(b"video")
+    return folder
+
+
 def test_every_command_with_figures_or_state_prints_json_alone(
     tmp_path: Path, work: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,8 +79,12 @@ def test_every_command_with_figures_or_state_prints_json_alone(
         "verify": ["verify", work],
         "recipes": ["recipes"],
         "recipes show": ["recipes", "show", "ucf101-r2plus1d-fame"],
+        "datasets": ["datasets"],
+        "datasets show": ["datasets", "show", "ucf101"],
+        "datasets check": ["datasets", "check", "weizmann", make_weizmann(tmp_path / "weizmann")],
         "eval linear": ["eval", "linear", work, run, *linear],
         "eval finetune": ["eval", "finetune", work, run, *finetune],
+        "embed": ["embed", work, run, "-o", tmp_path / "features.npz", *CHEAP],
         "eval retrieval": ["eval", "retrieval", work, run, *CHEAP],
         "eval knn": ["eval", "knn", work, run, *CHEAP],
         "eval bias": ["eval", "bias", work, run, *CHEAP, "--epochs", 1],
@@ -98,6 +111,9 @@ def test_every_command_with_figures_or_state_prints_json_alone(
     assert said["verify"] == {"folder": str(work), "whole": True, "damage": {}, "commands": []}
     assert "ucf101-r2plus1d-fame" in [recipe["name"] for recipe in said["recipes"]]
     assert said["recipes show"]["tables"]["pretrain"]["backbone"] == "r2plus1d_18"
+    assert "ucf101" in [dataset["name"] for dataset in said["datasets"]]
+    assert said["datasets show"]["classes"] == 101
+    assert said["datasets check"]["complete"]
     for protocol, figure in (("linear", "top1"), ("finetune", "top1"), ("retrieval", "R@1"), ("knn", "top1")):
         result = said[f"eval {protocol}"]
         assert result["protocol"] == protocol

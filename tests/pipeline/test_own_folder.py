@@ -91,7 +91,7 @@ def test_options_and_beginnings_of_names_choose_a_store(tmp_path: Path) -> None:
     assert stage["configuration"]["motion"] == "compensated"
     fame(0, "pretrain", work, "-o", tmp_path / "six", *SMALL, "--batch-size", 4, "--clip-frames", 6)
     fame(0, "visualize", "masks", work, "--count", 1, "--statistics-store", "t6")
-    assert "that is how several begin: t4-" in fame(
+    assert "several names start with it: t4-" in fame(
         2, "visualize", "masks", work, "--count", 1, "--statistics-store", "t4"
     )
     six = [*SMALL, "--batch-size", 4, "--clip-frames", 6, "--motion", "compensated"]

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 # What makes a command small enough for a test; nothing else is added to what the README says.
 SMALLER = {
+    "embed": "--clips 2 --device cpu",
+    "run": "--recipe small.toml --steps 2 --device cpu",
     "pretrain": "--backbone small --crop-px 32 --batch-size 4 --queue-length 16 --steps 2 --device cpu",
     "eval linear": "--epochs 2 --clips 2 --device cpu",
     "eval finetune": "--epochs 1 --clips 2 --device cpu",
@@ -30,6 +32,18 @@ SMALLER = {
     "masks": "",
 }
 
+SMALL_RECIPE = """
+[pretrain]
+backbone = "small"
+crop_px = 32
+batch_size = 4
+objective = { name = "moco", queue_length = 16 }
+[linear]
+train_on = "features"
+epochs = 2
+clips = 2
+"""
+
 
 def readme_commands() -> list[str]:
     """Lines of the README's code blocks that begin with ``fame``."""
@@ -43,6 +57,7 @@ def test_every_command_of_the_readme_runs(
     monkeypatch.chdir(tmp_path)
     assert videos == tmp_path / "videos"
     make_ucf101(tmp_path, videos)
+    (tmp_path / "small.toml").write_text(SMALL_RECIPE)
     commands = readme_commands()
     assert len(commands) >= 11
     for command in commands:

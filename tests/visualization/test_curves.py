@@ -1,7 +1,6 @@
-"""Curves and bars are drawn for every run, whatever its name and length."""
+"""Curves are drawn for every run, whatever its name and length."""
 
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from PIL import Image
 
 from fame_cli.errors import ArtefactError
 from fame_cli.visualization import curves
-from fame_cli.visualization.charts import COLORS
-from fame_cli.visualization.curves import draw_bars, draw_curves, smooth
+from fame_cli.visualization.charts import COLORS, METHOD_COLORS
+from fame_cli.visualization.curves import draw_curves, smooth
 
 pytestmark = pytest.mark.libraries
 
@@ -62,7 +61,7 @@ def test_smoothing_leaves_out_values_that_are_not_finite() -> None:
 def test_every_run_has_its_colour_in_lines_and_legend(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_curves({"MoCo": metrics(60), "MoCo+FAME": metrics(30)}, tmp_path / "curves.png")
     picture = read(tmp_path / "curves.png")
-    assert picture.shape == (440, 1200, 3)
+    assert picture.shape == (880, 2400, 3)  # sharp where it is enlarged
     assert pixels_of(picture, COLORS[0]) > 200
     assert pixels_of(picture, COLORS[1]) > 200
     assert pixels_of(picture, COLORS[2]) == 0
@@ -113,7 +112,6 @@ def test_names_are_shown_as_they_are(tmp_path: Path, drawn: list[Figure]) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         draw_curves({name: metrics(3) for name in names}, tmp_path / "curves.png")
-        draw_bars({name: dict.fromkeys(names, 1.0) for name in names}, tmp_path / "bars.png")
     for figure in drawn:
         shown = [text.get_text() for text in figure.legends[0].get_texts()]
         assert shown == ["_hidden", "cost $x_{$", "日本", "bad�"]
@@ -123,26 +121,6 @@ def test_more_runs_than_colours_are_drawn(tmp_path: Path) -> None:
     draw_curves({f"run {number}": metrics(2) for number in range(len(COLORS) + 2)}, tmp_path / "curves.png")
 
 
-GROUPS = {"same background": {"MoCo": 96.2, "FAME": 94.1}, "other background": {"MoCo": 61.0}}
-
-
-def test_bars_have_their_heights_and_print_their_values(tmp_path: Path, drawn: list[Figure]) -> None:
-    draw_bars(GROUPS, tmp_path / "bars.png", chance=12.5)
-    (axes,) = drawn[0].axes
-    assert [bar.get_height() for bar in axes.patches] == [96.2, 61.0, 94.1, 0]
-    texts = [text.get_text() for text in axes.texts]
-    assert texts == ["96.2", "61.0", "94.1", "none", "chance\n12.5"]
-    assert pixels_of(read(tmp_path / "bars.png"), COLORS[0]) > 5000
-
-
-def test_bars_of_a_group_stand_side_by_side_around_its_name(tmp_path: Path, drawn: list[Figure]) -> None:
-    draw_bars({"a": {"x": 1.0, "y": 2.0, "z": 3.0}}, tmp_path / "bars.png")
-    edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in drawn[0].axes[0].patches]
-    assert edges == sorted(edges)
-    assert all(right < left for (_, right), (left, _) in pairwise(edges))
-    assert edges[0][0] == pytest.approx(-edges[-1][1])
-
-
-def test_without_chance_no_line_is_drawn(tmp_path: Path, drawn: list[Figure]) -> None:
-    draw_bars(GROUPS, tmp_path / "bars.png")
-    assert len(drawn[0].axes[0].lines) == 0
+def test_a_run_has_the_colour_of_its_method_whatever_its_name(tmp_path: Path, drawn: list[Figure]) -> None:
+    draw_curves({"mine": metrics(3)}, tmp_path / "curves.png", {"mine": "MoCo+FAME"})
+    assert drawn[0].axes[0].lines[0].get_color() == METHOD_COLORS["MoCo+FAME"]

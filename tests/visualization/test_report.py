@@ -9,8 +9,19 @@ import numpy as np
 import pytest
 
 from fame_cli.errors import ArtefactError
+from fame_cli.visualization.charts import new_figure, save_figure
 from fame_cli.visualization.pictures import save_gif, save_png
-from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report
+from fame_cli.visualization.report import (
+    NUMBER,
+    Code,
+    PagePicture,
+    Section,
+    SideBySide,
+    Table,
+    Text,
+    write_report,
+    written_by,
+)
 
 NASTY = "<script>alert('x')</script> & \"quoted\" {braces} \udcff"
 
@@ -36,7 +47,8 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if data.strip():
-            self.text.append((self.open[-1], data.strip()))
+            inside = [tag for tag in self.open if tag != "span"]
+            self.text.append((inside[-1], data.strip().replace("\N{NO-BREAK SPACE}", " ")))
 
     def texts(self, tag: str) -> list[str]:
         return [text for inside, text in self.text if inside == tag]
@@ -107,6 +119,50 @@ def test_sections_are_linked_from_the_top(tmp_path: Path) -> None:
     assert page.texts("a") == page.texts("h2") == ["First", "Second"]
 
 
+def test_every_picture_opens_large_and_closes_again(tmp_path: Path, png: Path) -> None:
+    pictures = [PagePicture(png, "one"), SideBySide([PagePicture(png, "two"), PagePicture(png, "three")])]
+    page = written(tmp_path, [Section("First", pictures[:1]), Section("Second", pictures[1:])])
+    ids = [attributes.get("id") for _, attributes in page.tags if attributes.get("id")]
+    assert len(set(ids)) == len(ids)
+    links = {
+        kind: [a["href"] for a in page.attributes("a") if a.get("class") == kind]
+        for kind in ("open", "close")
+    }
+    assert links == {
+        "open": ["#picture-0", "#picture-1", "#picture-2"],
+        "close": ["#figure-0", "#figure-1", "#figure-2"],
+    }
+    assert {link.removeprefix("#") for link in links["open"] + links["close"]} <= set(ids)
+    assert [(image["width"], image["height"]) for image in page.attributes("img")] == [("6", "4")] * 3
+
+
+def test_a_dense_file_is_shown_at_the_size_that_it_tells(tmp_path: Path) -> None:
+    save_figure(new_figure(3, 2), tmp_path / "chart.png")
+    page = written(tmp_path, [Section("s", [PagePicture(tmp_path / "chart.png", "c", chart=True)])])
+    assert (page.attributes("img")[0]["width"], page.attributes("img")[0]["height"]) == ("300", "200")
+    assert "frame chart" in [attributes.get("class") for attributes in page.attributes("div")]
+
+
+def test_the_page_tells_when_and_by_which_command_it_was_written(tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", "t", [], written_by("fame report run & <b>"))
+    page = Reader((tmp_path / "report.html").read_text())
+    assert re.fullmatch(
+        r"Written \d{4}-\d\d-\d\d \d\d:\d\d by fame [\w.+]+: fame report run & <b>", page.texts("p")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "cell", ["84.4 (79.0 – 88.5)", "79.0 – 88.5", "+1.8 (-5.4 to +10.7)", "19.6 (11–32)", "-12.9 – -0.4", "–"]
+)
+def test_intervals_are_numbers(cell: str) -> None:
+    assert NUMBER.fullmatch(cell)
+
+
+@pytest.mark.parametrize("cell", ["top1", "2026-12-01 01:38", "8 videos", "1 – a"])
+def test_texts_with_digits_are_none(cell: str) -> None:
+    assert not NUMBER.fullmatch(cell)
+
+
 def test_columns_of_numbers_are_set_to_the_right(tmp_path: Path) -> None:
     rows = [["MoCo", "61.0 ± 1.2", "fine"], ["FAME", "80.3 %", "7"], ["other", "–", ""], ["x", "-1.5e-3", ""]]
     page = written(tmp_path, [Section("s", [Table(["run", "top-1", "note"], rows)])])
@@ -140,3 +196,9 @@ def test_a_file_that_is_no_picture_stops_the_report(tmp_path: Path) -> None:
     (tmp_path / "fake.png").write_text("<svg onload=alert(1)>")
     with pytest.raises(ArtefactError, match=r"fake\.png is neither PNG nor GIF"):
         written(tmp_path, [Section("s", [PagePicture(tmp_path / "fake.png", "fake")])])
+
+
+def test_half_a_picture_stops_the_report(tmp_path: Path, png: Path) -> None:
+    (tmp_path / "half.png").write_bytes(png.read_bytes()[:12])
+    with pytest.raises(ArtefactError, match=r"half\.png is damaged"):
+        written(tmp_path, [Section("s", [PagePicture(tmp_path / "half.png", "half")])])

@@ -1,8 +1,10 @@
 """Text on pictures stays within its width and never crashes on a name."""
 
+from typing import Literal
+
 import pytest
 
-from fame_cli.visualization.text import printable, shorten, text_width, wrap
+from fame_cli.visualization.text import printable, shorten, split_letters, text_width, wrap
 
 
 def test_short_text_is_left_as_it_is() -> None:
@@ -17,6 +19,34 @@ def test_a_long_name_loses_its_middle_and_fits() -> None:
     assert name.startswith(head)
     assert name.endswith(tail)
     assert abs(len(head) - len(tail)) <= 1
+
+
+def test_a_class_loses_its_end_and_fits() -> None:
+    short = shorten("CricketBowlingFromBehindTheStumps", 120, 14, at="end")
+    assert text_width(short, 14) <= 120
+    assert short.endswith("…")
+    assert "CricketBowlingFromBehindTheStumps".startswith(short[:-1])
+    assert len(short) > 8
+
+
+@pytest.mark.parametrize("at", ["end", "middle"])
+def test_no_letter_is_cut_from_its_accent(at: Literal["end", "middle"]) -> None:
+    name = "e\u0301" * 40  # é, in two signs
+    for width_px in range(40, 80):
+        kept = shorten(name, width_px, 14, at=at).replace("…", "")
+        assert kept == "e\u0301" * (len(kept) // 2)
+
+
+def test_letters_joined_to_one_are_one() -> None:
+    assert split_letters("a\u0308b👩\u200d💻") == ["a\u0308", "b", "👩\u200d💻"]
+
+
+def test_the_path_of_a_file_keeps_its_end_and_a_class_its_beginning() -> None:
+    (path,) = wrap("test/circle_clockwise/000123.avi", 110, 14, 3)
+    (label,) = wrap("circle_counterclockwise_and_back", 110, 14, 3)
+    assert path.endswith("3.avi")
+    assert label.startswith("circle_c")
+    assert label.endswith("…")
 
 
 def test_text_wraps_at_spaces_and_keeps_every_word_while_lines_remain() -> None:

@@ -63,7 +63,7 @@ def find_annotations(root: Path, folders: Sequence[str], needed: str, dataset: s
     looked_for = " or ".join(f"{folder}/{needed}".removeprefix("./") for folder in folders)
     raise InputError(
         f"found no {looked_for} in or beside {root}.",
-        f"Give the folder of {dataset}'s official files: --annotations FOLDER",
+        f"Give the folder of {dataset}'s official files: --annotations FOLDER. Where they are: fame datasets",
     )
 
 

@@ -19,6 +19,10 @@ from fame_cli.names import compose_accents
 EXAMPLES = 3
 
 
+class NoMatchError(InputError):
+    """None of the files on disk is listed."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One kind of problem, and the names of all videos that have it."""
@@ -64,8 +68,8 @@ def match(
     """Index the files, each with its class and split from the annotations.
 
     ``key`` returns the key of a file in the annotations. ``label`` returns the class of a file for which they
-    give none; without it, files that are not listed are left out. Raises InputError if none of the files is
-    listed.
+    give none; without it, files that are not listed are left out. Raises NoMatchError if none of the files
+    is listed.
     """
     named, files = annotations.videos, listing.videos
     keyed = list(zip(in_writing_of(named, [key(file) for file in files]), files, strict=True))
@@ -152,10 +156,10 @@ def report_contradicted(annotations: Annotations) -> Finding:
 
 def no_match_error(
     root: Path, title: str, files: Sequence[VideoFile], annotations: Annotations
-) -> InputError:
+) -> NoMatchError:
     named = next((named.name for named in annotations.videos.values()), "nothing")
     on_disk = escape_name(files[0].path) if files else "no video"
-    return InputError(
+    return NoMatchError(
         f"{title} names none of the {len(files)} videos in {root}.",
         f"It names {escape_name(named)}, for example; on disk is {on_disk}, for example. "
         "Check DATA, --source and --annotations.",

@@ -62,17 +62,17 @@ def require_same_clips(results: Sequence[Result]) -> None:
 
 
 def bias_rows(results: Sequence[Result]) -> list[list[str]]:
-    """The table of a report, or of two side by side: cells of ``bias_columns``."""
+    """The table of a report, or of several side by side: cells of ``bias_columns``."""
     first, *others = results
     rows = []
     for test in TESTS:
         figure = first.figures.get(test.name)
         if figure is None:
             continue
-        row = [f"{ARROWS[test.better]} {test.title}", with_interval(figure)]
+        row = [f"{ARROWS[test.better]} {test.title}"]
+        row += [with_interval(result.figures[test.name]) for result in results]
         if others:
-            row.append(with_interval(others[0].figures[test.name]))
-            row.append(str(difference_between(first, others[0], test.name) or ""))
+            row += [str(difference_between(first, other, test.name) or "") for other in others]
         else:
             row.append(str(difference_to_original(first, test.name) or ""))
         rows.append([*row, f"{figure.chance:.1f}", str(figure.videos)])
@@ -85,8 +85,14 @@ def with_interval(figure: Figure) -> str:
 
 
 def bias_columns(names: Sequence[str]) -> list[str]:
-    """Heads of the table of one network, or of two with these names."""
-    middle = [*names, "difference"] if len(names) > 1 else ["%", "less as they are"]
+    """Heads of the table of one network, or of several with these names."""
+    first, *others = names
+    if not others:
+        middle = ["%", "less as they are"]
+    elif len(others) == 1:
+        middle = [*names, "difference"]
+    else:
+        middle = [*names, *(f"{other} less {first}" for other in others)]
     return ["test", *middle, "chance", "videos"]
 
 

@@ -18,7 +18,11 @@ Figures = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class View:
-    """One view of each of the B videos of a batch, as a role asks for it."""
+    """One view of each of the B videos of a batch, as a role asks for it.
+
+    views = {"query": View(first), "key": View(second)}  # each (B, 3, T, H, W), normalised
+    loss, figures = objective(views)
+    """
 
     clips: Tensor
     """(B, 3, T, H, W), normalised."""
@@ -47,11 +51,16 @@ TWO_VIEWS = two_views()
 
 
 class Objective(nn.Module):
-    """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds all there is to go on from.
+    """Base of MoCo, SimCLR and BYOL. ``state_dict`` holds everything that resuming needs.
 
-    A step is ``loss, figures = model(views)``, ``loss.backward()``, a step of an optimizer of
-    ``trainable_parameters()``, and ``after_step``. Where ``split`` gives several parts, each goes forward and
-    backward before the next, so that a step holds the activations of one part at a time.
+    optimizer = torch.optim.SGD(objective.trainable_parameters(), lr=0.01)
+    loss, figures = objective(views)
+    loss.backward()
+    optimizer.step()
+    objective.after_step(step, total_steps)
+
+    Where ``split`` gives several parts, each goes forward and backward before the next, so that a step holds
+    the activations of one part at a time.
 
     On several ranks ``forward`` gets a rank's share of the global batch. The mean of its loss over the ranks
     is the loss of the global batch, and the mean of the gradients is that loss's gradient.
