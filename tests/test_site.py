@@ -9,10 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from visualization.browser import BROWSER, SWITCHES
 
 import fame_cli
 
 ROOT = Path(__file__).parents[1]
+TYPED = """<script>
+addEventListener("load", () => {
+  const field = document.querySelector("[data-md-component=search-query]");
+  field.focus();
+  field.value = "--queue-length";
+  field.dispatchEvent(new KeyboardEvent("keyup", { bubbles: true }));
+});
+</script></body>"""
 
 
 def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -69,6 +78,17 @@ def test_site_opened_from_disk_finds_all_it_loads(site: Path) -> None:
         assert any(Path(target).name == "iframe-worker.js" for target in loaded)
         missing = [target for target in loaded if not (page.parent / target).exists()]
         assert not missing, f"{page.relative_to(site)}: {missing}"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is here")
+def test_search_finds_an_option_on_a_site_opened_from_disk(site: Path, tmp_path: Path) -> None:
+    page = site / "typed.html"
+    page.write_text((site / "index.html").read_text().replace("</body>", TYPED))
+    command = [BROWSER, *SWITCHES, f"--user-data-dir={tmp_path}", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    results = re.search(r'<ol class="md-search-result__list".*?</ol>', shown, flags=re.DOTALL)
+    assert results
+    assert "docs/commands/pretrain.html" in results[0]
 
 
 def test_code_is_shown_as_it_is_typed(site: Path) -> None:
