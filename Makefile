@@ -10,7 +10,7 @@ KEY := $(shell $(PYTHON) -c "import hashlib, os, sys; print(hashlib.sha256(open(
 READY := $(VENV)/.ready-$(KEY)
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format install lock update clean
+.PHONY: demo docs test lint format install lock update clean
 
 demo: $(READY)
 	$(BIN)/fame demo -o demo
@@ -22,6 +22,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The variable leaves out a notice of the theme's authors about what comes after MkDocs 1.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html"
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -49,4 +54,4 @@ $(READY):
 	@touch $@
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo site build *.egg-info .pytest_cache .mypy_cache .ruff_cache

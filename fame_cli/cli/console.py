@@ -180,7 +180,8 @@ def progress_with_note(title: str, unit: str) -> Iterator[Callable[[int, int, st
     if VOICE.quiet:
         yield lambda _done, _total, _note: None
         return
-    if not err.is_terminal:
+    # Where colours are forced, as in notebooks and on CI servers, rich takes a pipe for a terminal.
+    if not (err.is_terminal and err.file.isatty()):
         yield plain_lines(title, unit)
         return
     columns = [

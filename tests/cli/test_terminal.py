@@ -52,6 +52,16 @@ def test_colours_are_left_out_where_they_are_not_wanted(tmp_path: Path) -> None:
     assert not COLOUR.search(plain)
 
 
+def test_progress_is_plain_lines_in_a_pipe_even_where_colours_are_forced(
+    videos: Path, tmp_path: Path
+) -> None:
+    extract = [sys.executable, "-m", "fame_cli", "extract", videos, "-o", tmp_path / "work", "-j", "1"]
+    forced = ENVIRONMENT | {"FORCE_COLOR": "1"}
+    told = subprocess.run(extract, env=forced, capture_output=True, text=True, check=True).stderr
+    assert told.splitlines()[0] == "extracting: 0/10"
+    assert "\x1b[2K" not in told
+
+
 def test_slow_steps_are_told_in_seconds() -> None:
     assert pace(2.54, "steps") == "2.5 steps/s"
     assert pace(1.0, "videos") == "1.0 videos/s"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import fame_cli
 from fame_cli.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -107,4 +108,6 @@ def test_make_demo_and_pip_install_are_what_the_readme_says(tmp_path: Path) -> N
     )
     subprocess.run([*install, "--target", tmp_path / "site", "."], cwd=tmp_path / "copy", check=True)
     assert (tmp_path / "site" / "bin" / "fame").exists()
+    version = f"fame_cli-{fame_cli.__version__}.dist-info"
+    assert {path.name for path in (tmp_path / "site").iterdir()} == {"bin", "fame_cli", version}
     assert (tmp_path / "site" / "fame_cli" / "py.typed").exists()

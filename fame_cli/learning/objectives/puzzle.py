@@ -41,7 +41,8 @@ class Puzzle(Pretext):
 
     Args:
         backbone: of the network, which sees a piece at a time; the features of the four meet after it.
-        clip_frames, crop_px: T and the side of the clips.
+        clip_frames: T of the clips.
+        crop_px: their side.
         channel_replication: probability that a clip gets one channel for all.
         consistency: of a distracted view, see ``Pretext``.
     """
