@@ -14,6 +14,7 @@ from fame_cli.cli.compare import compare
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
 from fame_cli.cli.embed import embed
+from fame_cli.cli.export import export
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -113,6 +114,7 @@ command(
 )
 
 command(embed, "fame embed work run -o features.parquet")
+command(export, "fame export run -o backbone.onnx --to onnx")
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 
