@@ -54,6 +54,7 @@ Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
 KeptEpoch = Literal["last", "best-on-test"]
+ExportForm = Literal["torchscript", "onnx", "safetensors", "hub"]
 
 PUZZLE_FRAMES = 8
 """Minimum length of a clip cut into four times: a piece of one frame in a cell of two can be jittered."""

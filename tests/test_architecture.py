@@ -23,7 +23,7 @@ FLOORS = [
     "learning inventory",
     "evaluation segmentation doctor",
     "visualization",
-    "demo",
+    "demo export",
     "cli",
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}

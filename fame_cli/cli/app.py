@@ -15,6 +15,7 @@ from fame_cli.cli.datasets import check_dataset, list_datasets_by_default, show_
 from fame_cli.cli.demo import demo
 from fame_cli.cli.doctor import doctor
 from fame_cli.cli.embed import embed
+from fame_cli.cli.export import export
 from fame_cli.cli.extract import extract
 from fame_cli.cli.masks import masks
 from fame_cli.cli.pretrain import pretrain
@@ -126,6 +127,7 @@ command(
 )
 
 command(embed, "fame embed work run -o features.parquet")
+command(export, "fame export run -o backbone.onnx --to onnx")
 
 command(compare, "fame compare moco=run-1 moco=run-2 fame=run-3 fame=run-4 --protocol linear")
 

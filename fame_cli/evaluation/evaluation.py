@@ -19,7 +19,7 @@ from fame_cli.evaluation.keep_only import describe_masks
 from fame_cli.evaluation.results import SCHEMA_VERSION
 from fame_cli.evaluation.splits import LabelledVideos
 from fame_cli.learning.backbones import Backbone, build_backbone, require_fits
-from fame_cli.learning.checkpoint import read_backbone, weights_fingerprint
+from fame_cli.learning.checkpoint import read_backbone, weights_file, weights_fingerprint
 from fame_cli.learning.foreign import (
     ONNX,
     SCRIPT,
@@ -82,6 +82,7 @@ def read_weights(path: Path, name: str | None = None, normalisation: Normalisati
     ``normalisation`` is that of a TorchScript or ONNX file, which brings its own network. Raises
     ArtefactError unless every key of the network is there in the right shape.
     """
+    path = weights_file(path)
     if kind := kind_of_file(path):
         return foreign_weights(path, kind, normalisation)
     if normalisation is not None:

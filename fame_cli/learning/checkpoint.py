@@ -31,6 +31,9 @@ from fame_cli.option import is_object_path
 
 METADATA = "fame"
 
+HUB_FILE = "model.safetensors"
+"""The weights in a folder of the Hugging Face Hub."""
+
 PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
 
 CHANGED_WEIGHTS = (
@@ -107,12 +110,12 @@ class Loaded:
 def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, KeyCount]:
     """The backbone in a file of weights, on the CPU, and how its keys matched (all of them, or an error).
 
-    Read are ``backbone.safetensors`` and ``checkpoints/last.pt`` of this toolkit, state dicts of
-    torchvision's networks, and checkpoints of MoCo, FAME, BE and MAC_SSL (docs/library.md). No code of a file
-    is run.
+    Read are ``backbone.safetensors`` and ``checkpoints/last.pt`` of this toolkit, the folder that ``fame
+    export --to hub`` writes, state dicts of torchvision's networks, and checkpoints of MoCo, FAME, BE and
+    MAC_SSL (docs/library.md). No code of a file is run.
 
     Args:
-        path: safetensors, or a checkpoint or state dict saved by torch.
+        path: safetensors, a folder of the Hugging Face Hub, or a checkpoint or state dict saved by torch.
         name: the network, where the file does not name it; without it, the only known one that fits. One of
             your own, ``package.module:name``, must be named here too: a file alone runs no code.
 
@@ -129,6 +132,7 @@ def load_backbone(path: Path | str, name: str | None = None) -> tuple[Backbone, 
 
 def read_backbone(path: Path, name: str | None = None) -> Loaded:
     """As ``load_backbone``, with all that is known of the file."""
+    path = weights_file(path)
     entries, metadata = read_entries(path)
     require_numbers(path, entries)
     declared = metadata.get("backbone", name)
@@ -144,6 +148,12 @@ def read_backbone(path: Path, name: str | None = None) -> Loaded:
     backbone, fit = fit_backbone(path, entries, declared)
     require_finite(path, fit.matched)
     return Loaded(backbone, fit, metadata)
+
+
+def weights_file(path: Path) -> Path:
+    """The file of weights itself, of a folder of the Hugging Face Hub the one in it."""
+    inside = path / HUB_FILE
+    return inside if inside.is_file() else path
 
 
 def require_named(path: Path, declared: str, name: str | None) -> str:

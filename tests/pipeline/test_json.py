@@ -85,6 +85,7 @@ def test_every_command_with_figures_or_state_prints_json_alone(
         "eval linear": ["eval", "linear", work, run, *linear],
         "eval finetune": ["eval", "finetune", work, run, *finetune],
         "embed": ["embed", work, run, "-o", tmp_path / "features.npz", *CHEAP],
+        "export": ["export", run, "-o", tmp_path / "a.safetensors", "--to", "safetensors"],
         "eval retrieval": ["eval", "retrieval", work, run, *CHEAP],
         "eval knn": ["eval", "knn", work, run, *CHEAP],
         "eval bias": ["eval", "bias", work, run, *CHEAP, "--epochs", 1],

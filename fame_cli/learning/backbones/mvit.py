@@ -28,8 +28,10 @@ class MViT(Backbone):
         patches = self.conv_proj(clips)
         size = (patches.shape[2], patches.shape[3], patches.shape[4])
         tokens = patches.flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.pos_encoding.class_token.expand(len(tokens), 1, -1), tokens], dim=1)
+        # Not len(), which a trace takes for a constant (fame export).
+        count = tokens.shape[0]
+        tokens = torch.cat([self.pos_encoding.class_token.expand(count, 1, -1), tokens], dim=1)
         for block in self.blocks:
             tokens, size = block(tokens, size)
         features: Tensor = self.norm(tokens)[:, 1:].transpose(1, 2)
-        return features.reshape(len(features), self.feature_dim, *size)
+        return features.reshape(count, self.feature_dim, *size)
