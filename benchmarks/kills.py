@@ -37,6 +37,9 @@ STAGES = {
     "finetune": ["eval", "finetune", "work", "run", *EVALUATION, "--epochs", "2", "--batch-size", "4"],
     "retrieval": ["eval", "retrieval", "work", "run", *EVALUATION],
     "knn": ["eval", "knn", "work", "run", *EVALUATION],
+    "bias": ["eval", "bias", "work", "run", *EVALUATION, "--epochs", "2"],
+    "embed": ["embed", "work", "run", "-o", "run/features.npz", *EVALUATION],
+    "export": ["export", "run", "-o", "run/exported", "--to", "hub"],
     "pictures": ["visualize", "masks", "work", "--count", "2", "-o", "run/pictures"],
     "report": ["report", "run"],
 }
