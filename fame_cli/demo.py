@@ -16,6 +16,7 @@ from fame_cli.advice import command
 from fame_cli.config import EvaluationConfig, LinearConfig, PretrainConfig, RetrievalConfig, StatisticsConfig
 from fame_cli.data.clips import clip_indices, clip_span, even_starts
 from fame_cli.data.frames import FrameStore, open_frame_store
+from fame_cli.data.made_plan import plan_videos
 from fame_cli.data.manifest import read_manifest
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 from fame_cli.data.synthetic import make_video_set, read_truth
@@ -39,6 +40,7 @@ from fame_cli.visualization.provenance import provenance
 from fame_cli.visualization.report import Code, PagePicture, Section, Table, Text, write_report, written_by
 from fame_cli.visualization.run_report import CURVES_CAPTION, HARDER
 from fame_cli.visualization.story import draw_story
+from fame_cli.visualization.verdict import Shown, Verdict, draw_verdict
 
 CLIP_FRAMES, FRAME_STRIDE, CROP_PX = 8, 2, 48
 
@@ -224,6 +226,39 @@ def draw_pictures(
     # Of a few, the clip whose mask keeps most of what moves: the picture explains the merge.
     clearest = max(zip(masks, merges, strict=False), key=lambda pair: recall(pair[0]))[1]
     draw_story(clearest, misled, chance, demo.picture("story.png"))
+    draw_verdict(choose_verdict(demo, biased, results), demo.picture("verdict.png"))
+
+
+def choose_verdict(demo: Demo, frames: FrameStore, results: Mapping[str, Mapping[str, Result]]) -> Verdict:
+    """A test clip that shows best what tells the networks apart: one that the background misleads MoCo on."""
+    planned = {f"{video.path}.avi": video for video in plan_videos(0, *demo.labelled_per_motion)}
+    learned = {
+        motion: planned[f"biased/train/{motion}/000.avi"]
+        for motion in sorted({video.motion for video in planned.values()})
+    }
+    of_background = {video.place: motion for motion, video in learned.items()}
+    moco, fame = ({video.id: video for video in results[method]["biased"].predictions} for method in METHODS)
+
+    def telling(name: str) -> tuple[bool, bool, bool]:
+        misled = moco[name].predicted == of_background[planned[f"biased/{name}"].place]
+        straight = moco[name].label.startswith("move")  # is seen in a few frames
+        return misled and not moco[name].right, fame[name].right, straight
+
+    name = max(moco, key=telling)
+    lying = of_background[planned[f"biased/{name}"].place]
+    numbers = {video.id: number for number, video in enumerate(frames.videos)}
+
+    def shown(video_id: str, motion: str) -> Shown:
+        video_index = numbers[video_id]
+        return Shown(frames.read(video_index, range(frames.videos[video_index].frame_count)), motion)
+
+    label = moco[name].label
+    return Verdict(
+        shown(f"train/{label}/000.avi", label),
+        shown(f"train/{lying}/000.avi", lying),
+        shown(name, label),
+        {"MoCo": moco[name].predicted, "MoCo+FAME": fame[name].predicted},
+    )
 
 
 def recall(example: MaskExample) -> float:
@@ -263,6 +298,11 @@ def sections(demo: Demo, results: dict[str, dict[str, Result]]) -> Sequence[Sect
                     f"Where the background misleads, a linear probe on MoCo's features names the motion of "
                     f"{top1(moco):.1f} % of {videos} test videos; on MoCo+FAME's features, of "
                     f"{top1(fame):.1f} % ({gain:+.1f} points)." + caution * (demo.epochs < PRETRAIN.epochs)
+                ),
+                PagePicture(
+                    demo.picture("verdict.png"),
+                    "The probe learned each motion before one background. In the test the same motion stands "
+                    "before the background of another: a network that goes by backgrounds names that one.",
                 ),
                 PagePicture(
                     demo.picture("story.png"),
