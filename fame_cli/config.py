@@ -54,6 +54,7 @@ Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["fp32", "bf16"]
 TrainOn = Literal["clips", "features"]
 KeptEpoch = Literal["last", "best-on-test"]
+TrackerName = Literal["none", "wandb", "mlflow"]
 ExportForm = Literal["torchscript", "onnx", "safetensors", "hub"]
 
 PUZZLE_FRAMES = 8

@@ -22,7 +22,7 @@ from fame_cli.config import (
     LinearConfig,
     RetrievalConfig,
 )
-from fame_cli.errors import ArtefactError, ConfigurationError, InputError
+from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config", bound=EvaluationConfig)
 BACKBONE_FILE = "backbone.safetensors"
+
+QUERIES_SHOWN, NEIGHBOURS_SHOWN = 8, 6
+"""In the gallery that a retrieval adds to the log of its run."""
 
 Run = Annotated[
     Path,
@@ -202,7 +205,31 @@ def retrieval(evaluation: "Evaluation", config: RetrievalConfig) -> "Result":
     """
     from fame_cli.evaluation.retrieval import retrieval
 
-    return retrieval(evaluation, config)
+    done = evaluation.result_path("retrieval", config).exists()
+    result = retrieval(evaluation, config)
+    if not done:
+        show_gallery(evaluation)
+    return result
+
+
+def show_gallery(evaluation: "Evaluation") -> None:
+    """Add queries and what they found to the log of the training, where these are the run's own weights."""
+    from fame_cli.learning.run import RunFolder
+    from fame_cli.learning.trackers import add_pictures
+    from fame_cli.visualization.examples import retrieval_queries
+    from fame_cli.visualization.gallery import retrieval_gallery
+
+    folder = RunFolder(evaluation.run)
+    if evaluation.weights.source != str(folder.backbone) or not folder.tensorboard.is_dir():
+        return
+    frames = evaluation.videos.frames
+    try:
+        queries = retrieval_queries(frames, evaluation.run, QUERIES_SHOWN, NEIGHBOURS_SHOWN)
+        told = add_pictures(folder, {"retrieval": retrieval_gallery(queries)})
+    except FameError as error:
+        console.warn(f"{error.message} The result is kept; fame visualize retrieval draws it.")
+    else:
+        console.detail(f"a gallery of it: {', '.join(told)}")
 
 
 @protocol(KnnConfig)

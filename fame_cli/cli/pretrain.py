@@ -10,10 +10,10 @@ import typer
 from fame_cli.cli import console
 from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.cli.masks import Frames, StatisticsMotion, StatisticsStoreName
-from fame_cli.cli.options import DryRun, own_number, takes
+from fame_cli.cli.options import DryRun, choice, own_number, takes
 from fame_cli.cli.recipes import RecipeOption
 from fame_cli.cli.start import InitFrom, NewRun, Overwrite, Resume, WorkToLearnFrom, choose_start
-from fame_cli.config import PretrainConfig
+from fame_cli.config import PretrainConfig, TrackerName
 from fame_cli.errors import ConfigurationError
 from fame_cli.option import Option, printable
 
@@ -95,6 +95,16 @@ def pretrain(
             rich_help_panel="Machine",
         ),
     ] = 60,
+    track: Annotated[
+        TrackerName,
+        choice(
+            "track",
+            TrackerName,
+            help="Log to Weights & Biases or MLflow as well: below RUN, or where their environment variables "
+            "say.",
+            rich_help_panel="Machine",
+        ),
+    ] = "none",
 ) -> int:
     """Pretrain a backbone by contrasting clips that keep their foreground on the background of others.
 
@@ -109,6 +119,7 @@ def pretrain(
     from fame_cli.distraction.build import reads_maps
     from fame_cli.learning.distributed import rank, together
     from fame_cli.learning.pretrain import pretrain as learn
+    from fame_cli.visualization.training_pictures import training_pictures
 
     with together(), contextlib.ExitStack() as shown:
         store = open_frame_store(work, read_manifest(work), frames)
@@ -142,6 +153,8 @@ def pretrain(
             compile=compile,
             memory_format=memory_format,
             checkpoint_seconds=checkpoint_seconds,
+            track=track,
+            draw=training_pictures,
             tell=tell and (lambda at: tell(at.step, at.total_steps, describe(at))),
             warn=console.warn,
         )

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from fame_cli.config import ExportForm
-from fame_cli.disk import write_json, write_text, write_whole
+from fame_cli.disk import remove_abandoned, write_json, write_text, write_whole
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.export.card import write_card
 from fame_cli.export.source import Source
@@ -24,6 +24,9 @@ from fame_cli.learning.foreign import read_network
 
 SUFFIXES: dict[ExportForm, str] = {"torchscript": ".pt", "onnx": ".onnx", "safetensors": ".safetensors"}
 """Of the forms that are one file; ``hub`` is a folder."""
+
+HUB_FILES = (HUB_FILE, "config.json", "README.md")
+"""In the order in which they are written."""
 
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -45,7 +48,7 @@ def require_exportable(form: ExportForm, output: Path, overwrite: bool) -> None:
     if form == "hub":
         if output.exists() and not output.is_dir():
             raise ConfigurationError(f"-o {output} is a file; --to hub writes a folder.", "Name a folder.")
-        if output.is_dir() and any(output.iterdir()) and not overwrite:
+        if output.is_dir() and not overwrite and not may_continue(output):
             raise ConfigurationError(f"-o {output} is a folder that is not empty.", again)
         return
     suffix = SUFFIXES[form]
@@ -56,6 +59,12 @@ def require_exportable(form: ExportForm, output: Path, overwrite: bool) -> None:
         )
     if output.exists() and not overwrite:
         raise ConfigurationError(f"-o {output} is there already.", again)
+
+
+def may_continue(folder: Path) -> bool:
+    """Whether a folder is empty, or holds what an export left that was killed before its last file."""
+    remove_abandoned(folder)
+    return {path.name for path in folder.iterdir()} <= {*HUB_FILES[:-1]}
 
 
 def write_export(source: Source, form: ExportForm, output: Path, license: str) -> list[Path]:
@@ -133,7 +142,7 @@ def require_same_features(source: Source, form: ExportForm, content: bytes) -> N
 
 def write_hub(source: Source, folder: Path, license: str) -> list[Path]:
     """A folder as the Hugging Face Hub keeps models: weights, config.json and a model card."""
-    weights, config, card = (folder / name for name in (HUB_FILE, "config.json", "README.md"))
+    weights, config, card = (folder / name for name in HUB_FILES)
     save_backbone(weights, source.backbone, source.config.backbone, source.metadata)
     write_json(config, {"library_name": "fame-cli", **source.about, "recipe": source.config.to_dict()})
     write_text(card, write_card(source, folder.resolve().name, license))

@@ -1,7 +1,8 @@
-"""Losses on their way from the device to metrics.jsonl, to TensorBoard and to whoever watches."""
+"""Losses on their way from the device to metrics.jsonl, to trackers and to whoever watches."""
 
 import itertools
 import math
+import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
-from fame_cli.config import PretrainConfig
+from fame_cli.config import PretrainConfig, TrackerName
+from fame_cli.configuration import flatten
 from fame_cli.errors import ConfigurationError, FameError
 from fame_cli.learning.run import RunFolder
+from fame_cli.learning.trackers import Picture, TensorBoard, Tracker, open_tracker
 
 Batch = TypeVar("Batch")
 
@@ -84,14 +86,18 @@ class Log:
         steps_per_epoch: int,
         chance: float,
         tell: Callable[[StepInfo], None] | None,
+        track: TrackerName = "none",
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.folder, self.batch_size, self.chance = folder, config.batch_size, chance
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
         self.tell = tell if folder.writes else None
-        self.writer: SummaryWriter | None = None
+        self.warn = warn if folder.writes else None
+        self.trackers: list[Tracker] = []
         if folder.writes:
-            # What was logged after the checkpoint is done again, so TensorBoard is to forget it as well.
-            self.writer = SummaryWriter(str(folder.tensorboard), purge_step=first_step)
+            self.trackers.append(TensorBoard(folder, first_step))
+        if folder.writes and track != "none":
+            self.trackers.append(open_tracker(track, folder, flatten(config.to_dict())))
         self.waiting: list[Waiting] = []
         self.drained_at = time.monotonic()
         self.waited_seconds = 0.0
@@ -161,15 +167,35 @@ class Log:
         return StepInfo(step, self.total_steps, row["loss"], row["chance"], figures, rate)
 
     def write(self, row: dict[str, float]) -> None:
-        if self.writer is not None:
-            for name, value in row.items():
-                if name not in ("step", "epoch", "chance"):
-                    self.writer.add_scalar(name, value, row["step"])
+        figures = {name: value for name, value in row.items() if name not in ("step", "epoch", "chance")}
+        self.to_trackers(lambda tracker: tracker.add_figures(int(row["step"]), figures))
+
+    def add_pictures(self, step: int, pictures: Mapping[str, Picture]) -> None:
+        """Show trackers pictures of what a step begins with, by name."""
+        for name, picture in pictures.items():
+            self.to_trackers(operator.methodcaller("add_picture", step, name, picture))
+
+    def to_trackers(self, hand_over: Callable[[Tracker], None]) -> None:
+        """Hand something to each tracker; one that fails is given up, and the training goes on."""
+        for tracker in [*self.trackers]:
+            try:
+                hand_over(tracker)
+            except Exception as error:  # noqa: BLE001, whatever another program's package raises
+                self.trackers.remove(tracker)
+                told = f"{type(tracker).__name__} is told no more: {type(error).__name__}: {error}"
+                self.folder.note(f"warning: {told}")
+                if self.warn:
+                    self.warn(told)
 
     def close(self) -> None:
+        """Write all that is on its way; the training is finished."""
         self.drain()
-        if self.writer is not None:
-            self.writer.close()
+        self.end(finished=True)
+
+    def end(self, finished: bool = False) -> None:
+        """Let go of the trackers, unless that was done."""
+        self.to_trackers(lambda tracker: tracker.close(finished))
+        self.trackers = []
 
 
 def divergence_error(what: str) -> FameError:

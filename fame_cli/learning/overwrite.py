@@ -12,6 +12,7 @@ WRITTEN = (
     RECORD_FILE,
     *("backbone*.safetensors", "checkpoints", "metrics.jsonl", "key_leak.json", "pretraining_set.json"),
     *("environment.json", "log.txt", "tensorboard", "features", "evaluations", "results", "pictures"),
+    *("trackers.json", "wandb", "mlflow"),
     "report.html",
     # Last: as long as it is there, whoever interrupted this finds a run that is not finished.
     CONFIG_FILE,

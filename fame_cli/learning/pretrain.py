@@ -1,7 +1,8 @@
 """The pretraining loop: batch, views, merge, loss, backward, step, momentum, log, checkpoint."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fame_cli.advice import stage_command
-from fame_cli.config import PretrainConfig
+from fame_cli.config import PretrainConfig, TrackerName
 from fame_cli.data.clips import clip_span, last_start
 from fame_cli.data.dataset import PretrainClips, Sample, StepSampler
 from fame_cli.data.frames import FrameStore
@@ -48,9 +49,16 @@ from fame_cli.learning.pretraining_set import describe_set
 from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 from fame_cli.learning.run import RunFolder, resume_command
 from fame_cli.learning.schedule import cosine
+from fame_cli.learning.trackers import Picture, require_tracker
 from fame_cli.learning.training import Training
 from fame_cli.method import MocoMethod, OrderConfig
 from fame_cli.names import to_text
+
+PICTURES = 10
+"""Of what a training is given: one at its start, and after each tenth of it."""
+
+Draw = Callable[[PretrainClips, Sequence[int], int, int], Mapping[str, Picture]]
+"""Makes pictures of the training's clips, given the indices of its videos, an epoch and a step, by name."""
 
 TENSORS = 16
 """Of a loaded view, about: a clip, its maps, and what was drawn for it."""
@@ -86,6 +94,8 @@ def pretrain(
     compile: bool = False,
     memory_format: MemoryFormat = "auto",
     checkpoint_seconds: float = 60,
+    track: TrackerName = "none",
+    draw: Draw | None = None,
     tell: Callable[[StepInfo], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Outcome:
@@ -108,6 +118,8 @@ def pretrain(
         compile: translate the backbones by torch.compile.
         memory_format: of weights and clips, see ``choose_memory_format``.
         checkpoint_seconds: time between checkpoints.
+        track: where figures and pictures go besides TensorBoard.
+        draw: makes the pictures.
         tell: called with where the training stands after each step whose loss is known.
         warn: called with each thing to mind of the options and the videos, when the training begins.
 
@@ -121,6 +133,7 @@ def pretrain(
     require_whole_groups(config.batch_size, config.batch_norm_clips)
     require_fits(config.backbone, *network_input(config))
     require_parts(config)
+    require_tracker(track)
     distraction = build_distraction(config)
     statistics = statistics_to_read(distraction, statistics)
     video_indices = training_videos(frames, config)
@@ -143,11 +156,12 @@ def pretrain(
         "memory_format": memory_format,
         "checkpoint_seconds": checkpoint_seconds,
         **({} if workers is None else {"workers": workers}),
+        **({} if track == "none" else {"track": track}),
     }
     if overwrite and folder.writes:
         remove_run(run)
     longer = any_rank(folder.begin(config.to_dict(), data, videos, resume, machine))
-    with folder.locked(), catch_interrupts() as stopping:
+    with folder.locked(), catch_interrupts() as stopping, ExitStack() as ending:
         if any_rank(folder.writes and folder.backbone.exists() and not longer):
             return Outcome(run, total_steps, total_steps, folder.last_metrics(), 0.0)
         warnings = warnings_of(config, [frames.videos[index].frame_count for index in video_indices])
@@ -177,9 +191,13 @@ def pretrain(
                 warn(warning)
         clips = PretrainClips(frames, statistics, config, training.model.roles, distraction)
         loader = make_loader(clips, video_indices, config, step, total_steps, target, workers)
-        log = Log(folder, config, step, total_steps, steps_per_epoch, training.model.chance, tell)
+        chance = training.model.chance
+        log = Log(folder, config, step, total_steps, steps_per_epoch, chance, tell, track, warn)
+        ending.callback(log.end)
         saved_at = time.monotonic()
         for batch in log.track_waiting(loader):
+            if draw and folder.writes and step % max(1, total_steps // PICTURES) == 0:
+                log.add_pictures(step, draw(clips, video_indices, step // steps_per_epoch, step))
             learning_rate = cosine(step, total_steps, config.learning_rate)
             views = make_views(
                 batch,

@@ -188,6 +188,20 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path: Path, run: 
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 
+def test_folder_that_a_kill_left_without_its_last_file_is_finished_by_the_same_command(
+    tmp_path: Path, run: Path
+) -> None:
+    folder = tmp_path / "model"
+    fame(0, "export", run, "-o", folder, "--to", "hub")
+    card = (folder / "README.md").read_text()
+    assert "not empty" in fame(2, "export", run, "-o", folder, "--to", "hub")
+    (folder / "README.md").unlink()
+    (folder / "config.json").unlink()
+    fame(0, "export", run, "-o", folder, "--to", "hub")
+    assert (folder / "README.md").read_text() == card
+    assert (folder / "config.json").exists()
+
+
 def test_output_that_does_not_suit_the_form_is_told(tmp_path: Path, run: Path) -> None:
     said = fame(2, "export", run, "-o", tmp_path / "a.bin", "--to", "torchscript")
     assert "does not end in .pt; --to torchscript writes one file. Name a file such as backbone.pt." in said
