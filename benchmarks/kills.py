@@ -39,7 +39,7 @@ STAGES = {
     "knn": ["eval", "knn", "work", "run", *EVALUATION],
     "bias": ["eval", "bias", "work", "run", *EVALUATION, "--epochs", "2"],
     "embed": ["embed", "work", "run", "-o", "run/features.npz", *EVALUATION],
-    "export": ["export", "run", "-o", "run/exported", "--to", "hub"],
+    "export": ["export", "run", "-o", "run/exported", "--to", "hub", "--overwrite"],
     "pictures": ["visualize", "masks", "work", "--count", "2", "-o", "run/pictures"],
     "report": ["report", "run"],
 }
