@@ -7,8 +7,12 @@ statistics of batch normalisation) is gathered, so that the result is that of on
 import contextlib
 import math
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -49,6 +53,7 @@ def together() -> Iterator[None]:
         yield
         return
     first_to_fail = join()
+    terminated_before = tell_errors_before_termination()
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -65,7 +70,29 @@ def together() -> Iterator[None]:
                 "Start it again: torchrun … -m fame_cli pretrain --resume RUN",
             ) from error
         raise
+    signal.signal(signal.SIGTERM, terminated_before)
     dist.destroy_process_group()
+
+
+def tell_errors_before_termination() -> Any:
+    """Where a process dies, torchrun terminates the others at once: one with an error in hand tells it first.
+
+    Returns the handler of SIGTERM that there was; after an error it is not needed any more.
+    """
+    before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if sys.exc_info()[0] is not None:
+            return
+        if callable(before):
+            before(number, frame)
+        else:
+            signal.signal(number, before)
+            os.kill(os.getpid(), number)
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, end)
+    return before
 
 
 def join() -> Callable[[], bool]:

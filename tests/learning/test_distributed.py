@@ -177,7 +177,7 @@ def test_run_begun_on_two_ranks_is_finished_on_one(work: Path, one: Path, tmp_pa
 def test_death_of_one_rank_ends_the_other_with_one_message(work: Path, tmp_path: Path) -> None:
     done = run_script(work, tmp_path, "SIGKILL")
     assert done.returncode != 0
-    assert done.stderr.count("another process of this training ended without a word") == 1
+    assert done.stderr.count("another process of this training ended without a word") == 1, done.stderr
     assert not (tmp_path / "moco" / "backbone.safetensors").exists()
 
 
