@@ -25,7 +25,9 @@ TRAINING = (
 )
 UNTRAINED = ("--weights", "random", "--backbone", "small", *CLIPS, *CROP)
 FRAMES = ("--short-side-px", 80)
-PROBE = ("--train-on", "features", "--clips", 5)
+PROBE_CLIPS, BIAS_CLIPS = 5, 2
+"""Clips of each video; the bias report trains a linear probe of its own, on fewer."""
+PROBE = ("--train-on", "features", "--clips", PROBE_CLIPS)
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class Study:
             options = (*TRAINING, *METHODS[method], "--steps", self.steps, *seed)
             do("pretrain", work, start, run, *(options if start == "-o" else ()))
         do("eval", "linear", work, run, *PROBE, *seed, *weights)
-        do("eval", "knn", work, run, "--clips", 5, *seed, *weights)
-        do("eval", "bias", work, run, "--clips", 2, *seed, *weights)
+        do("eval", "knn", work, run, "--clips", PROBE_CLIPS, *seed, *weights)
+        do("eval", "bias", work, run, "--clips", BIAS_CLIPS, *seed, *weights)
         if not (run / "weizmann.npz").exists():
-            do("embed", self.wall, run, "-o", run / "weizmann.npz", "--clips", 5, *seed, *weights)
+            do("embed", self.wall, run, "-o", run / "weizmann.npz", "--clips", PROBE_CLIPS, *seed, *weights)
 
     def prepare(self, split: int) -> None:
         """Frames of both sets, and what masks are made from."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.real.probe import nearest_person_left_out, ridge_person_left_out
-from benchmarks.real.runs import Study
+from benchmarks.real.runs import BIAS_CLIPS, PROBE_CLIPS, Study
 from fame_cli.disk import write_json, write_text
 from fame_cli.evaluation.compare import find_results
 from fame_cli.evaluation.interval import difference_interval
@@ -47,7 +47,8 @@ def of_results(runs: Sequence[Path], protocol: str, test: str = "") -> Answers:
     """Answers on the test videos of each split; of a bias report those of one of its tests."""
     names, groups, hits, chances = [], [], [], []
     for split, run in enumerate(runs):
-        (result,) = find_results(run, protocol)
+        clips = BIAS_CLIPS if test else PROBE_CLIPS
+        (result,) = (one for one in find_results(run, protocol) if one.configuration["clips"] == clips)
         right = result.bias["hits"][test] if test else [video.right for video in result.predictions]
         for video, hit in zip(result.predictions, right, strict=True):
             if hit is not None:
