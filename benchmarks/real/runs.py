@@ -6,16 +6,19 @@ from pathlib import Path
 
 from benchmarks.command import fame
 from fame_cli.advice import command
+from fame_cli.data.manifest import read_manifest
 
 METHODS: dict[str, Sequence[object]] = {
     "untrained": (),
+    "supervised": (),
     "MoCo": ("--distraction", "none"),
     "MoCo+FAME": (),
     "MoCo+seed": ("--variant", "seed"),
     "MoCo+BE": ("--distraction", "frame-intra", "--extra-negative", "intra-video"),
     "wide-micro": ("--objective", "wide-micro", "--background", "still"),
 }
-"""What ``fame pretrain`` is given beside what all are given; nothing is trained of the first."""
+"""What ``fame pretrain`` is given beside what all are given. Nothing is trained of the first; the second is
+trained with the labels, by ``fame eval finetune`` from random weights."""
 
 CLIPS = ("--clip-frames", 8, "--frame-stride", 4)
 CROP = ("--crop-px", 64)
@@ -24,6 +27,7 @@ TRAINING = (
     *("--optimizer", "adamw", "--learning-rate", 0.001),
 )
 UNTRAINED = ("--weights", "random", "--backbone", "small", *CLIPS, *CROP)
+SUPERVISION = ("--batch-size", 32, "--learning-rate", 0.05, "--dropout", 0.5, "--clips", 5)
 FRAMES = ("--short-side-px", 80)
 PROBE_CLIPS, BIAS_CLIPS = 5, 2
 """Clips of each video; the bias report trains a linear probe of its own, on fewer."""
@@ -55,8 +59,13 @@ class Study:
     def carry_out(self, method: str, split: int) -> None:
         """Train a method and test it, as far as that is not done."""
         work, run = self.work(split), self.run(method, split)
-        seed, weights = ("--seed", split), UNTRAINED if method == "untrained" else ()
-        if not weights and not (run / "backbone.safetensors").exists():
+        seed: tuple[object, ...] = ("--seed", split)
+        weights: tuple[object, ...] = ()
+        if method == "untrained":
+            weights = UNTRAINED
+        elif method == "supervised":
+            weights = ("--weights", self.supervise(work, run, seed), *CLIPS, *CROP)
+        elif not (run / "backbone.safetensors").exists():
             start = "--resume" if (run / "config.toml").exists() else "-o"
             options = (*TRAINING, *METHODS[method], "--steps", self.steps, *seed)
             do("pretrain", work, start, run, *(options if start == "-o" else ()))
@@ -65,6 +74,14 @@ class Study:
         do("eval", "bias", work, run, "--clips", BIAS_CLIPS, *seed, *weights)
         if not (run / "weizmann.npz").exists():
             do("embed", self.wall, run, "-o", run / "weizmann.npz", "--clips", PROBE_CLIPS, *seed, *weights)
+
+    def supervise(self, work: Path, run: Path, seed: Sequence[object]) -> Path:
+        """The network that was trained with the labels, in as many steps as the others."""
+        epochs = round(self.steps * 32 / len(read_manifest(work).video_indices("train")))
+        rate = ("--epochs", epochs, "--milestones", f"{epochs * 3 // 5},{epochs * 4 // 5}")
+        do("eval", "finetune", work, run, *UNTRAINED, *SUPERVISION, *rate, *seed)
+        (classifier,) = run.glob("evaluations/finetune-*/classifier.safetensors")
+        return classifier
 
     def prepare(self, split: int) -> None:
         """Frames of both sets, and what masks are made from."""

@@ -14,6 +14,11 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 OPTIONAL = {
     "distributed": ("dask", "extract and masks on a dask cluster (--backend dask)"),
     "ray": ("ray", "extract and masks on a ray cluster (--backend ray)"),
+    "onnxruntime": ("onnx", "evaluate networks in ONNX files"),
+    "onnxscript": ("onnx", "fame export --to onnx"),
+    "pyarrow": ("parquet", "fame embed -o FILE.parquet"),
+    "mlflow": ("mlflow", "fame pretrain --track mlflow"),
+    "wandb": ("wandb", "fame pretrain --track wandb"),
 }
 """By distribution: the extra that brings it, and what it is for."""
 

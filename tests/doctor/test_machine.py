@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ import pytest
 from fame_cli import doctor
 from fame_cli.doctor import decoders, installation, machine, place
 from fame_cli.doctor.finding import Finding
-from fame_cli.libraries import Untested
+from fame_cli.libraries import PACKAGE, Untested
 
 GIB = 1 << 30
 
@@ -50,6 +51,11 @@ def test_optional_part_that_is_not_there_is_no_warning(monkeypatch: pytest.Monke
     found = {finding.name: finding.state for finding in installation.look_at_optional_parts()}
     assert found["ray"] == "ok"
     assert found["distributed"] == "absent"
+
+
+def test_every_optional_part_is_told() -> None:
+    extras = metadata.metadata(PACKAGE).get_all("Provides-Extra")
+    assert {extra for extra, _ in installation.OPTIONAL.values()} == set(extras or ()) - {"dev"}
 
 
 @pytest.fixture
