@@ -15,7 +15,7 @@ from fame_cli.data.sources.folder import index_folder
 from fame_cli.data.sources.table import index_table
 from fame_cli.data.statistics import StatisticsStore, open_statistics_store
 from fame_cli.data.synthetic import make_video_set
-from fame_cli.demo import PRETRAIN
+from fame_cli.demo.material import PRETRAIN
 from fame_cli.disk import write_text
 from fame_cli.evaluation.evaluation import Phase
 from fame_cli.stage import Workers

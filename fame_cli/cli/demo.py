@@ -14,7 +14,7 @@ from fame_cli.cli.steps import Step, take
 from fame_cli.cli.workers import Jobs
 
 if TYPE_CHECKING:
-    from fame_cli.demo import Demo
+    from fame_cli.demo.material import Demo
 
 LOADERS = 1
 """The small network leaves time to load the next batch beside it."""
@@ -34,7 +34,8 @@ def demo(
     both where the background tells nothing and where it misleads, and writes report.html. Each command is
     printed before it is carried out. If it is interrupted, the same command resumes.
     """
-    from fame_cli.demo import Demo, make_page, make_videos, quick
+    from fame_cli.demo.material import Demo, make_videos, quick
+    from fame_cli.demo.page import make_page
 
     demo = quick(Demo(output)) if small else Demo(output)
     make_videos(demo, console.progress_with_note)
@@ -49,7 +50,7 @@ def demo(
 def steps_of(demo: "Demo", learn_on: list[object], extract_on: list[object]) -> Iterator[Step]:
     """fame run as far as the pretrained networks, then their evaluation on the two labelled sets."""
     from fame_cli.data.sources.folder import index_folder
-    from fame_cli.demo import METHODS, PRETRAIN, SETS, UNTRAINED
+    from fame_cli.demo.material import METHODS, PRETRAIN, SETS, UNTRAINED
 
     videos = demo.videos("pretrain")
     plan = Plan(

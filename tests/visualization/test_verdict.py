@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fame_cli.demo import METHODS, Demo, choose_verdict
+from fame_cli.demo.material import METHODS, Demo
+from fame_cli.demo.pictures import choose_verdict
 from fame_cli.visualization.verdict import Shown, Verdict, draw_verdict
 
 MOTIONS = ("move_left", "move_right", "move_up", "move_down", "circle_clockwise")
