@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,9 +91,22 @@ def read_weights(path: Path, name: str | None = None, normalisation: Normalisati
             "A network of your own states them as its attribute normalisation (docs/bias.md).",
         )
     loaded = read_backbone(path, name)
-    metadata = loaded.metadata
+    return Weights(
+        backbone=loaded.backbone,
+        name=loaded.fit.name,
+        source=str(path),
+        fingerprint=weights_fingerprint(path),
+        keys=loaded.fit.keys,
+        clip_options=told_clips(path, loaded.metadata),
+        account=str(loaded.fit),
+        pretraining_set=find_set(path),
+    )
+
+
+def told_clips(path: Path, told: Mapping[str, str]) -> dict[str, int]:
+    """The clips that a file says its network was pretrained on, as far as it says so."""
     try:
-        options = {option: int(metadata[option][:20]) for option in CLIP_OPTIONS if option in metadata}
+        options = {option: int(told[option][:20]) for option in CLIP_OPTIONS if option in told}
         if not all(1 <= value <= MOST_OF_A_CLIP for value in options.values()):
             raise ValueError(f"{options}; expected 1 to {MOST_OF_A_CLIP}")
     except ValueError as error:
@@ -101,28 +114,20 @@ def read_weights(path: Path, name: str | None = None, normalisation: Normalisati
             f"{path}: the clips of its pretraining are no whole numbers ({error}).",
             "The file was changed: copy it again, or pretrain again.",
         ) from error
-    return Weights(
-        backbone=loaded.backbone,
-        name=loaded.fit.name,
-        source=str(path),
-        fingerprint=weights_fingerprint(path),
-        keys=loaded.fit.keys,
-        clip_options=options,
-        account=str(loaded.fit),
-        pretraining_set=find_set(path),
-    )
+    return options
 
 
 def foreign_weights(path: Path, kind: str, normalisation: Normalisation | None) -> Weights:
     """The network that a TorchScript or ONNX file brings along."""
     parts = [weights_fingerprint(path), asdict(normalisation) if normalisation else None]
+    network = read_network(path, normalisation)
     return Weights(
-        backbone=read_network(path, normalisation),
+        backbone=network,
         name=kind,
         source=str(path),
         fingerprint=fingerprint(parts),
         keys=None,
-        clip_options={},
+        clip_options=told_clips(path, network.told),
         account="a network of its own, with "
         + ("the normalisation that was given" if normalisation else "the normalisation of Kinetics-400"),
     )

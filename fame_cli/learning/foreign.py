@@ -6,9 +6,10 @@ colours of Kinetics-400; a network that was trained with others states them, and
 
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from fame_cli.data.views import MEAN, STD
 from fame_cli.errors import ArtefactError, ConfigurationError
 from fame_cli.learning.backbones.backbone import Backbone
+from fame_cli.learning.checkpoint import METADATA, parse_metadata
 
 NETWORK = "network."
 """Before the names of a network's entries inside its wrapper, where nobody sees it."""
@@ -57,6 +59,9 @@ class ForeignNetwork(Backbone):
         feature_dim: D; 0 where ``measure`` is to find it.
         normalisation: that it was trained with; None: that of Kinetics-400.
     """
+
+    told: Mapping[str, str] = MappingProxyType({})
+    """What the file of the network says of it, by name; empty unless ``fame export`` wrote it."""
 
     def __init__(self, network: nn.Module, feature_dim: int, normalisation: Normalisation | None) -> None:
         super().__init__()
@@ -170,16 +175,26 @@ def read_network(path: Path, normalisation: Normalisation | None) -> ForeignNetw
 
     A TorchScript file holds a program, in a language of torch's own that computes with tensors.
     """
-    network = OnnxNetwork(path) if kind_of_file(path) == ONNX else read_script(path)
-    return ForeignNetwork(network, 0, normalisation)
+    network: nn.Module
+    told: Mapping[str, str]
+    if kind_of_file(path) == ONNX:
+        network = onnx = OnnxNetwork(path)
+        told = onnx.session.get_modelmeta().custom_metadata_map
+    else:
+        network, told = read_script(path)
+    read = ForeignNetwork(network, 0, normalisation)
+    read.told = told
+    return read
 
 
-def read_script(path: Path) -> nn.Module:
+def read_script(path: Path) -> tuple[nn.Module, dict[str, str]]:
+    """The network in a TorchScript file, and what its extra file says."""
+    extra = {METADATA: ""}
     try:
         with warnings.catch_warnings():
             # torch advises whoever saves such a file to use another format: it is the user's to choose.
             warnings.simplefilter("ignore", FutureWarning)
-            network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            network: nn.Module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
         raise ArtefactError(
             f"{path} is no TorchScript file that can be read: {str(error).splitlines()[0]}.",
@@ -188,7 +203,10 @@ def read_script(path: Path) -> nn.Module:
     # A copy of a script has no leaves whose gradients could still be turned off.
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    return network.eval()
+    try:
+        return network.eval(), parse_metadata(extra[METADATA] or "{}")
+    except ValueError:  # another program's file of the same name
+        return network.eval(), {}
 
 
 class OnnxNetwork(nn.Module):

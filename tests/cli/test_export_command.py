@@ -83,7 +83,9 @@ def test_every_form_gives_the_features_of_the_backbone_for_any_number_of_clips(
     assert (said["backbone"], said["feature_dim"], said["step"], said["finished"]) == ("small", 128, 2, True)
     assert (said["clip_frames"], said["frame_stride"], said["crop_px"]) == (4, 2, 32)
     assert all(Path(name).is_file() for name in said["files"])
-    own, exported = load_backbone(run / "backbone.safetensors")[0], read_weights(output).backbone
+    read = read_weights(output)
+    assert read.clip_options == {"clip_frames": 4, "frame_stride": 2, "crop_px": 32}
+    own, exported = load_backbone(run / "backbone.safetensors")[0], read.backbone
     with torch.no_grad():
         for count in (1, 3):
             # 1e-5: of numbers below 1, sums in another order.
@@ -96,8 +98,7 @@ def test_exported_network_is_evaluated_like_any_other(tmp_path: Path, work: Path
     fame(0, "export", run, "-o", tmp_path / "a.pt", "--to", "torchscript")
     clips = ["--clips", 1, "--device", "cpu"]
     fame(0, "eval", "knn", work, run, *clips)
-    shape = ["--clip-frames", 4, "--frame-stride", 2, "--crop-px", 32]
-    fame(0, "eval", "knn", work, tmp_path / "script", "--weights", tmp_path / "a.pt", *clips, *shape)
+    fame(0, "eval", "knn", work, tmp_path / "script", "--weights", tmp_path / "a.pt", *clips)
     [own], [other] = ([*(at / "results").glob("knn-*.json")] for at in (run, tmp_path / "script"))
     assert json.loads(own.read_text())["predictions"] == json.loads(other.read_text())["predictions"]
 

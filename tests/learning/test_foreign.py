@@ -152,6 +152,25 @@ def test_torchscript_file_brings_its_network(tmp_path: Path, clips: Tensor) -> N
     assert weights.fingerprint != read_weights(path).fingerprint  # the normalisation is part of it
 
 
+@pytest.mark.parametrize(
+    ("told", "clips"),
+    [
+        ('{"clip_frames": "4", "crop_px": "16"}', {"clip_frames": 4, "crop_px": 16}),
+        ("of another program", {}),
+    ],
+)
+def test_torchscript_file_tells_its_clips(tmp_path: Path, told: str, clips: dict[str, int]) -> None:
+    torch.jit.save(torch.jit.script(Plain()), tmp_path / "model.pt", _extra_files={"fame": told})
+    assert read_weights(tmp_path / "model.pt").clip_options == clips
+
+
+def test_torchscript_file_with_clips_that_are_none_is_refused(tmp_path: Path) -> None:
+    extra = {"fame": '{"clip_frames": "many"}'}
+    torch.jit.save(torch.jit.script(Plain()), tmp_path / "model.pt", _extra_files=extra)
+    with pytest.raises(ArtefactError, match="clips of its pretraining are no whole numbers"):
+        read_weights(tmp_path / "model.pt")
+
+
 def test_checkpoints_are_not_taken_for_networks(tmp_path: Path) -> None:
     torch.save(Plain().state_dict(), tmp_path / "state.pt")
     assert kind_of_file(tmp_path / "state.pt") == ""
@@ -178,6 +197,9 @@ class Session:
     def get_inputs(self) -> list[Any]:
         return [types.SimpleNamespace(name="clips", shape=[2, 3, 4, 16, 16])]
 
+    def get_modelmeta(self) -> Any:
+        return types.SimpleNamespace(custom_metadata_map={"clip_frames": "4", "author": "somebody"})
+
     def run(self, _names: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         assert feed["clips"].shape == (2, 3, 4, 16, 16)
         return [feed["clips"].mean(axis=(2, 3, 4))]
@@ -195,6 +217,7 @@ def test_onnx_file_with_a_fixed_batch_takes_any_number_of_clips(tmp_path: Path, 
     path = tmp_path / "model.onnx"
     path.write_bytes(b"onnx")
     weights = read_weights(path)
+    assert weights.clip_options == {"clip_frames": 4}
     require_clips_fit(weights, CONFIG)
     three = torch.cat([clips, clips[:1]])
     torch.testing.assert_close(copy.deepcopy(weights.backbone)(three), three.mean(dim=(2, 3, 4)))
