@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import fame
 
-from fame_cli.cli.app import app
 from fame_cli.cli.dry_run import tell_forecast
 from fame_cli.forecast import Forecast
 
@@ -14,12 +13,6 @@ SMALL = [
     *("--backbone", "small", "--clip-frames", 4, "--crop-px", 32, "--batch-size", 4),
     *("--queue-length", 16, "--device", "cpu", "--distraction", "none"),
 ]
-
-
-def fame(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def files(folder: Path) -> dict[Path, bytes]:

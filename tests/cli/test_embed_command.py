@@ -8,18 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
-from typer.testing import CliRunner
-
-from fame_cli.cli.app import app
+from commands import fame
 
 CLIPS = ["--clips", 2, "--clip-frames", 4, "--frame-stride", 2, "--crop-px", 32, "--device", "cpu"]
 UNTRAINED = ["--weights", "random", "--backbone", "small"]
-
-
-def fame(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 @pytest.fixture

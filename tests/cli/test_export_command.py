@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import fame
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -45,12 +46,6 @@ class Own(Backbone):
 def needs_onnx() -> None:
     for name in ONNX_PACKAGES:
         pytest.importorskip(name)
-
-
-def fame(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 @pytest.fixture

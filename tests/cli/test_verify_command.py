@@ -4,19 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import fame
 
 from fame_cli import stage
-from fame_cli.cli.app import app
 from fame_cli.lock import locked
 
 MASKS = ["--clip-frames", "4", "-j", "1"]
-
-
-def fame(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 @pytest.fixture

@@ -6,21 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import fame
 
-from fame_cli.cli.app import app
 from fame_cli.lock import locked
 
 SMALL = [
     *("--backbone", "small", "--clip-frames", 4, "--frame-stride", 2, "--crop-px", 32),
     *("--batch-size", 4, "--queue-length", 16, "--steps", 2, "--device", "cpu", "--statistics", "online"),
 ]
-
-
-def fame(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def flip_a_byte(path: Path) -> None:
