@@ -1,10 +1,12 @@
 """The study on real clips (`benchmarks/real`): who answers for whom, and how differences are paired."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.real.probe import nearest_person_left_out, ridge_person_left_out
-from benchmarks.real.table import Answers
+from benchmarks.real.table import Answers, of_wall
 
 ACTIONS, PEOPLE = 4, 5
 
@@ -27,6 +29,23 @@ def test_each_person_is_answered_for_by_the_others(probe) -> None:
 def test_nearest_video_is_never_of_the_same_person() -> None:
     values, labels, people = features(of_action=1.0, of_person=2.0)
     assert nearest_person_left_out(values, labels, people).all()
+
+
+def test_people_of_weizmann_are_told_by_the_names_of_its_files(tmp_path: Path) -> None:
+    labels = np.repeat([f"action{number}" for number in range(ACTIONS)], PEOPLE)
+    names = [f"{label}/person{n % PEOPLE}_{label}.avi" for n, label in enumerate(labels)]
+    seen = []
+
+    def probe(values: np.ndarray, labels: np.ndarray, people: np.ndarray) -> np.ndarray:
+        seen.append((len(values), people.tolist()))
+        return labels == "action0"
+
+    np.savez(tmp_path / "weizmann.npz", features=np.zeros((len(names), 2)), label=labels, id=names)
+    answers = of_wall([tmp_path], probe)
+    people = [f"person{n % PEOPLE}" for n in range(len(names))]
+    assert seen == [(len(names), people)]
+    assert answers.groups == tuple(people)
+    assert (answers.percent, answers.chance) == (25, 25)
 
 
 def test_differences_are_paired_by_video_and_drawn_by_group() -> None:
