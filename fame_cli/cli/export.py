@@ -86,4 +86,6 @@ def export(
         told = {"run": str(run), "to": to, "files": [str(path) for path in files], **source.about}
         console.say_json({**told, "total_steps": source.total_steps})
     console.say(f"Written: {', '.join(map(str, files))}")
+    if to in ("torchscript", "onnx"):
+        console.say(source.usage)
     return 0

@@ -62,6 +62,17 @@ class Source:
         }
 
     @property
+    def usage(self) -> str:
+        """The same in a sentence, for who feeds the network by hand."""
+        config, about = self.config, self.about
+        shape = ", ".join(map(str, self.clip_shape[1:]))
+        return (
+            f"It takes clips (B, {shape}) of frames {config.frame_stride} apart, "
+            f"their RGB in [0, 1] less the mean {about['mean']} and over the deviation {about['std']}, and "
+            f"gives features (B, {self.backbone.feature_dim}). The file says so too."
+        )
+
+    @property
     def metadata(self) -> dict[str, str]:
         """The same and the options of the pretraining, as words by name: what files can carry."""
         values = {**self.about, "recipe": self.config.to_dict()}

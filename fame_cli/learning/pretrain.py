@@ -54,6 +54,9 @@ from fame_cli.learning.training import Training
 from fame_cli.method import MocoMethod, OrderConfig
 from fame_cli.names import to_text
 
+FEW_STEPS = 100
+"""Fewer steps than in any training that is known to learn something."""
+
 PICTURES = 10
 """Of what a training is given: one at its start, and after each tenth of it."""
 
@@ -274,6 +277,13 @@ def find_key_leak(
 def warnings_of(config: PretrainConfig, frame_counts: Sequence[int]) -> list[str]:
     """What to mind of a training on videos of so many frames each, before it begins."""
     moco, found = config.objective, list[str]()
+    steps = count_steps(config, len(frame_counts) // config.batch_size)
+    if not config.steps and steps < FEW_STEPS:
+        found.append(
+            f"{config.epochs} epochs of {len(frame_counts)} videos in batches of {config.batch_size} make "
+            f"{steps} steps, in which a network learns next to nothing. Give more --epochs, or a smaller "
+            "--batch-size."
+        )
     short, wanted = count_short(config, frame_counts)
     if short:
         found.append(

@@ -90,7 +90,9 @@ def test_every_form_gives_the_features_of_the_backbone_for_any_number_of_clips(
 
 
 def test_exported_network_is_evaluated_like_any_other(tmp_path: Path, work: Path, run: Path) -> None:
-    fame(0, "export", run, "-o", tmp_path / "a.pt", "--to", "torchscript")
+    told = fame(0, "export", run, "-o", tmp_path / "a.pt", "--to", "torchscript")
+    assert "takes clips (B, 3, 4, 32, 32) of frames 2 apart" in told
+    assert "gives features (B, 128)" in told
     clips = ["--clips", 1, "--device", "cpu"]
     fame(0, "eval", "knn", work, run, *clips)
     fame(0, "eval", "knn", work, tmp_path / "script", "--weights", tmp_path / "a.pt", *clips)

@@ -85,6 +85,15 @@ def test_queue_longer_than_the_videos_is_told_with_how_many_keys_are_of_a_querys
     assert not warnings_of(config, [100] * 2048)
 
 
+def test_training_of_few_steps_is_told() -> None:
+    config = PretrainConfig.from_options(batch_size=64, queue_length=64, epochs=8)
+    (told,) = warnings_of(config, [100] * 140)
+    assert told.startswith("8 epochs of 140 videos in batches of 64 make 16 steps")
+    assert not warnings_of(config, [100] * 64 * 13)  # 104 steps
+    as_asked = PretrainConfig.from_options(batch_size=64, queue_length=64, epochs=8, steps=2)
+    assert not warnings_of(as_asked, [100] * 140)
+
+
 def test_videos_too_short_for_a_negative_of_their_own_are_counted() -> None:
     config = PretrainConfig.from_options(
         batch_size=16, queue_length=16, clip_frames=16, frame_stride=2, extra_negative="intra-video"
