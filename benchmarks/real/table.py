@@ -122,20 +122,24 @@ def write_table(study: Study, methods: Iterable[str], splits: Iterable[int]) -> 
 
 def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline: dict[str, Answers]) -> None:
     """A row a test: the difference of each method to the baseline, with its interval."""
+    colors = dict(zip(found, colors_of(list(found)), strict=True))
     methods = [method for method in found if method != BASELINE]
-    figure = new_figure(9.5, 1.6 + 0.75 * len(TESTS))
+    figure = new_figure(9.5, 1.6 + 0.85 * len(TESTS))
     axes = figure.subplots()
-    for number, (method, color) in enumerate(zip(methods, colors_of(methods), strict=True)):
+    for row in range(0, len(TESTS), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="#f5f6f8", zorder=0)
+    for number, method in enumerate(methods):
+        color = colors[method]
         for row, test in enumerate(TESTS):
             mean, low, high = found[method][test].over(baseline[test])
-            height = row + 0.15 * (number - (len(methods) - 1) / 2)
+            height = row + 0.13 * (number - (len(methods) - 1) / 2)
             axes.plot([low, high], [height, height], color=color, linewidth=2, alpha=0.55)
             axes.plot([mean], [height], "o", color=color, markersize=6, label="" if row else method)
     axes.axvline(0, color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
     axes.set_yticks(
         range(len(TESTS)), [f"{test}\n({BASELINE} {baseline[test].percent:.1f} %)" for test in TESTS]
     )
-    axes.invert_yaxis()
+    axes.set_ylim(len(TESTS) - 0.5, -0.5)
     axes.set_xlabel(f"points over {BASELINE}, with 95 % intervals over groups")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#dddddd", linewidth=0.8)
