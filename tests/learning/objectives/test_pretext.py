@@ -147,13 +147,13 @@ def test_mean_over_ranks_is_that_of_all_videos_that_are_long_enough(monkeypatch:
 
 
 def test_short_videos_are_counted_and_told() -> None:
-    config = PretrainConfig.from_options(objective="order", clip_frames=16, frame_stride=2)
+    config = PretrainConfig.from_options(objective="order", clip_frames=16, frame_stride=2, steps=200)
     # Three clips of 31 frames and two gaps of 8.
     assert count_short(config, [108, 109, 200]) == (1, 109)
     (told,) = warnings_of(config, [108, 109, 200])
     assert "1 of 3 videos have fewer than the 109 frames that three clips in order take" in told
     for name in ("rotation", "puzzle"):
-        assert not warnings_of(PretrainConfig.from_options(objective=name), [3, 109])
+        assert not warnings_of(PretrainConfig.from_options(objective=name, steps=200), [3, 109])
 
 
 def test_network_sees_the_pieces_of_a_puzzle_and_the_clips_of_the_others() -> None:
