@@ -55,7 +55,7 @@ from fame_cli.method import MocoMethod, OrderConfig
 from fame_cli.names import to_text
 
 FEW_STEPS = 100
-"""Fewer steps than in any training that is known to learn something."""
+"""Fewer are warned of: the demo, whose videos are made to be learned from, takes 180."""
 
 PICTURES = 10
 """Of what a training is given: one at its start, and after each tenth of it."""
