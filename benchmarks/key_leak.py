@@ -3,7 +3,8 @@
     python benchmarks/key_leak.py WORK -o out [--batch-sizes 32 64 8] [--samples 12500] [--seeds 1]
 
 WORK holds frames and statistics (``fame extract``, ``fame masks``) with a train and a test split. Each
-training sees the same number of samples, whatever its batch size. ``whole`` normalises a batch as one,
+training sees the same number of samples, whatever its batch size; options after ``--`` are given to each
+(``fame pretrain``). ``whole`` normalises a batch as one,
 ``groups`` groups of 8 clips (of 4 at batch 8). Prints for each how often a query names its own key among
 those of other videos when keys are computed with their own batch (own) and among other clips (mixed), and the
 linear probe's top-1. What is finished is not done again.
@@ -11,6 +12,7 @@ linear probe's top-1. What is finished is not done again.
 
 import argparse
 import json
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -34,7 +36,16 @@ def main() -> None:
     parser.add_argument("--frame-stride", type=int, default=4)
     parser.add_argument("--crop-px", type=int, default=48)
     parser.add_argument("--flip-probability", default="0.5")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--splits",
+        nargs=3,
+        default=["train", "train", "test"],
+        help="pretraining, probe's training, probe's test",
+    )
+    words, more = sys.argv[1:], []
+    if "--" in words:
+        words, more = words[: words.index("--")], words[words.index("--") + 1 :]
+    options = parser.parse_args(words, argparse.Namespace(more=more))
     print("| batch | method | batch statistics | own % | mixed % | top-1 % |")
     print("|---|---|---|---|---|---|")
     for seed, size, method in product(range(options.seeds), options.batch_sizes, BETAS):
@@ -54,7 +65,8 @@ def train(options: argparse.Namespace, run: Path, size: int, beta: str, group: i
         "pretrain", options.work, "-o", run, *clips(options), "--backbone", "small", "--batch-size", size,
         "--steps", options.samples // size, "--optimizer", "adamw", "--learning-rate", options.learning_rate,
         "--queue-length", options.queue_length, "--beta", beta, "--batch-norm-clips", group, "--seed", seed,
-        "--flip-probability", options.flip_probability, "--workers", 0,
+        "--flip-probability", options.flip_probability, "--split", options.splits[0], "--workers", 0,
+        *options.more,
     )  # fmt: skip
 
 
@@ -70,6 +82,10 @@ def probe(options: argparse.Namespace, run: Path) -> float:
         5,
         "--train-on",
         "features",
+        "--train-split",
+        options.splits[1],
+        "--test-split",
+        options.splits[2],
         "--workers",
         0,
     )

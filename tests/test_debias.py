@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.debias.be import STUDIES, make_materials
 from benchmarks.debias.comparison import compare_methods
 from benchmarks.debias.dials import Study, draw_grid, parse, run_study
 from benchmarks.debias.dials import as_markdown as grid_as_markdown
 from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
-from benchmarks.debias.runs import SUPERVISED, UNTRAINED
-from benchmarks.debias.table import Cell, as_markdown, write_table
+from benchmarks.debias.runs import BE_PARTS, PRETEXT, SUPERVISED, UNTRAINED, baseline_of
+from benchmarks.debias.table import Cell, as_markdown, difference, write_table
 from fame_cli.data.made_plan import Dials, MadeVideo, plan_videos
 from fame_cli.data.manifest import Video as Listed
 from fame_cli.evaluation.evaluation import no_progress
 from fame_cli.evaluation.results import Figure
+from fame_cli.learning.run import RunFolder
 
 METHODS = (UNTRAINED, "MoCo+FAME β .5", SUPERVISED)
 SMALLEST = Size(pretrain_videos=16, train_per_motion=2, test_per_motion=1, epochs=1, batch_size=16)
@@ -90,8 +92,26 @@ def cell(method: str, *percents: float) -> Cell:
 
 def test_the_table_gives_mean_and_spread_and_the_difference_seed_by_seed() -> None:
     lines = as_markdown([cell("MoCo", 50, 60), cell("MoCo+FAME β .5", 70, 80)]).splitlines()
-    assert lines[2] == "| MoCo | 55.0 ± 7.1 |  |"
-    assert lines[3] == "| MoCo+FAME β .5 | 75.0 ± 7.1 | +20.0 ± 0.0 |"
+    assert lines[0] == "| method | compared with | biased | difference |"
+    assert lines[2] == "| MoCo |  | 55.0 ± 7.1 |  |"
+    assert lines[3] == "| MoCo+FAME β .5 | MoCo | 75.0 ± 7.1 | +20.0 (+20.0 to +20.0) |"
+
+
+def test_each_method_is_compared_with_what_it_adds_something_to() -> None:
+    assert [baseline_of(part) for part in ("same frames", "+ negative", "BE", "BE, noise")] == [
+        "MoCo",
+        *["same frames"] * 3,
+    ]
+    assert baseline_of("puzzle") == UNTRAINED
+    assert baseline_of("puzzle + BE") == "puzzle"
+    lines = as_markdown([cell("MoCo", 50), cell("same frames", 40), cell("BE", 60)]).splitlines()
+    assert lines[3:] == ["| same frames | MoCo | 40.0 | -10.0 |", "| BE | same frames | 60.0 | +20.0 |"]
+
+
+def test_a_difference_has_the_interval_of_students_t_over_seeds() -> None:
+    # Mean 3, standard deviation 1, and 4.303 = t(0.975) of two degrees of freedom: 3 ± 4.303 / √3.
+    assert difference([2.0, 3.0, 4.0]) == "+3.0 (+0.5 to +5.5)"
+    assert difference([2.0]) == "+2.0"
 
 
 def dialled(method: str, *percents: float) -> Cell:
@@ -105,7 +125,9 @@ def test_the_grid_has_a_column_a_point_with_the_difference_to_moco_at_that_point
     }
     lines = grid_as_markdown(grid, "biased").splitlines()
     assert lines[0] == "| method | wide 0, micro 1 | wide 1, micro 1 |"
-    assert lines[3] == "| wide-micro | 80.0 ± 14.1 (+25.0 ± 7.1) | 10.0 ± 0.0 (-10.0 ± 0.0) |"
+    assert lines[3] == (
+        "| wide-micro | 80.0 ± 14.1; +25.0 (-38.5 to +88.5) | 10.0 ± 0.0; -10.0 (-10.0 to -10.0) |"
+    )
 
 
 def test_the_grid_is_drawn_while_it_is_not_whole(tmp_path: Path) -> None:
@@ -133,3 +155,22 @@ def test_the_smallest_study_goes_through_all_kinds_of_methods_and_does_nothing_t
     assert len(made) >= 2
     assert run_study(study, no_progress)[0] == grid
     assert all(path.stat().st_mtime_ns == before for path, before in made.items())
+
+
+def test_the_study_of_be_trains_its_parts_and_pretext_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert STUDIES["parts"] == (UNTRAINED, *BE_PARTS)
+    assert {"MoCo", "MoCo+FAME", "same frames", "+ distraction", "+ negative", "BE"} <= set(BE_PARTS)
+    assert set(PRETEXT) == {f"{task}{be}" for task in ("rotation", "puzzle", "order") for be in ("", " + BE")}
+    monkeypatch.setattr("benchmarks.debias.be.MADE_SIZE", SMALLEST)
+    materials = make_materials(tmp_path, 1, 1)
+    methods = ("same frames", "+ negative", "BE, mixup", "rotation", "puzzle + BE", "order + BE")
+    cells, _ = compare_methods(materials, methods, tmp_path, 1, lambda _: None)
+    assert [cell.method for cell in cells[::2]] == list(methods)
+    assert all(cell.scores[0].videos == 8 for cell in cells)
+    for method in methods:  # each was trained as itself
+        config = RunFolder(tmp_path / "runs" / f"{method}, seed 1").read()["pretrain"]
+        options = {**BE_PARTS, **PRETEXT}[method]
+        assert config["distraction"]["name"] == options["distraction"]
+        assert config["objective"]["name"] == options.get("objective", "moco")

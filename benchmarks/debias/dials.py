@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.debias.comparison import compare_methods
 from benchmarks.debias.material import Material, Size, made_material
-from benchmarks.debias.runs import DIALLED, UNTRAINED
-from benchmarks.debias.table import BASELINE, Cell, difference
+from benchmarks.debias.runs import DIALLED, UNTRAINED, baseline_of
+from benchmarks.debias.table import Cell, difference
 from fame_cli.cli.console import progress_with_note
 from fame_cli.data.made_plan import Dials
 from fame_cli.disk import write_json, write_text
@@ -77,7 +77,7 @@ def make_material(study: Study, dials: Dials, seed: int, phase: Phase) -> Materi
 
 
 def as_markdown(grid: Grid, test: str) -> str:
-    """A row a method; a column a point of the grid, with the difference to MoCo seed by seed."""
+    """A row a method; a column a point of the grid, with the difference to MoCo."""
     points = list(grid)
     methods = list(dict.fromkeys(cell.method for cell in grid[points[0]]))
     rows = [["method", *(f"wide {dials.wide:g}, micro {dials.micro:g}" for dials in points)]]
@@ -85,9 +85,10 @@ def as_markdown(grid: Grid, test: str) -> str:
     for method in methods:
         row = [method]
         for dials in points:
-            cell, base = find(grid[dials], method, test), find(grid[dials], BASELINE, test)
+            baseline = baseline_of(method)
+            cell, base = find(grid[dials], method, test), find(grid[dials], baseline, test)
             assert cell is not None
-            over = f" ({difference(cell.over(base))})" if base and method != BASELINE else ""
+            over = f"; {difference(cell.over(base))}" if base and method != baseline else ""
             row.append(percent(cell.mean, cell.spread, " ± ") + over)
         rows.append(row)
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)

@@ -25,22 +25,56 @@ METHODS = (UNTRAINED, *PRETRAINED, SUPERVISED)
 
 MOCO = {"queue_length": MADE.objective.queue_length, "momentum": MADE.objective.momentum}
 WIDE_MICRO = {**MOCO, "objective": "wide-micro", "background": "still"}
+SAME_FRAMES = {"positive": "same-frames", "symmetric": False, "head": "linear"}
+NEGATIVE = {"extra_negative": "intra-video"}
+BE = {"distraction": "frame-intra", **SAME_FRAMES, **NEGATIVE}
 DIALLED: dict[str, dict[str, Any]] = {
     "MoCo": {"beta": 1.0},
     "MoCo+FAME": {},
-    "MoCo+BE": {
-        "distraction": "frame-intra",
-        "positive": "same-frames",
-        "extra_negative": "intra-video",
-        "symmetric": False,
-        "head": "linear",
-    },
+    "MoCo+BE": BE,
     "MoCo+FAME still": {"background": "still"},
     "wide alone": {**WIDE_MICRO, "micro_weight": 0.0},
     "micro alone": {**WIDE_MICRO, "wide_weight": 0.0},
     "wide-micro": WIDE_MICRO,
 }
 """The same of the methods that are put to the dials: three of papers, and wide-micro beside its parts."""
+
+DISTRACTIONS = ("noise", "mixup", "cutmix", "frame-inter")
+BE_PARTS: dict[str, dict[str, Any]] = {
+    "MoCo": {"beta": 1.0},
+    "MoCo+FAME": {},
+    "same frames": {"distraction": "none", **SAME_FRAMES},
+    "+ distraction": {"distraction": "frame-intra", **SAME_FRAMES},
+    "+ negative": {"distraction": "none", **SAME_FRAMES, **NEGATIVE},
+    "BE": BE,
+    **{f"BE, {name}": {**BE, "distraction": name} for name in DISTRACTIONS},
+}
+"""BE taken apart: what is left of it without both, each by itself, both, and with the other distractions."""
+
+TASKS: dict[str, dict[str, Any]] = {
+    "rotation": {},
+    "puzzle": {"clip_frames": 16},
+    "order": {"clip_frames": 4, "order_gap_frames": 2},
+}
+"""Pretext tasks. Pieces of a puzzle need long clips; three clips in order need short ones."""
+CONSISTENCY = {"distraction": "frame-intra", "consistency": 1.0}
+PRETEXT: dict[str, dict[str, Any]] = {
+    f"{task}{name}": {"objective": task, "learning_rate": 3e-3, **options, **more}
+    for task, options in TASKS.items()
+    for name, more in {"": {"distraction": "none"}, " + BE": CONSISTENCY}.items()
+}
+OPTIONS = {**PRETRAINED, **DIALLED, **BE_PARTS, **PRETEXT}
+BASELINES = {
+    **dict.fromkeys((method for method in BE_PARTS if method.startswith(("+", "BE"))), "same frames"),
+    **dict.fromkeys(TASKS, UNTRAINED),
+    **{f"{task} + BE": task for task in TASKS},
+}
+
+
+def baseline_of(method: str) -> str:
+    """The method that another one adds something to: the difference between the two is in the tables."""
+    return BASELINES.get(method, "MoCo")
+
 
 CPU = torch.device("cpu")
 
@@ -64,7 +98,7 @@ def trained_weights(material: Material, method: str, seed: int, folder: Path, ph
         learner = evaluation(material, untrained, config, folder, phase)
         classify.finetune(learner, config)
         return read_weights(learner.evaluation_folder("finetune", config) / classify.CLASSIFIER)
-    options = material.pretrain.with_options(seed=seed, **{**PRETRAINED, **DIALLED}[method])
+    options = material.pretrain.with_options(seed=seed, **OPTIONS[method])
     with phase(f"{method}, seed {seed}", "steps") as tell:
         pretrain(
             folder,

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scipy import stats
+
+from benchmarks.debias.runs import baseline_of
 from fame_cli.disk import write_json, write_text
 from fame_cli.evaluation.compare import percent
 from fame_cli.evaluation.results import Figure
 from fame_cli.visualization.charts import CHANCE_COLOR, COLORS, new_figure, save_figure
-
-BASELINE = "MoCo"
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,30 @@ class Cell:
 
 
 def as_markdown(cells: Sequence[Cell]) -> str:
-    """A row a method; a column a test, and its difference to the baseline."""
+    """A row a method; a column a test, and its difference to what the method is compared with."""
     tests, methods = (list(dict.fromkeys(getattr(cell, of) for cell in cells)) for of in ("test", "method"))
     by_name = {(cell.method, cell.test): cell for cell in cells}
-    rows = [["method", *(name for test in tests for name in (test, f"{test}, over {BASELINE}"))]]
-    rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+    rows = [["method", "compared with", *(name for test in tests for name in (test, "difference"))]]
+    rows.append(["---", "---", *["---:"] * (len(rows[0]) - 2)])
     for method in methods:
-        row = [method]
+        baseline = baseline_of(method) if baseline_of(method) in methods else method
+        row = [method, "" if baseline == method else baseline]
         for test in tests:
-            cell, base = by_name[method, test], by_name.get((BASELINE, test))
+            cell = by_name[method, test]
             row.append(percent(cell.mean, cell.spread, " ± "))
-            row.append("" if base is None or method == BASELINE else difference(cell.over(base)))
+            row.append("" if baseline == method else difference(cell.over(by_name[baseline, test])))
         rows.append(row)
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 def difference(points: Sequence[float]) -> str:
-    """Mean and spread of differences by seed, with its sign."""
-    spread = f" ± {statistics.stdev(points):.1f}" if len(points) > 1 else ""
-    return f"{statistics.fmean(points):+.1f}{spread}"
+    """Mean of differences by seed, with its sign and its 95 % interval (Student's t)."""
+    mean = statistics.fmean(points)
+    if len(points) < 2:
+        return f"{mean:+.1f}"
+    error = statistics.stdev(points) / len(points) ** 0.5
+    reach = error * float(stats.t.ppf(0.975, len(points) - 1))
+    return f"{mean:+.1f} ({mean - reach:+.1f} to {mean + reach:+.1f})"
 
 
 def write_table(folder: Path, cells: Sequence[Cell], about: Mapping[str, object]) -> str:

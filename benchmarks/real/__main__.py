@@ -10,8 +10,8 @@ time, the same command goes on. OUT/table.md, OUT/table.json and OUT/plot.png te
 import argparse
 from pathlib import Path
 
-from benchmarks.real.runs import METHODS, Study
-from benchmarks.real.table import write_table
+from benchmarks.real.runs import BE_PARTS, METHODS, Study
+from benchmarks.real.table import BASELINE, write_table
 
 
 def main() -> None:
@@ -30,15 +30,20 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=3, help="official splits to train on, 1 to this (3)")
     parser.add_argument("--steps", type=int, default=780, help="of each training (780)")
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="those to compare (all)"
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=[method for method in METHODS if method not in BE_PARTS],
+        help="those to compare (all but the parts of BE)",
     )
+    parser.add_argument("--baseline", choices=METHODS, default=BASELINE, help=f"compared with ({BASELINE})")
     options = parser.parse_args()
     study = Study(options.ucf, options.lists, options.weizmann, options.out, options.steps)
     for split in range(1, options.splits + 1):
         study.prepare(split)
         for method in options.methods:
             study.carry_out(method, split)
-        print(write_table(study, options.methods, range(1, split + 1)))
+        print(write_table(study, options.methods, range(1, split + 1), options.baseline))
 
 
 if __name__ == "__main__":

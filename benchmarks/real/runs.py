@@ -8,14 +8,28 @@ from benchmarks.command import fame
 from fame_cli.advice import command
 from fame_cli.data.manifest import read_manifest
 
+SAME_FRAMES = ("--positive", "same-frames", "--no-symmetric", "--head", "linear")
+NEGATIVE = ("--extra-negative", "intra-video")
+BE_PARTS: dict[str, Sequence[object]] = {
+    "same frames": ("--distraction", "none", *SAME_FRAMES),
+    "+ distraction": ("--distraction", "frame-intra", *SAME_FRAMES),
+    "+ negative": ("--distraction", "none", *SAME_FRAMES, *NEGATIVE),
+    "BE": ("--distraction", "frame-intra", *SAME_FRAMES, *NEGATIVE),
+    **{
+        f"BE, {name}": ("--distraction", name, *SAME_FRAMES, *NEGATIVE)
+        for name in ("noise", "mixup", "cutmix", "frame-inter")
+    },
+}
+"""BE taken apart: what is left of it without both, each by itself, both, and with the other distractions."""
 METHODS: dict[str, Sequence[object]] = {
     "untrained": (),
     "supervised": (),
     "MoCo": ("--distraction", "none"),
     "MoCo+FAME": (),
     "MoCo+seed": ("--variant", "seed"),
-    "MoCo+BE": ("--distraction", "frame-intra", "--extra-negative", "intra-video"),
+    "MoCo+BE": ("--distraction", "frame-intra", *NEGATIVE),
     "wide-micro": ("--objective", "wide-micro", "--background", "still"),
+    **BE_PARTS,
 }
 """What ``fame pretrain`` is given beside what all are given. Nothing is trained of the first; the second is
 trained with the labels, by ``fame eval finetune`` from random weights."""

@@ -85,14 +85,16 @@ TESTS: dict[str, Callable[[Sequence[Path]], Answers]] = {
 }
 
 
-def write_table(study: Study, methods: Iterable[str], splits: Iterable[int]) -> str:
+def write_table(
+    study: Study, methods: Iterable[str], splits: Iterable[int], baseline_name: str = BASELINE
+) -> str:
     """Write ``table.json``, ``table.md`` and ``plot.png``; returns the Markdown."""
     numbers = list(splits)
     found = {
         method: {test: answer([study.run(method, n) for n in numbers]) for test, answer in TESTS.items()}
         for method in methods
     }
-    baseline = found.get(BASELINE)
+    baseline = found.get(baseline_name)
     rows = [["method", *TESTS], ["---", *["---:"] * len(TESTS)]]
     rows.append(["chance", *(f"{answers.chance:.1f}" for answers in next(iter(found.values())).values())])
     records = []
@@ -106,7 +108,7 @@ def write_table(study: Study, methods: Iterable[str], splits: Iterable[int]) -> 
                 "videos": len(answers.names),
             }
             text = f"{answers.percent:.1f}"
-            if baseline and method != BASELINE:
+            if baseline and method != baseline_name:
                 record["over_baseline"] = points = answers.over(baseline[test])
                 text += " ({:+.1f}; {:+.1f} to {:+.1f})".format(*points)
             records.append(record)
@@ -116,14 +118,15 @@ def write_table(study: Study, methods: Iterable[str], splits: Iterable[int]) -> 
     write_json(study.out / "table.json", {"splits": numbers, "steps": study.steps, "cells": records})
     write_text(study.out / "table.md", table)
     if baseline and len(found) > 1:
-        draw_differences(study.out / "plot.png", found, baseline)
+        draw_differences(study.out / "plot.png", found, baseline_name)
     return table
 
 
-def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline: dict[str, Answers]) -> None:
+def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline_name: str) -> None:
     """A row a test: the difference of each method to the baseline, with its interval."""
+    baseline = found[baseline_name]
     colors = dict(zip(found, colors_of(list(found)), strict=True))
-    methods = [method for method in found if method != BASELINE]
+    methods = [method for method in found if method != baseline_name]
     figure = new_figure(9.5, 1.6 + 0.85 * len(TESTS))
     axes = figure.subplots()
     for row in range(0, len(TESTS), 2):
@@ -137,10 +140,10 @@ def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline:
             axes.plot([mean], [height], "o", color=color, markersize=6, label="" if row else method)
     axes.axvline(0, color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
     axes.set_yticks(
-        range(len(TESTS)), [f"{test}\n({BASELINE} {baseline[test].percent:.1f} %)" for test in TESTS]
+        range(len(TESTS)), [f"{test}\n({baseline_name} {baseline[test].percent:.1f} %)" for test in TESTS]
     )
     axes.set_ylim(len(TESTS) - 0.5, -0.5)
-    axes.set_xlabel(f"points over {BASELINE}, with 95 % intervals over groups")
+    axes.set_xlabel(f"points over {baseline_name}, with 95 % intervals over groups")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
