@@ -24,10 +24,12 @@ from fame_cli.learning.objectives.objective import Views, encode_in_groups
 from fame_cli.learning.run import COPY_BACK
 from fame_cli.record import require_as_written
 
-BATCHES = 8
+LEAST_BATCHES = 8
 """Looked at; a mixed group has clips of all of them."""
 QUERIES_OF_A_BATCH = 32
 """At most: more would keep too many clips in memory at once."""
+QUERIES = LEAST_BATCHES * QUERIES_OF_A_BATCH
+"""Asked where the videos allow it, however small a batch is: of few, several points are chance."""
 WARNING_POINTS = 5.0
 """Difference in percent from which on a run is warned of it: "a few points" are noise of few queries."""
 
@@ -58,6 +60,11 @@ class KeyLeak:
 
     def write(self, path: Path) -> None:
         write_json(path, asdict(self))
+
+
+def batches_to_measure(batch_size: int) -> int:
+    """How many batches of so many videos are looked at, where an epoch has as many."""
+    return max(LEAST_BATCHES, -(-QUERIES // batch_size))
 
 
 def read_key_leak(path: Path) -> KeyLeak | None:

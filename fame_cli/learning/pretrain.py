@@ -37,7 +37,7 @@ from fame_cli.learning.distributed import (
 )
 from fame_cli.learning.initial import read_initial
 from fame_cli.learning.interrupt import catch_interrupts, loader_process
-from fame_cli.learning.key_leak import BATCHES, KeyLeak, measure_key_leak
+from fame_cli.learning.key_leak import KeyLeak, batches_to_measure, measure_key_leak
 from fame_cli.learning.leg import begin_leg, count_steps
 from fame_cli.learning.log import Log, StepInfo, divergence_error
 from fame_cli.learning.memory_format import MemoryFormat
@@ -251,7 +251,7 @@ def find_key_leak(
     """
     config, model = training.config, training.model
     steps_per_epoch = len(video_indices) // config.batch_size
-    count = min(BATCHES, steps_per_epoch)
+    count = min(batches_to_measure(config.batch_size), steps_per_epoch)
     if not isinstance(model, MoCo) or rank_count() > 1 or count < 2:
         return None
     # Batches of one further epoch, so that no video is in two of them.

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from fame_cli.learning.backbones import Backbone
-from fame_cli.learning.key_leak import measure_key_leak
+from fame_cli.learning.key_leak import batches_to_measure, measure_key_leak
 from fame_cli.learning.objectives.moco import MoCo
 from fame_cli.learning.objectives.objective import View, Views
 
@@ -100,3 +100,7 @@ def test_measuring_changes_neither_running_statistics_nor_queue() -> None:
     before = {name: values.clone() for name, values in model.state_dict().items()}
     measure_key_leak(model, batches(2))
     assert all(torch.equal(values, before[name]) for name, values in model.state_dict().items())
+
+
+def test_small_batches_are_asked_as_many_queries_as_large_ones() -> None:
+    assert [batches_to_measure(size) for size in (4, 8, 12, 32, 64)] == [64, 32, 22, 8, 8]
