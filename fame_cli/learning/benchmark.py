@@ -28,8 +28,8 @@ from fame_cli.distraction.distraction import Distraction
 from fame_cli.foreground.kernels import COLOUR_BINS
 from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.batch import make_views
+from fame_cli.learning.inputs import make_loader, training_videos
 from fame_cli.learning.memory_format import FORMATS, MemoryFormat
-from fame_cli.learning.pretrain import make_loader, training_videos
 from fame_cli.learning.resources import name_exhaustion
 from fame_cli.learning.training import Training, compile_backbones
 

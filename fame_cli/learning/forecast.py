@@ -8,9 +8,9 @@ from torch import nn
 from fame_cli.config import PretrainConfig
 from fame_cli.data.frames import FrameStore
 from fame_cli.forecast import Forecast
+from fame_cli.learning.inputs import training_videos
 from fame_cli.learning.leg import count_steps
 from fame_cli.learning.objectives.build import build_objective
-from fame_cli.learning.pretrain import training_videos
 from fame_cli.learning.run import RunFolder
 
 RECENT_STEPS = 100

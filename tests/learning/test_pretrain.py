@@ -22,9 +22,10 @@ from fame_cli.distraction.build import build_distraction, reads_maps
 from fame_cli.errors import ArtefactError, ConfigurationError, FameError, InputError
 from fame_cli.learning.batch import make_views
 from fame_cli.learning.checkpoint import load_backbone
+from fame_cli.learning.inputs import training_videos
 from fame_cli.learning.log import StepInfo
 from fame_cli.learning.objectives.objective import two_views
-from fame_cli.learning.pretrain import pretrain, training_videos
+from fame_cli.learning.pretrain import pretrain
 from fame_cli.learning.training import Training
 
 CONFIG = PretrainConfig.from_options(

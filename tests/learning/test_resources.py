@@ -22,8 +22,8 @@ from fame_cli.distraction.build import build_distraction
 from fame_cli.errors import FameError
 from fame_cli.learning import resources
 from fame_cli.learning.benchmark import Noise
+from fame_cli.learning.inputs import TENSORS
 from fame_cli.learning.objectives.objective import TWO_VIEWS
-from fame_cli.learning.pretrain import TENSORS
 from fame_cli.learning.resources import BatchSize, name_exhaustion, require_loader_resources
 
 GPU_FULL = (

@@ -8,10 +8,10 @@ from torch import nn
 
 from fame_cli.config import PretrainConfig
 from fame_cli.data.role import Role
+from fame_cli.learning.inputs import warnings_of
 from fame_cli.learning.objectives.build import build_objective
 from fame_cli.learning.objectives.byol import BYOL
 from fame_cli.learning.objectives.moco import MoCo
-from fame_cli.learning.pretrain import warnings_of
 
 
 def built(**options: Any) -> Any:

@@ -11,11 +11,11 @@ from torch.utils.data import default_collate
 
 from fame_cli.config import PretrainConfig
 from fame_cli.errors import ConfigurationError
+from fame_cli.learning.inputs import count_short, warnings_of
 from fame_cli.learning.objectives import pretext
 from fame_cli.learning.objectives.build import build_objective, network_input
 from fame_cli.learning.objectives.objective import View, Views
 from fame_cli.learning.objectives.pretext import DISTRACTED, find_distances, mean_of
-from fame_cli.learning.pretrain import count_short, warnings_of
 from fame_cli.method import Psi
 
 TASKS = ("rotation", "puzzle", "order")
