@@ -23,10 +23,11 @@ from fame_cli.data.views import normalise, to_clips
 from fame_cli.errors import ArtefactError
 from fame_cli.evaluation.clip_datasets import EvenClips, load
 from fame_cli.evaluation.evaluation import Evaluation, require_clips_fit
+from fame_cli.learning.allocator import keep_freed_memory
 from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
-CLIPS_TOGETHER = 16
+CLIPS_TOGETHER = 4
 """Clips that the encoder sees at once; on a CPU more of them would leave its cache."""
 CLIPS_TOGETHER_ON_GPU = 64
 
@@ -124,8 +125,7 @@ def feature_writer(
     evaluation: Evaluation, config: EvaluationConfig, pending: Sequence[int]
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
-    backbone = to_channels_last(evaluation.weights.backbone, evaluation.device).eval()
-    encoder = functools.partial(encode, backbone, precision=config.precision)
+    encoder = frozen_encoder(evaluation, config.precision)
     items = iter(
         load(EvenClips(evaluation.videos.frames, pending, config), evaluation.workers, evaluation.device)
     )
@@ -168,6 +168,20 @@ def in_parts(network: Callable[[Tensor], Tensor], clips: Tensor, device: torch.d
 def prepare(clips: Tensor) -> Tensor:
     """Clips (B, 3, T, H, W) in [0, 1] as a backbone expects them: normalised, channels last in memory."""
     return normalise(clips).contiguous(memory_format=torch.channels_last_3d)
+
+
+def frozen_encoder(evaluation: Evaluation, precision: Precision) -> Callable[[Tensor], Tensor]:
+    """``encode`` by the evaluation's backbone, laid out in memory as its device computes features fastest.
+
+    On a CPU only clips have channels last: without gradients, R(2+1)D-18 takes a seventh longer when its
+    weights have them last too (R3D-18 and bf16: alike within 4 %).
+    """
+    backbone, device = evaluation.weights.backbone, evaluation.device
+    if device.type == "cpu":
+        keep_freed_memory()
+    else:
+        backbone = to_channels_last(backbone, device)
+    return functools.partial(encode, backbone.to(device).eval(), precision=precision)
 
 
 def encode(backbone: Callable[[Tensor], Tensor], clips: Tensor, precision: Precision) -> Tensor:

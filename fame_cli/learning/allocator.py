@@ -1,4 +1,4 @@
-"""Memory of a training on a CPU."""
+"""Memory of trainings and features on a CPU."""
 
 import ctypes
 

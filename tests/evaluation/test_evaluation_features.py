@@ -103,7 +103,7 @@ def test_several_videos_go_through_the_encoder_together(
     monkeypatch.setattr(features, "encode", watched)
     compute_features(make_evaluation(tmp_path, store), retrieval_config, (0,))
     # Eight videos of a shard, three clips each.
-    assert seen == [16, 8]
+    assert seen == [features.CLIPS_TOGETHER] * 6
 
 
 def test_shard_is_opened_once_for_all_its_videos(

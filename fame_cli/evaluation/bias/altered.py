@@ -4,7 +4,6 @@ A video's material is read once, and all alterations are made of it on the devic
 each alteration only the features are kept.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,11 @@ from fame_cli.evaluation.evaluation import Evaluation
 from fame_cli.evaluation.features import (
     CLIP_FEATURE_OPTIONS,
     FeatureStore,
-    encode,
+    frozen_encoder,
     in_parts,
     name_in_shard,
     shard_title,
 )
-from fame_cli.learning.memory_format import to_channels_last
 from fame_cli.learning.resources import name_exhaustion
 from fame_cli.shard import Shard, Summary, is_done, shard_path
 
@@ -134,8 +132,7 @@ def shard_writer(
 ) -> Callable[[Path, Any], Summary]:
     """The computation of a shard. One loader reads ahead over all pending videos, in the shards' order."""
     device, videos = evaluation.device, evaluation.videos.frames.videos
-    backbone = to_channels_last(evaluation.weights.backbone, device).eval()
-    encoder = functools.partial(encode, backbone, precision=altered.config.precision)
+    encoder = frozen_encoder(evaluation, altered.config.precision)
     reader = MaterialReader(
         evaluation.videos.frames,
         pending,
