@@ -41,8 +41,7 @@ DIALLED: dict[str, dict[str, Any]] = {
 
 DISTRACTIONS = ("noise", "mixup", "cutmix", "frame-inter")
 BE_PARTS: dict[str, dict[str, Any]] = {
-    "MoCo": {"beta": 1.0},
-    "MoCo+FAME": {},
+    **{name: DIALLED[name] for name in ("MoCo", "MoCo+FAME")},
     "same frames": {"distraction": "none", **SAME_FRAMES},
     "+ distraction": {"distraction": "frame-intra", **SAME_FRAMES},
     "+ negative": {"distraction": "none", **SAME_FRAMES, **NEGATIVE},

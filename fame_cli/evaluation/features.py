@@ -179,9 +179,10 @@ def frozen_encoder(evaluation: Evaluation, precision: Precision) -> Callable[[Te
     backbone, device = evaluation.weights.backbone, evaluation.device
     if device.type == "cpu":
         keep_freed_memory()
+        placed = backbone.to(device)
     else:
-        backbone = to_channels_last(backbone, device)
-    return functools.partial(encode, backbone.to(device).eval(), precision=precision)
+        placed = to_channels_last(backbone, device)
+    return functools.partial(encode, placed.eval(), precision=precision)
 
 
 def encode(backbone: Callable[[Tensor], Tensor], clips: Tensor, precision: Precision) -> Tensor:
