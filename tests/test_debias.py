@@ -1,17 +1,20 @@
 """The comparison of methods on videos whose background misleads: its videos, and its smallest run."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.debias.be import STUDIES, make_materials
-from benchmarks.debias.comparison import compare_methods
+from benchmarks.debias.comparison import compare_methods, run_folder
 from benchmarks.debias.dials import Study, draw_grid, parse, run_study
 from benchmarks.debias.dials import as_markdown as grid_as_markdown
 from benchmarks.debias.material import Material, Size, fold_rows, made_material, made_split
-from benchmarks.debias.runs import BE_PARTS, PRETEXT, SUPERVISED, UNTRAINED, baseline_of
+from benchmarks.debias.runs import BE_PARTS, PRETEXT, SUPERVISED, UNTRAINED, WIDE_MICRO_PARTS, baseline_of
 from benchmarks.debias.table import Cell, as_markdown, difference, write_table
+from benchmarks.debias.wide_micro import COMPARED, told_by
+from benchmarks.debias.wide_micro import run_study as run_wide_micro_study
 from fame_cli.data.made_plan import Dials, MadeVideo, plan_videos
 from fame_cli.data.manifest import Video as Listed
 from fame_cli.evaluation.evaluation import no_progress
@@ -137,15 +140,15 @@ def test_the_grid_is_drawn_while_it_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_the_command_names_what_is_studied(tmp_path: Path) -> None:
-    study = parse(["--out", str(tmp_path), "--wide", "0", "1", "--micro", "0.5", "--seeds", "2"])
-    assert study.points == [Dials(0, 0.5), Dials(1, 0.5)]
+    study = parse(["--out", str(tmp_path), "--points", "0,0.5", "1,0.5", "--seeds", "2"])
+    assert study.points == (Dials(0, 0.5), Dials(1, 0.5))
     assert study.seeds == (1, 2)
     assert study.folder(study.points[0]).name == "wide 0 micro 0.5"
     assert {"MoCo", "MoCo+FAME", "MoCo+BE", "wide-micro", UNTRAINED} <= set(study.methods)
 
 
 def test_the_smallest_study_goes_through_all_kinds_of_methods_and_does_nothing_twice(tmp_path: Path) -> None:
-    study = Study(tmp_path, (0.0,), (1.0,), (UNTRAINED, "MoCo+BE", "wide-micro"), seeds=(1,), size=SMALLEST)
+    study = Study(tmp_path, (Dials(0, 1),), (UNTRAINED, "MoCo+BE", "wide-micro"), seeds=(1,), size=SMALLEST)
     grid, minutes = run_study(study, no_progress)
     cells = grid[Dials(0, 1)]
     assert [cell.method for cell in cells[::2]] == list(study.methods)
@@ -174,3 +177,23 @@ def test_the_study_of_be_trains_its_parts_and_pretext_tasks(
         options = {**BE_PARTS, **PRETEXT}[method]
         assert config["distraction"]["name"] == options["distraction"]
         assert config["objective"]["name"] == options.get("objective", "moco")
+
+
+def test_the_study_of_wide_micro_asks_what_its_parts_know(tmp_path: Path) -> None:
+    assert {method for pair in COMPARED for method in pair} <= set(WIDE_MICRO_PARTS)
+    point = Dials(1, 0)
+    size = replace(SMALLEST, test_per_motion=8)
+    study = Study(tmp_path, (point,), ("wide-micro, ν .1",), (1,), size)
+    text = run_wide_micro_study(study, lambda _: None)
+    assert "| method | neutral | biased | motion | background | scene gap |" in text
+    config = RunFolder(run_folder(study.folder(point), (*study.methods, 1))).read()["pretrain"]
+    assert config["objective"]["name"] == "wide-micro"
+    assert config["objective"]["static_weight"] == 0.1
+    assert (tmp_path / "parts.json").exists()
+
+
+def test_labels_of_a_cue_tell_what_a_video_shows_not_what_it_is(tmp_path: Path) -> None:
+    study = Study(tmp_path, size=SMALLEST)
+    path = "biased/test/move_left/000.avi"
+    assert told_by(study, Dials(1, 0))(path, "move_left") == "biased/1"
+    assert told_by(study, Dials(0, 1))(path, "move_left") == "biased/4"

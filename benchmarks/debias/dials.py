@@ -34,6 +34,9 @@ FRAME_STRIDE = 1
 
 MADE_SIZE = Size()
 
+SETTINGS = (0.0, 0.5, 1.0)
+GRID = tuple(Dials(wide, micro) for micro in SETTINGS for wide in SETTINGS)
+
 Grid = Mapping[Dials, Sequence[Cell]]
 
 
@@ -42,16 +45,11 @@ class Study:
     """Which methods are put to which settings of the dials, from which seeds."""
 
     out: Path
-    wide: tuple[float, ...] = (0.0, 0.5, 1.0)
-    micro: tuple[float, ...] = (0.0, 0.5, 1.0)
+    points: tuple[Dials, ...] = GRID
     methods: tuple[str, ...] = METHODS
     seeds: tuple[int, ...] = (1, 2, 3)
     size: Size = MADE_SIZE
     jobs: int = 1
-
-    @property
-    def points(self) -> list[Dials]:
-        return [Dials(wide, micro) for micro in self.micro for wide in self.wide]
 
     def folder(self, dials: Dials) -> Path:
         return self.out / f"wide {dials.wide:g} micro {dials.micro:g}"
@@ -118,6 +116,7 @@ def draw_grid(study: Study, grid: Grid, test: str) -> None:
     """A square of colours a method: accuracy where the cues lie, wide from left to right, micro upwards."""
     columns = min(4, len(study.methods))
     rows = -(-len(study.methods) // columns)
+    wides, micros = (sorted({getattr(dials, of) for dials in study.points}) for of in ("wide", "micro"))
     figure = new_figure(2.3 * columns + 0.9, 2.5 * rows + 0.6)
     axes = figure.subplots(rows, columns, squeeze=False)
     image = None
@@ -126,17 +125,15 @@ def draw_grid(study: Study, grid: Grid, test: str) -> None:
             plot.set_axis_off()
             continue
         method = study.methods[number]
-        values = [
-            [mean_of(grid, Dials(wide, micro), method, test) for wide in study.wide] for micro in study.micro
-        ]
+        values = [[mean_of(grid, Dials(wide, micro), method, test) for wide in wides] for micro in micros]
         image = plot.imshow(values, origin="lower", vmin=0, vmax=100, cmap="viridis")
         for (y, x), value in np.ndenumerate(values):
             shade = "white" if value < 60 else "black"
             shown = "" if np.isnan(value) else f"{value:.0f}"
             plot.annotate(shown, (x, y), ha="center", va="center", color=shade)
         plot.set_title(method, fontsize=10)
-        plot.set_xticks(range(len(study.wide)), [f"{value:g}" for value in study.wide])
-        plot.set_yticks(range(len(study.micro)), [f"{value:g}" for value in study.micro])
+        plot.set_xticks(range(len(wides)), [f"{value:g}" for value in wides])
+        plot.set_yticks(range(len(micros)), [f"{value:g}" for value in micros])
         plot.set_xlabel("wide: background")
         plot.set_ylabel("micro: patch")
     if image is not None:
@@ -150,6 +147,12 @@ def mean_of(grid: Grid, dials: Dials, method: str, test: str) -> float:
     return float("nan") if cell is None else cell.mean
 
 
+def point(text: str) -> Dials:
+    """Of "1,0.5"; ValueError for what is no two numbers."""
+    wide, micro = text.split(",")
+    return Dials(float(wide), float(micro))
+
+
 def parse(words: Sequence[str]) -> Study:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.debias.dials",
@@ -158,8 +161,7 @@ def parse(words: Sequence[str]) -> Study:
     )
     add = parser.add_argument
     add("--out", required=True, type=Path, help="folder of everything that is made")
-    add("--wide", nargs="+", type=float, default=Study.wide, help="settings of the dial (0 0.5 1)")
-    add("--micro", nargs="+", type=float, default=Study.micro, help="settings of the dial (0 0.5 1)")
+    add("--points", nargs="+", type=point, default=GRID, help="WIDE,MICRO (each of 0, 0.5, 1 with each)")
     add("--methods", nargs="+", choices=METHODS, default=METHODS, help="those to compare (all)")
     add("--seeds", type=int, default=3, help="trainings of each method at each point (3)")
     add("--epochs", type=int, default=Size.epochs, help=f"of each training ({Size.epochs})")
@@ -168,8 +170,7 @@ def parse(words: Sequence[str]) -> Study:
     given = parser.parse_args(words)
     return Study(
         out=given.out,
-        wide=tuple(given.wide),
-        micro=tuple(given.micro),
+        points=tuple(given.points),
         methods=tuple(given.methods),
         seeds=tuple(range(1, given.seeds + 1)),  # seed 0 is the demo's, on which its settings were chosen
         size=Size(pretrain_videos=given.videos, epochs=given.epochs),

@@ -19,6 +19,8 @@ PRETRAINED: dict[str, dict[str, Any]] = {
     "MoCo+FAME β .3": {"beta": 0.3},
     "MoCo+seed β .5": {"beta": 0.5, "variant": "seed"},
     "MoCo+gauss β .5": {"beta": 0.5, "variant": "gauss"},
+    "MoCo, whole batches": {"beta": 1.0, "batch_norm_clips": 0},
+    "MoCo+FAME β .5, whole batches": {"beta": 0.5, "batch_norm_clips": 0},
 }
 """What each pretraining changes of the material's options."""
 METHODS = (UNTRAINED, *PRETRAINED, SUPERVISED)
@@ -38,6 +40,13 @@ DIALLED: dict[str, dict[str, Any]] = {
     "wide-micro": WIDE_MICRO,
 }
 """The same of the methods that are put to the dials: three of papers, and wide-micro beside its parts."""
+WIDE_MICRO_PARTS: dict[str, dict[str, Any]] = {
+    **{name: DIALLED[name] for name in ("MoCo", "MoCo+FAME still", "wide alone")},
+    "wide alone, α 4": {**DIALLED["wide alone"], "alpha": 4.0},
+    **{name: DIALLED[name] for name in ("micro alone", "wide-micro")},
+    "wide-micro, ν .1": {**WIDE_MICRO, "static_weight": 0.1},
+}
+"""wide-micro taken apart: without all its losses (α = 0), with each by itself, a stronger α, and L_static."""
 
 DISTRACTIONS = ("noise", "mixup", "cutmix", "frame-inter")
 BE_PARTS: dict[str, dict[str, Any]] = {
@@ -62,8 +71,9 @@ PRETEXT: dict[str, dict[str, Any]] = {
     for task, options in TASKS.items()
     for name, more in {"": {"distraction": "none"}, " + BE": CONSISTENCY}.items()
 }
-OPTIONS = {**PRETRAINED, **DIALLED, **BE_PARTS, **PRETEXT}
+OPTIONS = {**PRETRAINED, **DIALLED, **WIDE_MICRO_PARTS, **BE_PARTS, **PRETEXT}
 BASELINES = {
+    "MoCo+FAME β .5, whole batches": "MoCo, whole batches",
     **dict.fromkeys((method for method in BE_PARTS if method.startswith(("+", "BE"))), "same frames"),
     **dict.fromkeys(TASKS, UNTRAINED),
     **{f"{task} + BE": task for task in TASKS},
