@@ -107,6 +107,7 @@ def test_each_method_is_compared_with_what_it_adds_something_to() -> None:
     ]
     assert baseline_of("puzzle") == UNTRAINED
     assert baseline_of("puzzle + BE") == "puzzle"
+    assert baseline_of("order + BE, β 0.1") == "order"
     lines = as_markdown([cell("MoCo", 50), cell("same frames", 40), cell("BE", 60)]).splitlines()
     assert lines[3:] == ["| same frames | MoCo | 40.0 | -10.0 |", "| BE | same frames | 60.0 | +20.0 |"]
 
@@ -165,7 +166,8 @@ def test_the_study_of_be_trains_its_parts_and_pretext_tasks(
 ) -> None:
     assert STUDIES["parts"] == (UNTRAINED, *BE_PARTS)
     assert {"MoCo", "MoCo+FAME", "same frames", "+ distraction", "+ negative", "BE"} <= set(BE_PARTS)
-    assert set(PRETEXT) == {f"{task}{be}" for task in ("rotation", "puzzle", "order") for be in ("", " + BE")}
+    tasks = {f"{task}{be}" for task in ("rotation", "puzzle", "order") for be in ("", " + BE")}
+    assert set(PRETEXT) == tasks | {"order + BE, β 0.1", "order + BE, β 0.01"}
     monkeypatch.setattr("benchmarks.debias.be.MADE_SIZE", SMALLEST)
     materials = make_materials(tmp_path, 1, 1)
     methods = ("same frames", "+ negative", "BE, mixup", "rotation", "puzzle + BE", "order + BE")
