@@ -76,8 +76,7 @@ def pretext(task: str, consistency: float = 0.0) -> dict[str, Any]:
 
 
 PRETEXT: dict[str, dict[str, Any]] = {
-    **{task: pretext(task) for task in TASKS},
-    **{f"{task} + BE": pretext(task, 1.0) for task in TASKS},
+    **{f"{task}{be}": pretext(task, weight) for task in TASKS for be, weight in (("", 0.0), (" + BE", 1.0))},
     **{f"order + BE, β {weight:g}": pretext("order", weight) for weight in LESS_CONSISTENCY},
 }
 OPTIONS = {**PRETRAINED, **DIALLED, **WIDE_MICRO_PARTS, **BE_PARTS, **PRETEXT}
