@@ -46,6 +46,8 @@ def test_people_of_weizmann_are_told_by_the_names_of_its_files(tmp_path: Path) -
     assert seen == [(len(names), people)]
     assert answers.groups == tuple(people)
     assert (answers.percent, answers.chance) == (25, 25)
+    assert of_wall([tmp_path], probe).percent == 25
+    assert len(seen) == 1  # kept
 
 
 def test_differences_are_paired_by_video_and_drawn_by_group() -> None:

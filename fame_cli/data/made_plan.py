@@ -26,11 +26,11 @@ CLASS_PATCHES = tuple(f"biased/{number}" for number in range(PLACES))
 class Dials:
     """How much of what is not the motion tells it where a network learns, from 0 to 1.
 
-    wide turns the background, micro a patch of colour that is fixed to the rim of the moving sprite. A dial
-    is the share of the videos in which its cue tells
+    wide turns the background, micro a patch that shows around the rim of the moving sprite and goes along
+    with it. A dial is the share of the videos in which its cue tells
 
-    - the video from all others, in the pretraining set: the rest of the videos share one background, or one
-      colour of the patch;
+    - the video from all others, in the pretraining set: the rest of the videos share one background, or
+      one patch;
     - the motion, in the biased training set: the rest have one of their own, which tells nothing.
 
     In the biased test set it tells another motion than that of the video, in every one, unless its dial is 0.
@@ -58,7 +58,7 @@ class MadeVideo:
     motion: str
     place: str
     patch: str = ""
-    """Videos with the same patch share its colour; empty for none."""
+    """Videos with the same patch share its image; empty for none."""
 
 
 def plan_videos(

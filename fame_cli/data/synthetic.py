@@ -5,7 +5,6 @@ network asked to match two clips of a video can do so by the background alone an
 labelled sets show which of the two it learned.
 """
 
-import colorsys
 import json
 import shutil
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fame_cli.data.clips import generator_for
-from fame_cli.data.made_plan import CLASS_PATCHES, DEMO, MOTIONS, Dials, MadeVideo, plan_videos
+from fame_cli.data.made_plan import DEMO, MOTIONS, Dials, MadeVideo, plan_videos
 from fame_cli.errors import ArtefactError, ConfigurationError
 
 SIDE_PX = 48
@@ -27,12 +26,10 @@ SPRITE_RADIUS_PX = 9
 SPRITES = ("ball", "diamond")
 NOISE_POINTS = 6
 NOISE_CONTRAST = 0.5
-PATCH_CENTRE_PX, PATCH_REACH_PX = (6, -6), 3
-"""Of the patch: its centre from the sprite's, x and y, and how far it reaches from there. It lies on the rim,
-up and to the right, and never leaves the frame."""
+PATCH_SIDE_PX, PATCH_POINTS = 37, 6
 STAMP = "video_set.json"
-DRAWING = 1
-"""Version of the generated videos; another version makes another set."""
+DRAWING, PATCH_DRAWING = 1, 2
+"""Versions of the generated videos, and of their patches; another version makes another set."""
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
@@ -45,10 +42,22 @@ def draw_background(generator: np.random.Generator) -> Frames:
 
     Fainter backgrounds would not be a shortcut, and next to vivid ones a small network sees nothing else.
     """
-    colors = generator.uniform(size=(NOISE_POINTS, NOISE_POINTS, 3))
-    vivid = np.clip(cv2.resize(colors, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
-    background: Frames = np.rint(255 * (0.5 + NOISE_CONTRAST * (vivid - 0.5))).astype(np.uint8)
-    return background
+    return draw_texture(generator, NOISE_POINTS, SIDE_PX, NOISE_CONTRAST)
+
+
+def draw_patch(generator: np.random.Generator) -> Frames:
+    """(P, P, 3), twice as wide as the sprite: random colours at 6x6 points, interpolated smoothly, vivid.
+
+    By a smaller one no network is misled (docs/debias.md).
+    """
+    return draw_texture(generator, PATCH_POINTS, PATCH_SIDE_PX, contrast=1)
+
+
+def draw_texture(generator: np.random.Generator, points: int, side_px: int, contrast: float) -> Frames:
+    colors = generator.uniform(size=(points, points, 3))
+    vivid = np.clip(cv2.resize(colors, (side_px, side_px), interpolation=cv2.INTER_CUBIC), 0, 1)
+    texture: Frames = np.rint(255 * (0.5 + contrast * (vivid - 0.5))).astype(np.uint8)
+    return texture
 
 
 def draw_path(motion: str, generator: np.random.Generator) -> Array:
@@ -66,37 +75,29 @@ def draw_path(motion: str, generator: np.random.Generator) -> Array:
     return placed
 
 
-def draw_patch_colour(patch: str, seed: int) -> Array:
-    """(3,) RGB in 0..255: vivid, its hue the same for all videos with a patch of that name.
-
-    Hues of the patches that a class shares are evenly spaced, so that each class has one to be told by.
-    """
-    shared = CLASS_PATCHES.index(patch) / len(CLASS_PATCHES) if patch in CLASS_PATCHES else None
-    hue = generator_for(seed, "patch", patch).uniform() if shared is None else shared
-    return 255 * np.array(colorsys.hsv_to_rgb(hue, 1, 1))
-
-
 def make_clip(
     motion: str,
     sprite: str,
     background: Frames,
     generator: np.random.Generator,
-    patch_colour: Array | None = None,
+    patch: Frames | None = None,
 ) -> tuple[Frames, Mask]:
     """One video: frames (T, H, W, 3) and the true foreground (T, H, W), the sprite's pixels in each frame.
 
     The ball is white with a black centre, the diamond black with a white one: not colours of the backgrounds.
-    A patch of a colour goes along with the sprite, behind it, and is no part of the foreground.
+    A patch (P, P, 3) goes along with the sprite, right behind it: it shows around the rim, and is no part of
+    the foreground.
     """
     path = draw_path(motion, generator).astype(np.float32)
     y, x = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
     behind = background.astype(np.float32)
-    if patch_colour is not None:
-        centres = path + np.array(PATCH_CENTRE_PX, np.float32)
-        distances = [np.abs(axis - at[:, None, None]) for axis, at in zip((x, y), centres.T, strict=True)]
-        patch = np.clip(PATCH_REACH_PX + 0.5 - np.maximum(*distances), 0, 1)[..., None]
-        behind = behind + patch * (patch_colour.astype(np.float32) - behind)
-    dx, dy = (np.abs(axis - centre[:, None, None]) for axis, centre in zip((x, y), path.T, strict=True))
+    columns, rows = (axis - centre[:, None, None] for axis, centre in zip((x, y), path.T, strict=True))
+    dx, dy = np.abs(columns), np.abs(rows)
+    if patch is not None:
+        reach_px = (len(patch) - 1) / 2
+        row, column = (np.rint(np.clip(at + reach_px, 0, 2 * reach_px)).astype(int) for at in (rows, columns))
+        there = np.clip(reach_px + 0.5 - np.maximum(dx, dy), 0, 1)[..., None]
+        behind = behind + there * (patch[row, column].astype(np.float32) - behind)
     is_ball = sprite == "ball"
     # The ball is drawn slightly smaller, so that both sprites cover about the same area.
     reach_px = 1.1 * np.hypot(dx, dy) if is_ball else 0.85 * (dx + dy)
@@ -112,8 +113,8 @@ def make_video(video: MadeVideo, seed: int) -> tuple[Frames, Mask]:
     """The frames (T, H, W, 3) and true foreground (T, H, W) of a planned video."""
     background = draw_background(generator_for(seed, "background", video.place))
     generator = generator_for(seed, "motion", video.path)
-    colour = draw_patch_colour(video.patch, seed) if video.patch else None
-    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator, colour)
+    patch = draw_patch(generator_for(seed, "patch", video.patch)) if video.patch else None
+    return make_clip(video.motion, str(generator.choice(SPRITES)), background, generator, patch)
 
 
 def write_video(path: Path, frames: Frames) -> None:
@@ -178,6 +179,8 @@ def make_video_set(
     }
     if dials != DEMO:
         stamp |= asdict(dials)
+    if dials.micro:
+        stamp["patch"] = PATCH_DRAWING
     if folder.exists():
         if (folder / STAMP).exists() and json.loads((folder / STAMP).read_text()) == stamp:
             return
