@@ -13,7 +13,7 @@ from benchmarks.real.runs import BIAS_CLIPS, PROBE_CLIPS, Study
 from fame_cli.disk import write_json, write_text
 from fame_cli.evaluation.compare import find_results
 from fame_cli.evaluation.interval import difference_interval
-from fame_cli.visualization.charts import CHANCE_COLOR, colors_of, new_figure, save_figure
+from fame_cli.visualization.charts import CHANCE_COLOR, COLORS, new_figure, save_figure
 
 BASELINE = "MoCo"
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -135,29 +135,23 @@ def write_table(
 
 
 def draw_differences(path: Path, found: dict[str, dict[str, Answers]], baseline_name: str) -> None:
-    """A row a test: the difference of each method to the baseline, with its interval."""
+    """A panel a test, a row a method: its difference to the baseline, grey where the interval holds zero."""
     baseline = found[baseline_name]
-    colors = dict(zip(found, colors_of(list(found)), strict=True))
     methods = [method for method in found if method != baseline_name]
-    figure = new_figure(9.5, 1.6 + 0.85 * len(TESTS))
-    axes = figure.subplots()
-    for row in range(0, len(TESTS), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color="#f5f6f8", zorder=0)
-    for number, method in enumerate(methods):
-        color = colors[method]
-        for row, test in enumerate(TESTS):
+    figure = new_figure(13, 2.4 + 0.56 * len(methods))
+    panels = figure.subplots(2, len(TESTS) // 2, sharey=True)
+    for test, axes in zip(TESTS, panels.flat, strict=True):
+        for row, method in enumerate(methods):
             mean, low, high = found[method][test].over(baseline[test])
-            height = row + 0.13 * (number - (len(methods) - 1) / 2)
-            axes.plot([low, high], [height, height], color=color, linewidth=2, alpha=0.55)
-            axes.plot([mean], [height], "o", color=color, markersize=6, label="" if row else method)
-    axes.axvline(0, color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
-    axes.set_yticks(
-        range(len(TESTS)), [f"{test}\n({baseline_name} {baseline[test].percent:.1f} %)" for test in TESTS]
-    )
-    axes.set_ylim(len(TESTS) - 0.5, -0.5)
-    axes.set_xlabel(f"points over {baseline_name}, with 95 % intervals over groups")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=len(methods), frameon=False)
+            color = COLORS[0] if low > 0 or high < 0 else "#999999"
+            axes.plot([low, high], [row, row], color=color, linewidth=2, alpha=0.55)
+            axes.plot([mean], [row], "o", color=color, markersize=6)
+        axes.axvline(0, color=CHANCE_COLOR, linestyle="--", linewidth=1.3)
+        axes.set_title(f"{test}\n({baseline_name} {baseline[test].percent:.1f} %)", fontsize=10)
+        axes.set_yticks(range(len(methods)), methods)
+        axes.set_ylim(len(methods) - 0.5, -0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+    figure.supxlabel(f"points over {baseline_name}, with 95 % intervals over groups", fontsize=10)
     save_figure(figure, path)
