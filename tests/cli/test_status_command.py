@@ -69,7 +69,7 @@ def test_complete_stage_is_told_with_its_failures_size_and_age(tmp_path: Path) -
     assert "3/3 │ complete" in said
     assert "1 videos failed" in said
     assert "1 videos partial" in said
-    assert "KiB │ 0 s" in said
+    assert re.search(r"KiB │ \d+ s", said)  # its age is that of this test
     assert "To complete" not in said
 
 
