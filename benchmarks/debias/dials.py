@@ -24,6 +24,7 @@ from benchmarks.debias.table import Cell, difference
 from fame_cli.cli.console import progress_with_note
 from fame_cli.data.made_plan import Dials
 from fame_cli.disk import write_json, write_text
+from fame_cli.errors import ConfigurationError
 from fame_cli.evaluation.compare import percent
 from fame_cli.evaluation.evaluation import Phase
 from fame_cli.visualization.charts import new_figure, save_figure
@@ -148,9 +149,12 @@ def mean_of(grid: Grid, dials: Dials, method: str, test: str) -> float:
 
 
 def point(text: str) -> Dials:
-    """Of "1,0.5"; ValueError for what is no two numbers."""
-    wide, micro = text.split(",")
-    return Dials(float(wide), float(micro))
+    """Of "1,0.5"."""
+    try:
+        wide, micro = map(float, text.split(","))
+        return Dials(wide, micro)
+    except (ValueError, ConfigurationError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDE,MICRO, each from 0 to 1") from error
 
 
 def parse(words: Sequence[str]) -> Study:

@@ -64,11 +64,10 @@ Measured = Mapping[str, Sequence[float]]
 """By the name of a figure: its values in percent, one a seed."""
 
 
-def measure(study: Study, dials: Dials, method: str) -> Measured:
+def measure(study: Study, dials: Dials, method: str, materials: Mapping[int, Material]) -> Measured:
     """What the features of a method's networks know, at one point of the dials."""
     found: dict[str, list[float]] = {}
-    for seed in study.seeds:
-        material = make_material(study, dials, seed, no_progress)
+    for seed, material in materials.items():
         folder = run_folder(study.folder(dials), (method, seed))
         weights = trained_weights(material, method, seed, folder, no_progress)
         figures = {
@@ -180,7 +179,7 @@ def run_study(study: Study, tell: Callable[[str], None]) -> str:
         for cell in cells:
             found.setdefault(cell.method, {})[cell.test] = [score.percent for score in cell.scores]
         for method in found:
-            found[method] |= measure(study, dials, method)
+            found[method] |= measure(study, dials, method, materials)
             tell(f"measured {method}")
         tables.append(f"{name}:\n\n{as_markdown(found)}")
         records[name] = {"core_minutes": cost["core_minutes"], "figures": found}

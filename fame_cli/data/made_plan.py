@@ -19,7 +19,6 @@ MOTIONS = {
 }
 PLACES = len(MOTIONS)
 """Number of backgrounds, and of patches, in the biased set: one for each motion."""
-CLASS_PATCHES = tuple(f"biased/{number}" for number in range(PLACES))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def draw_background(generator: np.random.Generator) -> Frames:
 def draw_patch(generator: np.random.Generator) -> Frames:
     """(P, P, 3), twice as wide as the sprite: random colours at 6x6 points, interpolated smoothly, vivid.
 
-    By a smaller one no network is misled (docs/debias.md).
+    A smaller one hardly misleads MoCo (docs/debias.md).
     """
     return draw_texture(generator, PATCH_POINTS, PATCH_SIDE_PX, contrast=1)
 

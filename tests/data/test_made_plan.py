@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from fame_cli.data.made_plan import CLASS_PATCHES, MOTIONS, Dials, MadeVideo, plan_videos
+from fame_cli.data.made_plan import MOTIONS, PLACES, Dials, MadeVideo, plan_videos
 from fame_cli.errors import ConfigurationError
 
+CLASS_PATCHES = tuple(f"biased/{number}" for number in range(PLACES))
 NUMBER = {motion: number for number, motion in enumerate(MOTIONS)}
 
 
